@@ -1,0 +1,33 @@
+//! Bounds and defaults that users meet. The numbers are Swarm's unless the line says otherwise.
+
+use std::time::Duration;
+
+/// Smallest CPU limit or reservation, in billionths of a CPU (0.001 CPU).
+pub const NANO_CPUS_MIN: i64 = 1_000_000;
+/// Smallest memory limit or reservation, in bytes (4 MiB).
+pub const MEMORY_BYTES_MIN: i64 = 4 * 1024 * 1024;
+/// Longest service name, in characters.
+pub const SERVICE_NAME_LENGTH_MAX: usize = 63;
+/// Most replicas of one service. Swarm has no bound; ours keeps a typing error from filling the store.
+pub const REPLICAS_MAX: u64 = 1_000_000;
+/// Shortest interval or timeout of a health check, when one is given.
+pub const HEALTH_DURATION_MIN: Duration = Duration::from_millis(1);
+
+pub const RESTART_DELAY_DEFAULT: Duration = Duration::from_secs(5);
+pub const MONITOR_DEFAULT: Duration = Duration::from_secs(5);
+pub const STOP_GRACE_DEFAULT: Duration = Duration::from_secs(10);
+/// Dead tasks kept per slot for `service ps`, the running one included.
+pub const TASK_HISTORY_DEFAULT: i64 = 5;
+pub const HEARTBEAT_PERIOD_DEFAULT: Duration = Duration::from_secs(5);
+/// A node is down when it was silent for this many heartbeat periods.
+pub const HEARTBEAT_GRACE: u32 = 3;
+/// A stop-first replacement waits this long for the task before it to end, then starts all the same.
+pub const OLD_TASK_WAIT_MAX: Duration = Duration::from_secs(60);
+/// Restart instants kept per slot to judge `max_attempts`; more attempts than this count as this many.
+pub const RESTARTS_KEPT_MAX: usize = 1_000;
+
+/// Health check defaults: interval, timeout, retries, interval during the start period.
+pub const HEALTH_INTERVAL_DEFAULT: Duration = Duration::from_secs(30);
+pub const HEALTH_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+pub const HEALTH_RETRIES_DEFAULT: u32 = 3;
+pub const HEALTH_START_INTERVAL_DEFAULT: Duration = Duration::from_secs(5);

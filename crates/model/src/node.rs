@@ -1,0 +1,91 @@
+//! A node: a machine that runs tasks, and what the managers think of it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::template::Platform;
+use crate::{Labels, Meta, NodeId};
+
+/// A node as stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    pub id: NodeId,
+    pub meta: Meta,
+    pub spec: NodeSpec,
+    #[serde(default)]
+    pub description: NodeDescription,
+    #[serde(default)]
+    pub status: NodeStatus,
+    /// Address at which this manager is reached; `None` for workers.
+    #[serde(default)]
+    pub manager_addr: Option<String>,
+}
+
+/// What an operator sets.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NodeSpec {
+    pub name: String,
+    pub labels: Labels,
+    pub role: Role,
+    pub availability: Availability,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Role {
+    #[default]
+    Worker,
+    Manager,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Availability {
+    #[default]
+    Active,
+    /// Takes no new tasks.
+    Pause,
+    /// Takes no new tasks and gives up those it has.
+    Drain,
+}
+
+/// What a node says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NodeDescription {
+    pub hostname: String,
+    /// As `uname` names it: `x86_64`, `aarch64`.
+    pub platform: Platform,
+    pub nano_cpus: i64,
+    pub memory_bytes: i64,
+    pub engine_version: String,
+    pub engine_labels: Labels,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NodeStatus {
+    pub state: NodeState,
+    pub message: String,
+    /// Bare IP address.
+    pub addr: String,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NodeState {
+    #[default]
+    Unknown,
+    Down,
+    Ready,
+    Disconnected,
+}
+
+impl Node {
+    /// Returns whether new tasks may be placed here.
+    pub fn takes_tasks(&self) -> bool {
+        self.status.state == NodeState::Ready && self.spec.availability == Availability::Active
+    }
+
+    /// Returns whether tasks here must be replaced elsewhere.
+    pub fn gives_up_tasks(&self) -> bool {
+        self.status.state == NodeState::Down || self.spec.availability == Availability::Drain
+    }
+}

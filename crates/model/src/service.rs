@@ -1,0 +1,122 @@
+//! A service: what the user asked for, and what the cluster remembers about it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Labels, Meta, ServiceId, TaskSpec, limits};
+
+/// A service as stored.
+///
+/// The progress of its rollout is an object of its own ([`crate::Rollout`]), so that progress never
+/// moves the version a client must quote to update the service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Service {
+    pub id: ServiceId,
+    pub meta: Meta,
+    pub spec: ServiceSpec,
+    /// Number of the task template in `spec.task`; tasks carry the one they were made from. A rollback
+    /// brings an earlier number back.
+    pub revision: u64,
+    /// Revisions numbered so far; a number is never given twice.
+    pub revision_count: u64,
+    /// What `rollback` returns to: the specification before the last write that changed it.
+    #[serde(default)]
+    pub previous: Option<Previous>,
+}
+
+/// The specification that the current one replaced.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Previous {
+    pub spec: ServiceSpec,
+    pub revision: u64,
+}
+
+/// What the user asked for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ServiceSpec {
+    pub name: String,
+    pub labels: Labels,
+    pub task: Arc<TaskSpec>,
+    pub mode: Mode,
+    pub update: Option<UpdateConfig>,
+    pub rollback: Option<UpdateConfig>,
+    pub endpoint: EndpointMode,
+}
+
+/// How many tasks a service has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Mode {
+    /// A number of interchangeable slots.
+    Replicated { replicas: u64 },
+}
+
+impl Default for Mode {
+    fn default() -> Self {
+        Mode::Replicated { replicas: 1 }
+    }
+}
+
+/// How clients of the service find its tasks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EndpointMode {
+    #[default]
+    Vip,
+    Dnsrr,
+}
+
+/// How a rolling update (or a rollback) proceeds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UpdateConfig {
+    /// Slots replaced at the same time; 0 means all of them.
+    pub parallelism: u64,
+    /// Pause after each replaced slot before its lane takes the next.
+    pub delay: Duration,
+    pub failure_action: FailureAction,
+    /// How long after it started running a replaced task may fail and still count against the update.
+    pub monitor: Duration,
+    /// Tolerated share of failed slots, 0 to 1; the action is taken when it is exceeded.
+    pub max_failure_ratio: f32,
+    pub order: UpdateOrder,
+}
+
+impl Default for UpdateConfig {
+    fn default() -> Self {
+        UpdateConfig {
+            parallelism: 1,
+            delay: Duration::ZERO,
+            failure_action: FailureAction::Pause,
+            monitor: limits::MONITOR_DEFAULT,
+            max_failure_ratio: 0.0,
+            order: UpdateOrder::StopFirst,
+        }
+    }
+}
+
+/// What happens when too many replaced tasks fail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FailureAction {
+    #[default]
+    Pause,
+    Continue,
+    Rollback,
+}
+
+/// Whether the old task of a slot ends before the new one starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UpdateOrder {
+    #[default]
+    StopFirst,
+    StartFirst,
+}
+
+impl ServiceSpec {
+    /// Returns the number of slots asked for.
+    pub fn replicas(&self) -> u64 {
+        let Mode::Replicated { replicas } = self.mode;
+        replicas
+    }
+}

@@ -1,0 +1,251 @@
+//! The task template: what each task of a service runs, and under which limits.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Labels, limits};
+
+/// What a task runs. Two equal templates never make a task outdated.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TaskSpec {
+    pub container: ContainerSpec,
+    pub resources: Resources,
+    /// `None`: the defaults of [`RestartPolicy`]. Kept apart so that inspect shows what was asked.
+    pub restart: Option<RestartPolicy>,
+    pub placement: Placement,
+    /// `None`: the node's default log driver.
+    pub log: Option<LogDriver>,
+    /// Raised by `--force`: equal templates with another number differ.
+    pub force_update: u64,
+    /// Credentials for the image's registry, as the client sent them. Never shown again.
+    pub registry_auth: Option<RegistryAuth>,
+}
+
+impl TaskSpec {
+    /// Returns the restart policy in force.
+    pub fn restart_policy(&self) -> RestartPolicy {
+        self.restart.clone().unwrap_or_default()
+    }
+
+    /// Returns whether a task made from `self` would serve as one made from `other`.
+    ///
+    /// New credentials alone never replace a running task.
+    pub fn runs_the_same(&self, other: &TaskSpec) -> bool {
+        self.container == other.container
+            && self.resources == other.resources
+            && self.restart == other.restart
+            && self.placement == other.placement
+            && self.log == other.log
+            && self.force_update == other.force_update
+    }
+}
+
+/// Registry credentials: the client's opaque `X-Registry-Auth` value. Its debug form hides it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RegistryAuth(pub String);
+
+impl fmt::Debug for RegistryAuth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RegistryAuth(hidden)")
+    }
+}
+
+/// The container of a task, in Docker's terms.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ContainerSpec {
+    pub image: String,
+    pub labels: Labels,
+    /// Replaces the image's entrypoint when not empty.
+    pub command: Vec<String>,
+    /// Replaces the image's command when not empty.
+    pub args: Vec<String>,
+    pub hostname: String,
+    pub env: Vec<String>,
+    pub dir: String,
+    pub user: String,
+    pub groups: Vec<String>,
+    /// Tri-state as in Docker: absent, off, on.
+    pub init: Option<bool>,
+    pub read_only: bool,
+    pub stop_signal: String,
+    pub stop_grace: Option<Duration>,
+    pub mounts: Vec<Mount>,
+    pub healthcheck: Option<Healthcheck>,
+    /// Extra lines of /etc/hosts: `IP name…`.
+    pub hosts: Vec<String>,
+    /// `None` and an empty one mean the same but are shown as they were given.
+    pub dns: Option<Dns>,
+    pub capability_add: Vec<String>,
+    pub capability_drop: Vec<String>,
+    pub privileges: Option<Privileges>,
+    pub ulimits: Vec<Ulimit>,
+    pub sysctls: BTreeMap<String, String>,
+    pub oom_score_adj: i32,
+}
+
+impl ContainerSpec {
+    /// Returns how long a stop waits between the stop signal and SIGKILL.
+    pub fn stop_grace(&self) -> Duration {
+        self.stop_grace.unwrap_or(limits::STOP_GRACE_DEFAULT)
+    }
+}
+
+/// Security options that Docker keeps together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Privileges {
+    pub no_new_privileges: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Dns {
+    pub nameservers: Vec<String>,
+    pub search: Vec<String>,
+    pub options: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ulimit {
+    pub name: String,
+    pub soft: i64,
+    pub hard: i64,
+}
+
+/// A file system made visible in the container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mount {
+    pub target: String,
+    pub read_only: bool,
+    pub kind: MountKind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MountKind {
+    Bind {
+        source: String,
+        /// `rprivate`, `rshared`, … ; empty means `rprivate`.
+        propagation: String,
+        non_recursive: bool,
+        create_source: bool,
+    },
+    Tmpfs {
+        /// 0: half of the memory, the kernel's default.
+        size_bytes: i64,
+        /// Permission bits of the root directory; `None`: 1777.
+        mode: Option<u32>,
+    },
+}
+
+/// How a task's health is probed. Zero durations and retries mean: the image's, else the default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Healthcheck {
+    /// `[]` inherits, `["NONE"]` disables, `["CMD", …]` or `["CMD-SHELL", line]` run.
+    pub test: Vec<String>,
+    pub interval: Duration,
+    pub timeout: Duration,
+    pub start_period: Duration,
+    pub start_interval: Duration,
+    pub retries: u32,
+}
+
+/// Limits are enforced by the kernel, reservations by the scheduler.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Resources {
+    /// `None` and an empty one mean the same but are shown as they were given.
+    pub limits: Option<Limits>,
+    pub reservations: Option<Reservations>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Limits {
+    /// Billionths of a CPU; 0: none.
+    pub nano_cpus: i64,
+    /// Bytes; 0: none.
+    pub memory_bytes: i64,
+    /// Processes and threads; 0: none.
+    pub pids: i64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Reservations {
+    pub nano_cpus: i64,
+    pub memory_bytes: i64,
+}
+
+/// Whether and when a task that ended is replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RestartPolicy {
+    pub condition: RestartCondition,
+    /// `None`: 5 s.
+    pub delay: Option<Duration>,
+    /// 0: unlimited.
+    pub max_attempts: u64,
+    /// Span over which attempts are counted; `None`: the life of the template.
+    pub window: Option<Duration>,
+}
+
+impl Default for RestartPolicy {
+    fn default() -> Self {
+        RestartPolicy { condition: RestartCondition::Any, delay: None, max_attempts: 0, window: None }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RestartCondition {
+    None,
+    OnFailure,
+    #[default]
+    Any,
+}
+
+/// Where tasks may run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Placement {
+    /// As typed: `node.role == manager`.
+    pub constraints: Vec<String>,
+    pub platforms: Vec<Platform>,
+    /// 0: unlimited.
+    pub max_replicas: u64,
+}
+
+/// A processor architecture and operating system; an empty field matches any.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Platform {
+    pub architecture: String,
+    pub os: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LogDriver {
+    pub name: String,
+    pub options: BTreeMap<String, String>,
+}
+
+/// An IPv4 address with the length of its network prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cidr {
+    pub address: Ipv4Addr,
+    pub prefix: u8,
+}
+
+impl fmt::Display for Cidr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
