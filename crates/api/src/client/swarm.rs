@@ -1,0 +1,69 @@
+//! Calls about the cluster, and about the networks, secrets and configs that a service names.
+
+use serde_json::json;
+
+use super::call::{Call, object};
+use super::{Client, ClientError, Filters};
+use crate::wire::{InitRequest, Named, Swarm, SwarmSpec, UnlockKey, Version};
+
+/// Which join token an update replaces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RotateTokens {
+    /// Makes a new worker token.
+    pub worker: bool,
+    /// Makes a new manager token.
+    pub manager: bool,
+}
+
+impl Client {
+    /// Makes this daemon a cluster of one; answers the node's id.
+    pub async fn init_swarm(&self, request: &InitRequest) -> Result<String, ClientError> {
+        self.json(Call::post("/swarm/init", request)).await
+    }
+
+    /// The cluster, with its join tokens.
+    pub async fn swarm(&self) -> Result<Swarm, ClientError> {
+        self.json(Call::get("/swarm")).await
+    }
+
+    /// Replaces the settings of the cluster, and the chosen tokens.
+    pub async fn update_swarm(
+        &self,
+        version: Version,
+        spec: &SwarmSpec,
+        rotate: RotateTokens,
+    ) -> Result<(), ClientError> {
+        let call = Call::post("/swarm/update", spec)
+            .query("version", version.index.to_string())
+            .query("rotateWorkerToken", rotate.worker.to_string())
+            .query("rotateManagerToken", rotate.manager.to_string())
+            .query("rotateManagerUnlockKey", "false");
+        self.done(call).await
+    }
+
+    /// Leaves the cluster.
+    pub async fn leave_swarm(&self, force: bool) -> Result<(), ClientError> {
+        let call = Call::post("/swarm/leave", &json!({}));
+        self.done(if force { call.query("force", "1") } else { call }).await
+    }
+
+    /// The key that unlocks a manager after a restart; empty when autolock is off.
+    pub async fn unlock_key(&self) -> Result<UnlockKey, ClientError> {
+        self.json(Call::get("/swarm/unlockkey")).await
+    }
+
+    /// Looks up a network that services can use.
+    pub async fn swarm_network(&self, reference: &str) -> Result<Named, ClientError> {
+        self.json(Call::get(object("networks", "network", reference, "")?).query("scope", "swarm")).await
+    }
+
+    /// Lists secrets.
+    pub async fn secrets(&self, filters: &Filters) -> Result<Vec<Named>, ClientError> {
+        self.json(Call::get("/secrets").query("filters", filters.render())).await
+    }
+
+    /// Lists configs.
+    pub async fn configs(&self, filters: &Filters) -> Result<Vec<Named>, ClientError> {
+        self.json(Call::get("/configs").query("filters", filters.render())).await
+    }
+}
