@@ -1,0 +1,1 @@
+//! The only place where Docker's JSON and the model meet.
