@@ -10,6 +10,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 mod container;
+pub mod decode;
 mod node;
 mod service;
 mod swarm;
