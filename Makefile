@@ -1,0 +1,46 @@
+# The few commands a newcomer types. Each of them sets up first what it needs and is missing (as root, with
+# apt-get), says nothing where nothing is missing, and otherwise only calls cargo.
+
+CARGO ?= cargo
+
+.PHONY: help setup build test demo bench ci fix tidy clean
+
+help:
+	@echo "make build   build target/debug/skep"
+	@echo "make demo    watch a rolling update of a real redis, with a failure and a rollback (under 2 minutes)"
+	@echo "make test    what CI runs: every test, the simulator's seeds, tidy"
+	@echo "make bench   measure against dockerd 20.10 and write docs/benchmarks.md"
+	@echo "make ci      test, clippy and documentation; never writes to the tree"
+	@echo "make fix     rustfmt and clippy's own fixes"
+	@echo "make tidy    the rules that no compiler checks"
+
+setup:
+	@xtask/setup.sh build test
+
+build:
+	@xtask/setup.sh build
+	$(CARGO) build --package skep
+
+test: setup
+	@$(CARGO) xtask test
+
+demo: setup build
+	@$(CARGO) run --quiet --package skep-tests --bin demo
+
+bench:
+	@xtask/setup.sh build test bench
+	$(CARGO) build --release --package skep
+	@$(CARGO) run --quiet --package skep-tests --bin bench -- --write docs/benchmarks.md
+
+ci: setup
+	@$(CARGO) xtask ci
+
+fix:
+	@$(CARGO) xtask fix
+
+tidy:
+	@$(CARGO) xtask tidy
+
+clean:
+	$(CARGO) clean
+	rm -rf .cache
