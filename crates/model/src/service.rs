@@ -78,6 +78,8 @@ pub struct UpdateConfig {
     pub failure_action: FailureAction,
     /// How long after it started running a replaced task may fail and still count against the update.
     pub monitor: Duration,
+    /// The client named no monitor period: `monitor` is the default, and inspect shows none.
+    pub monitor_is_default: bool,
     /// Tolerated share of failed slots, 0 to 1; the action is taken when it is exceeded.
     pub max_failure_ratio: f32,
     pub order: UpdateOrder,
@@ -90,6 +92,7 @@ impl Default for UpdateConfig {
             delay: Duration::ZERO,
             failure_action: FailureAction::Pause,
             monitor: limits::MONITOR_DEFAULT,
+            monitor_is_default: true,
             max_failure_ratio: 0.0,
             order: UpdateOrder::StopFirst,
         }

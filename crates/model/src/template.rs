@@ -24,6 +24,16 @@ pub struct TaskSpec {
     pub force_update: u64,
     /// Credentials for the image's registry, as the client sent them. Never shown again.
     pub registry_auth: Option<RegistryAuth>,
+    /// Means nothing to a task; inspect shows what was asked.
+    pub given_empty: GivenEmpty,
+}
+
+/// Sections that the client sent without content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GivenEmpty {
+    pub resources: bool,
+    pub placement: bool,
 }
 
 impl TaskSpec {
