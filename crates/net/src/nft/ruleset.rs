@@ -1,0 +1,162 @@
+//! The table Skep keeps in the host's network namespace: masquerading for what leaves the bridge, and
+//! the forwarding its tasks need.
+//!
+//! The table is replaced as a whole in one transaction, so loading it again repairs whatever happened to
+//! it, and running connections notice nothing. [`Ruleset::text`] is the readable form of the same rules;
+//! a test compares it with what `nft` reads back from the kernel.
+//!
+//! A container is not reachable from another machine merely because that machine routes the subnet to
+//! this host: new connections reach the bridge from the host itself and from the bridge only.
+
+use super::rule::{Rule, Verdict};
+use super::wire::{self, FLAG_APPEND, FLAG_CREATE, Message, Refused, Transaction};
+use crate::config::Config;
+
+const NF_INET_FORWARD: u32 = 2;
+const NF_INET_POSTROUTING: u32 = 4;
+const PRIORITY_FILTER: u32 = 0;
+const PRIORITY_SOURCE_NAT: u32 = 100;
+const POLICY_ACCEPT: u32 = 1;
+
+const TABLE_NAME: u16 = 1;
+const TABLE_USERDATA: u16 = 6;
+const CHAIN_TABLE: u16 = 1;
+const CHAIN_NAME: u16 = 3;
+const CHAIN_HOOK: u16 = 4;
+const CHAIN_POLICY: u16 = 5;
+const CHAIN_TYPE: u16 = 7;
+const HOOK_NUMBER: u16 = 1;
+const HOOK_PRIORITY: u16 = 2;
+const RULE_TABLE: u16 = 1;
+const RULE_CHAIN: u16 = 2;
+
+/// The rules for one bridge and its subnet.
+pub(crate) struct Ruleset<'a> {
+    config: &'a Config,
+}
+
+impl<'a> Ruleset<'a> {
+    pub(crate) fn new(config: &'a Config) -> Self {
+        Self { config }
+    }
+
+    /// The rules as `nft --stateless list table` prints them.
+    #[cfg(test)]
+    pub(crate) fn text(&self) -> String {
+        let Config { bridge, subnet, table, .. } = self.config;
+        let comment = self.comment();
+        format!(
+            r#"table ip {table} {{
+	comment "{comment}"
+	chain postrouting {{
+		type nat hook postrouting priority srcnat; policy accept;
+		ip saddr {subnet} oifname != "{bridge}" masquerade
+	}}
+
+	chain forward {{
+		type filter hook forward priority filter; policy accept;
+		iifname "{bridge}" accept
+		oifname "{bridge}" ct state established,related accept
+		oifname "{bridge}" drop
+	}}
+}}
+"#
+        )
+    }
+
+    /// Returns the bridge whose rules the table of this name holds at present, in the words of its
+    /// comment; an empty text stands for a table somebody else made.
+    pub(crate) fn holder(&self) -> std::io::Result<Option<String>> {
+        let tables = wire::dump(Message::GetTable, |_| {})?;
+        let ours = tables.iter().find(|table| wire::text(table, TABLE_NAME) == Some(&self.config.table));
+        Ok(ours.map(|table| {
+            let userdata = wire::attribute(table, TABLE_USERDATA);
+            userdata.and_then(read_comment).unwrap_or_default().to_owned()
+        }))
+    }
+
+    /// The comment by which the table is recognised, also by people.
+    pub(crate) fn comment(&self) -> String {
+        format!("Skep, bridge {}", self.config.bridge)
+    }
+
+    /// Creates or replaces the table.
+    pub(crate) fn load(&self) -> Result<(), Refused> {
+        let Config { bridge, subnet, .. } = self.config;
+        let mut transaction = self.without_table();
+        self.table(&mut transaction);
+
+        self.chain(&mut transaction, "postrouting", "nat", NF_INET_POSTROUTING, PRIORITY_SOURCE_NAT);
+        let leaves = Rule::default().from_network(subnet.network(), subnet.netmask());
+        self.rule(&mut transaction, "postrouting", leaves.not_to_interface(bridge).masquerade());
+
+        self.chain(&mut transaction, "forward", "filter", NF_INET_FORWARD, PRIORITY_FILTER);
+        let sent = Rule::default().from_interface(bridge).verdict(Verdict::Accept);
+        let answered = Rule::default().to_interface(bridge).of_known_connection().verdict(Verdict::Accept);
+        let unasked = Rule::default().to_interface(bridge).verdict(Verdict::Drop);
+        for rule in [sent, answered, unasked] {
+            self.rule(&mut transaction, "forward", rule);
+        }
+        transaction.commit()
+    }
+
+    /// Removes the table; one that does not exist is a success.
+    pub(crate) fn unload(&self) -> Result<(), Refused> {
+        self.without_table().commit()
+    }
+
+    /// Creating the table first makes the deletion valid whether or not it existed.
+    fn without_table(&self) -> Transaction {
+        let mut transaction = Transaction::new();
+        self.table(&mut transaction);
+        transaction.add("delete the table", Message::DeleteTable, 0, |table| {
+            table.text(TABLE_NAME, &self.config.table);
+        });
+        transaction
+    }
+
+    fn table(&self, transaction: &mut Transaction) {
+        transaction.add("create the table", Message::NewTable, FLAG_CREATE, |table| {
+            table.text(TABLE_NAME, &self.config.table);
+            table.bytes(TABLE_USERDATA, &write_comment(&self.comment()));
+        });
+    }
+
+    fn chain(&self, transaction: &mut Transaction, name: &str, kind: &str, hook: u32, priority: u32) {
+        transaction.add(format!("create the chain {name}"), Message::NewChain, FLAG_CREATE, |chain| {
+            chain.text(CHAIN_TABLE, &self.config.table);
+            chain.text(CHAIN_NAME, name);
+            chain.nested(CHAIN_HOOK, |entry| {
+                entry.number(HOOK_NUMBER, hook);
+                entry.number(HOOK_PRIORITY, priority);
+            });
+            chain.number(CHAIN_POLICY, POLICY_ACCEPT);
+            chain.text(CHAIN_TYPE, kind);
+        });
+    }
+
+    fn rule(&self, transaction: &mut Transaction, chain: &str, rule: Rule) {
+        let step = format!("add a rule to the chain {chain}");
+        transaction.add(step, Message::NewRule, FLAG_CREATE | FLAG_APPEND, |message| {
+            message.text(RULE_TABLE, &self.config.table);
+            message.text(RULE_CHAIN, chain);
+            rule.write(message);
+        });
+    }
+}
+
+/// Writes a comment the way `nft` stores it in the free data of a table or rule: type 0, length, text.
+pub(crate) fn write_comment(comment: &str) -> Vec<u8> {
+    let length = u8::try_from(comment.len() + 1).expect("comments hold a fixed text and an interface name");
+    let mut data = vec![0, length];
+    data.extend_from_slice(comment.as_bytes());
+    data.push(0);
+    data
+}
+
+/// Reads what [`write_comment`] wrote.
+pub(crate) fn read_comment(data: &[u8]) -> Option<&str> {
+    let [0, length, rest @ ..] = data else { return None };
+    let text = rest.get(..usize::from(*length))?;
+    std::str::from_utf8(text.strip_suffix(&[0]).unwrap_or(text)).ok()
+}
