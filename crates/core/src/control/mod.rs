@@ -1,0 +1,39 @@
+//! Requests from the API, judged and turned into writes. One file per object.
+//!
+//! A request either takes effect whole or is refused with a sentence; the orchestrators react to what
+//! it wrote in the same pass, so a client that reads after its answer sees the consequences begun.
+
+mod cluster;
+mod names;
+mod node;
+mod service;
+
+use skep_model::request::{Refusal, RefusalClass, Reply, Request};
+
+use crate::random::Random;
+use crate::store::Draft;
+
+/// Carries a request out on the draft, or refuses it and leaves the draft as it was.
+pub fn handle(draft: &mut Draft, random: &mut Random, request: Request) -> Result<Reply, Refusal> {
+    match request {
+        Request::InitCluster(new) => cluster::init(draft, *new),
+        _ if draft.cluster().is_none() => Err(Refusal::new(
+            RefusalClass::Unavailable,
+            "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect \
+             this node to swarm and try again.",
+        )),
+        Request::UpdateCluster { version, spec, rotate } => cluster::update(draft, version, spec, *rotate),
+        Request::CreateService { spec } => service::create(draft, random, *spec),
+        Request::UpdateService { id, version, change } => service::update(draft, id, version, *change),
+        Request::RemoveService { id } => service::remove(draft, id),
+        Request::UpdateNode { id, version, spec } => node::update(draft, id, version, spec),
+    }
+}
+
+/// Refuses a write that was made from another version than the stored one.
+fn check_version(stored: u64, quoted: u64) -> Result<(), Refusal> {
+    if stored == quoted {
+        return Ok(());
+    }
+    Err(Refusal::new(RefusalClass::Unknown, "update out of sequence"))
+}

@@ -1,0 +1,23 @@
+//! Statuses that nodes report.
+
+use skep_model::task::TaskStatus;
+use skep_model::{NodeId, TaskId};
+
+use crate::store::Draft;
+
+/// Writes what is news. A state never goes back: a repeated or late report changes nothing.
+pub fn apply(draft: &mut Draft, node_id: NodeId, statuses: Vec<(TaskId, TaskStatus)>) {
+    let now = draft.now();
+    for (id, mut status) in statuses {
+        let Some(task) = draft.task(id).filter(|task| task.node_id == Some(node_id)) else { continue };
+        status.applied_at = task.status.applied_at;
+        if status.state < task.status.state || status == task.status {
+            continue;
+        }
+        // Within a state (a new message, a pid) the clock of the state keeps running.
+        if status.state > task.status.state {
+            status.applied_at = now;
+        }
+        draft.change_task(id, |task| task.status = status);
+    }
+}

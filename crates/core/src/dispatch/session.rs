@@ -1,0 +1,80 @@
+//! One node's session: what it was told, and what it still must be.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use skep_model::task::Desired;
+use skep_model::{NodeId, TaskId, Timestamp};
+
+use super::assign;
+use crate::message::{ManagerMessage, SessionId};
+use crate::store::Store;
+
+#[derive(Debug)]
+pub struct Session {
+    pub id: SessionId,
+    /// The node is down if nothing is heard before this instant.
+    pub silent_at: Timestamp,
+    /// Number of the next assignment message; `None`: the node was not told that it is registered.
+    pub sequence: Option<u64>,
+    /// What the node holds after the last message.
+    pub told: BTreeMap<TaskId, Desired>,
+    /// Tasks whose committed state may differ from what the node was told.
+    pub stale: BTreeSet<TaskId>,
+    /// Sequence of the last report taken in whose statuses are not stored yet.
+    pub taken_in: Option<u64>,
+    /// Sequence of the last report stored and not yet acknowledged.
+    pub to_acknowledge: Option<u64>,
+    /// A session that the node believes in and that is not this one.
+    pub refused: Option<SessionId>,
+}
+
+impl Session {
+    pub fn new(id: SessionId, silent_at: Timestamp) -> Self {
+        Session {
+            id,
+            silent_at,
+            sequence: None,
+            told: BTreeMap::new(),
+            stale: BTreeSet::new(),
+            taken_in: None,
+            to_acknowledge: None,
+            refused: None,
+        }
+    }
+
+    /// Returns the placeholder for a node that has no session and must be told so.
+    pub fn refused() -> Self {
+        Session::new(SessionId(0), Timestamp::MAX)
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.silent_at != Timestamp::MAX
+    }
+
+    /// Appends what the node must be told now.
+    pub fn messages(
+        &mut self,
+        store: &Store,
+        node_id: NodeId,
+        heartbeat_period: Duration,
+        messages: &mut Vec<(NodeId, ManagerMessage)>,
+    ) {
+        if let Some(session) = self.refused.take().filter(|refused| *refused != self.id) {
+            messages.push((node_id, ManagerMessage::SessionInvalid { session }));
+        }
+        if !self.is_open() {
+            return;
+        }
+        if self.sequence.is_none() {
+            let session = self.id;
+            messages.push((node_id, ManagerMessage::Registered { session, heartbeat_period }));
+        }
+        if let Some(assignments) = assign::next(self, store, node_id) {
+            messages.push((node_id, ManagerMessage::Assignments(assignments)));
+        }
+        if let Some(sequence) = self.to_acknowledge.take() {
+            messages.push((node_id, ManagerMessage::Acknowledged { session: self.id, sequence }));
+        }
+    }
+}

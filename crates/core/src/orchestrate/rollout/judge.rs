@@ -1,0 +1,119 @@
+//! Takes in what became of the successors a rollout made, and acts when too many failed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use skep_model::rollout::{Direction, Phase, Step};
+use skep_model::service::{FailureAction, UpdateConfig};
+use skep_model::task::TaskState;
+use skep_model::{Rollout, Service, ServiceId, Task, TaskId, Timestamp};
+
+use super::config_in_force;
+use crate::store::{Draft, Store};
+
+/// Longest excerpt of a task's error in the message of a rollout, in characters.
+const REASON_LENGTH_MAX: usize = 200;
+
+/// Updates the steps of a running rollout and pauses or reverses it when its failures exceed the ratio.
+///
+/// Returns no deadline: failures arrive as statuses, and the end of the monitor period is a deadline of
+/// [`super::advance`].
+pub fn judge(draft: &mut Draft, id: ServiceId) -> Option<Timestamp> {
+    let rollout = draft.rollout(id).filter(|rollout| rollout.is_running())?.clone();
+    let service = draft.service(id)?.clone();
+    let config = config_in_force(&service, Some(&rollout));
+    let mut judged = Rollout::clone(&rollout);
+    let mut failed_task = None;
+    for step in judged.steps.values_mut() {
+        if take_in(draft, step, config.monitor) {
+            failed_task = Some(step.task_id);
+        }
+    }
+    if let Some(task_id) = failed_task
+        && exceeds_ratio(&judged, &config)
+    {
+        act(draft, &service, judged, &config, task_id);
+    } else if judged != *rollout {
+        draft.put_rollout(judged);
+    }
+    None
+}
+
+/// Brings one step up to date. Returns whether it failed just now.
+fn take_in(store: &Store, step: &mut Step, monitor: Duration) -> bool {
+    let Some(task) = store.task(step.task_id) else {
+        // Scaled down, or reaped long after it was judged.
+        step.settled_at.get_or_insert(Timestamp::default());
+        return false;
+    };
+    let at = task.status.applied_at;
+    match task.status.state {
+        state if state < TaskState::Running => {}
+        TaskState::Running => {
+            step.settled_at.get_or_insert(at);
+        }
+        // It was told to stop, which is nobody's failure.
+        TaskState::Shutdown => {
+            step.settled_at.get_or_insert(at);
+        }
+        _ => {
+            let in_time = step.settled_at.is_none_or(|settled_at| at <= settled_at + monitor);
+            step.settled_at.get_or_insert(at);
+            if in_time && !step.failed {
+                step.failed = true;
+                return true;
+            }
+        }
+    }
+    false
+}
+
+fn exceeds_ratio(rollout: &Rollout, config: &UpdateConfig) -> bool {
+    if config.failure_action == FailureAction::Continue {
+        return false;
+    }
+    let share = rollout.failure_count() as f32 / rollout.slot_count.max(1) as f32;
+    share > config.max_failure_ratio
+}
+
+fn act(draft: &mut Draft, service: &Service, mut rollout: Rollout, config: &UpdateConfig, failed: TaskId) {
+    let reason = reason(draft.task(failed));
+    let goes_back = rollout.direction == Direction::Back;
+    if config.failure_action == FailureAction::Rollback
+        && !goes_back
+        && let Some(proven) = rollout.proven.take()
+    {
+        let message =
+            format!("update rolled back due to failure or early termination of task {failed}{reason}");
+        draft.put_rollout(Rollout {
+            direction: Direction::Back,
+            message,
+            revision: proven.revision,
+            slot_count: 0,
+            steps: Default::default(),
+            proven: None,
+            ..rollout
+        });
+        // Only the template goes back: replicas, labels and the pace stay as the user set them last.
+        let mut service = Service::clone(service);
+        service.spec.task = proven.task;
+        service.revision = proven.revision;
+        service.previous = None;
+        draft.put_service(service);
+        return;
+    }
+    let what = if goes_back { "rollback" } else { "update" };
+    rollout.phase = Phase::Paused;
+    rollout.message = format!("{what} paused due to failure or early termination of task {failed}{reason}");
+    draft.put_rollout(rollout);
+}
+
+/// Returns the task's own words, to follow Swarm's sentence.
+fn reason(task: Option<&Arc<Task>>) -> String {
+    match task.map(|task| task.status.err.trim()) {
+        Some(err) if !err.is_empty() => {
+            format!(": {}", err.chars().take(REASON_LENGTH_MAX).collect::<String>())
+        }
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,176 @@
+//! One slot of a service: the tasks that hold it, and how one takes over from another.
+//!
+//! A slot may hold history, and while it changes hands two live tasks: the *incumbent* and its
+//! *successor*. The successor is wanted `Ready` first. With stop-first order the incumbent is told to
+//! stop only when the successor is observed ready (placed, pulled, created), and the successor starts
+//! only when the incumbent is observed to be over; so an image that cannot be pulled disturbs nothing.
+//! With start-first order the incumbent stops when the successor runs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use skep_model::rollout::{Direction, Phase};
+use skep_model::service::UpdateOrder;
+use skep_model::task::{Desired, TaskState};
+use skep_model::{Rollout, Service, ServiceId, Task, Timestamp, limits};
+
+use super::current::is_current;
+use super::restart;
+use super::rollout::config_in_force;
+use crate::random::Random;
+use crate::store::{Draft, Store, earlier};
+
+/// The tasks of one slot, oldest first.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    pub number: u64,
+    pub tasks: Vec<Arc<Task>>,
+}
+
+impl Slot {
+    /// Returns the tasks that managers still want.
+    pub fn live(&self) -> impl DoubleEndedIterator<Item = &Arc<Task>> {
+        self.tasks.iter().filter(|task| task.is_live())
+    }
+
+    /// Returns whether the slot belongs to the service: scaled-down slots only wait for their end.
+    pub fn is_kept(&self) -> bool {
+        self.tasks.iter().any(|task| task.desired != Desired::Remove)
+    }
+
+    /// Returns whether a task of the slot runs and is wanted to.
+    pub fn is_running(&self) -> bool {
+        self.live().any(|task| task.status.state == TaskState::Running)
+    }
+}
+
+/// Returns a service's slots in the order of their numbers.
+pub fn of_service(store: &Store, id: ServiceId) -> Vec<Slot> {
+    let mut slots: BTreeMap<u64, Vec<Arc<Task>>> = BTreeMap::new();
+    for task in store.tasks_of(id) {
+        slots.entry(task.slot).or_default().push(task.clone());
+    }
+    let into_slot = |(number, mut tasks): (u64, Vec<Arc<Task>>)| {
+        tasks.sort_by_key(|task| (task.meta.created_at, task.id));
+        Slot { number, tasks }
+    };
+    slots.into_iter().map(into_slot).collect()
+}
+
+/// Returns one slot as it is in the store.
+pub fn load(store: &Store, id: ServiceId, number: u64) -> Slot {
+    let mut tasks: Vec<_> = store.tasks_of(id).filter(|task| task.slot == number).cloned().collect();
+    tasks.sort_by_key(|task| (task.meta.created_at, task.id));
+    Slot { number, tasks }
+}
+
+/// Answers what ended in the slot and hands it over where that is due. Returns the next deadline.
+pub fn plan(draft: &mut Draft, random: &mut Random, service: &Service, slot: &Slot) -> Option<Timestamp> {
+    let rollout = draft.rollout(service.id).cloned();
+    let (ended, wake_at) = end_tasks(draft, slot);
+    if let Some(ended) = &ended {
+        restart::plan(draft, random, service, rollout.as_deref(), slot, ended);
+    }
+    let slot = if ended.is_some() { &load(draft, service.id, slot.number) } else { slot };
+    earlier(wake_at, hand_over(draft, service, rollout.as_deref(), slot))
+}
+
+/// Gives up the live tasks that are over or whose node gives them up. Returns the newest of them and
+/// the instant at which an end may be answered that came too early.
+fn end_tasks(draft: &mut Draft, slot: &Slot) -> (Option<Arc<Task>>, Option<Timestamp>) {
+    let (mut newest, mut wake_at) = (None, None);
+    for task in slot.live() {
+        if !task.is_over() && !restart::is_given_up(draft, task) {
+            continue;
+        }
+        // A task that ends before it was even due to start (its image is missing, say) must not be
+        // replaced faster than the restart delay allows.
+        if task.start_after > draft.now() && task.desired == Desired::Ready && task.is_over() {
+            wake_at = earlier(wake_at, Some(task.start_after));
+            continue;
+        }
+        draft.change_task(task.id, |task| task.desired = Desired::Shutdown);
+        newest = Some(task.clone());
+    }
+    (newest, wake_at)
+}
+
+/// Lets the slot's successor take over, one step at a time. Returns the next deadline.
+fn hand_over(
+    draft: &mut Draft,
+    service: &Service,
+    rollout: Option<&Rollout>,
+    slot: &Slot,
+) -> Option<Timestamp> {
+    let is_candidate = |task: &&Arc<Task>| !task.is_over() && is_current(draft, service, task);
+    let successor = slot.live().rfind(is_candidate).or_else(|| slot.live().rfind(|task| !task.is_over()))?;
+    let incumbents: Vec<_> =
+        slot.live().filter(|task| task.id != successor.id && !task.is_over()).cloned().collect();
+    if successor.desired == Desired::Running {
+        if successor.status.state == TaskState::Running {
+            shut_down(draft, &incumbents);
+        }
+        return None;
+    }
+    if successor.start_after > draft.now() {
+        return Some(successor.start_after);
+    }
+    if !incumbents.is_empty() {
+        if is_held(rollout, successor) {
+            return None;
+        }
+        match config_in_force(service, rollout).order {
+            UpdateOrder::StartFirst => start(draft, successor),
+            UpdateOrder::StopFirst if successor.status.state >= TaskState::Ready => {
+                shut_down(draft, &incumbents);
+            }
+            UpdateOrder::StopFirst => {}
+        }
+        return None;
+    }
+    match still_stopping(draft, slot, successor) {
+        Some(until) if until > draft.now() => Some(until),
+        _ => {
+            start(draft, successor);
+            None
+        }
+    }
+}
+
+/// Returns whether a paused rollout keeps the successor from taking over.
+fn is_held(rollout: Option<&Rollout>, successor: &Task) -> bool {
+    rollout.is_some_and(|rollout| rollout.phase == Phase::Paused && rollout.revision == successor.revision)
+}
+
+fn start(draft: &mut Draft, task: &Task) {
+    draft.change_task(task.id, |task| task.desired = Desired::Running);
+}
+
+fn shut_down(draft: &mut Draft, tasks: &[Arc<Task>]) {
+    for task in tasks {
+        draft.change_task(task.id, |task| task.desired = Desired::Shutdown);
+    }
+}
+
+/// Returns until when to wait for tasks of the slot that were told to stop and have not yet.
+///
+/// The bound is the task's own grace period and a minute more: a node that hangs does not keep the
+/// slot empty for ever. A node that is down is not waited for.
+fn still_stopping(store: &Store, slot: &Slot, successor: &Task) -> Option<Timestamp> {
+    let unreachable = |task: &Task| {
+        let node = task.node_id.and_then(|id| store.node(id));
+        node.is_none_or(|node| node.status.state == skep_model::node::NodeState::Down)
+    };
+    let bound = |task: &Task| -> Duration { task.spec.container.stop_grace() + limits::OLD_TASK_WAIT_MAX };
+    slot.tasks
+        .iter()
+        .filter(|task| task.id != successor.id && !task.is_live() && !task.is_over() && !unreachable(task))
+        .map(|task| task.meta.updated_at + bound(task))
+        .max()
+}
+
+/// Returns whether the service's rollout, if any, goes back to an earlier template.
+pub(super) fn goes_back(rollout: Option<&Rollout>) -> bool {
+    rollout.is_some_and(|rollout| rollout.direction == Direction::Back && rollout.phase != Phase::Completed)
+}

@@ -1,0 +1,453 @@
+//! The life of one task on its node: one step per call, one operation at a time.
+//!
+//! ```text
+//! assigned → accepted → preparing → ready → starting → running → complete | failed
+//!                          │                                       (or shutdown when asked)
+//!                          └→ rejected
+//! ```
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use skep_model::task::{ContainerStatus, Desired, TaskState, TaskStatus};
+use skep_model::template::Healthcheck;
+use skep_model::{Task, TaskId, Timestamp};
+
+use super::health::{self, Monitor, Verdict};
+use super::{Effect, Exit, Found, FoundState, Outcome};
+
+/// Attempts at a preparation whose failure may pass, such as a registry that does not answer.
+const PREPARE_ATTEMPTS_MAX: u32 = 3;
+/// Pause before the second attempt of any operation; doubles with each further one.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
+
+/// One task as the node knows it.
+#[derive(Debug)]
+pub struct Tracked {
+    pub id: TaskId,
+    /// `None`: a container was found whose task nobody remembers.
+    task: Option<Arc<Task>>,
+    status: TaskStatus,
+    operation: Option<Operation>,
+    attempts: u32,
+    /// What failed and is to be tried again, and not before when.
+    retry: Option<(Operation, Timestamp)>,
+    container: Container,
+    image_health: Option<Healthcheck>,
+    monitor: Option<Monitor>,
+    /// The container is being stopped because its health check failed.
+    unhealthy: bool,
+    /// The managers no longer list the task.
+    is_gone: bool,
+    report: Report,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Operation {
+    Prepare { cancelled: bool },
+    Start,
+    Stop,
+    Remove,
+}
+
+/// What exists of the task's container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Container {
+    None,
+    Created,
+    Running,
+    Exited,
+    /// Removed for good; the task can be forgotten.
+    Removed,
+}
+
+/// Whether the managers know the status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Report {
+    Due,
+    Sent { sequence: u64 },
+    Acknowledged,
+}
+
+impl Tracked {
+    /// Returns a task that was just assigned, or is remembered to have been.
+    pub fn assigned(task: Arc<Task>) -> Self {
+        Tracked { status: task.status.clone(), ..Tracked::new(task.id, Some(task)) }
+    }
+
+    /// Returns the holder of a container whose task nobody remembers.
+    pub fn unknown(id: TaskId) -> Self {
+        Tracked::new(id, None)
+    }
+
+    fn new(id: TaskId, task: Option<Arc<Task>>) -> Self {
+        Tracked {
+            id,
+            task,
+            status: TaskStatus::default(),
+            operation: None,
+            attempts: 0,
+            retry: None,
+            container: Container::None,
+            image_health: None,
+            monitor: None,
+            unhealthy: false,
+            is_gone: false,
+            report: Report::Acknowledged,
+        }
+    }
+
+    pub fn task(&self) -> Option<&Arc<Task>> {
+        self.task.as_ref()
+    }
+
+    pub fn status(&self) -> &TaskStatus {
+        &self.status
+    }
+
+    /// Returns what is wanted of the task; nothing is wanted of an unknown container.
+    pub fn desired(&self) -> Desired {
+        self.task.as_ref().map_or(Desired::Ready, |task| task.desired)
+    }
+
+    /// The managers no longer list the task.
+    pub fn gone(&mut self) {
+        self.is_gone = true;
+    }
+
+    pub fn is_removed(&self) -> bool {
+        self.container == Container::Removed
+    }
+
+    /// Takes a newer definition; what is wanted never goes back.
+    pub fn update(&mut self, now: Timestamp, task: Arc<Task>) {
+        let was_unknown = self.task.is_none();
+        if self.task.as_ref().is_none_or(|known| known.desired <= task.desired) {
+            if task.status.state > self.status.state && self.is_consistent_with(task.status.state) {
+                self.status = task.status.clone();
+            }
+            self.task = Some(task);
+        }
+        if was_unknown {
+            self.recovered(now);
+        }
+    }
+
+    /// Returns whether a state that managers remember can be true of the container there is.
+    fn is_consistent_with(&self, state: TaskState) -> bool {
+        match state {
+            TaskState::Starting | TaskState::Running => self.container == Container::Running,
+            TaskState::Preparing | TaskState::Ready => self.container <= Container::Created,
+            _ => true,
+        }
+    }
+
+    /// Takes note of a container that outlived the agent.
+    pub fn found(&mut self, now: Timestamp, found: Found) {
+        self.image_health = found.image_health;
+        let container = ContainerStatus { id: found.container_id, ..ContainerStatus::default() };
+        self.status.container = Some(container);
+        match found.state {
+            FoundState::Created => self.container = Container::Created,
+            FoundState::Running { pid, started_at } => {
+                self.container = Container::Running;
+                self.set_pid(pid);
+                self.watch_health(started_at, now);
+            }
+            FoundState::Exited(exit) => {
+                self.container = Container::Running;
+                self.exited(now, exit);
+            }
+        }
+    }
+
+    /// Brings the status in line with what was found, after a restart of the agent.
+    pub fn recovered(&mut self, now: Timestamp) {
+        if self.task.is_none() || self.status.state > TaskState::Running {
+            return;
+        }
+        match (self.container, self.status.state) {
+            (Container::None, TaskState::Starting | TaskState::Running) => {
+                let text = "container lost: it was not found after the node or its agent restarted";
+                self.end(now, TaskState::Failed, text);
+            }
+            (Container::Created, state) if state < TaskState::Ready => {
+                self.enter(now, TaskState::Ready, "prepared");
+            }
+            (Container::Running, state) if state < TaskState::Running => {
+                self.enter(now, TaskState::Starting, "starting");
+                if self.monitor.is_none() {
+                    self.enter(now, TaskState::Running, "started");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes the next step, if there is one to take. Returns when to look again.
+    pub fn advance(&mut self, now: Timestamp, effects: &mut Vec<Effect>) -> Option<Timestamp> {
+        if let Some((operation, at)) = self.retry {
+            let is_moot = matches!(operation, Operation::Prepare { .. }) && self.is_unwanted();
+            if at > now && !is_moot {
+                return Some(at);
+            }
+            self.retry = None;
+        }
+        if let Some(operation) = self.operation {
+            self.cancel(operation, effects);
+        } else if self.is_gone {
+            self.begin(Operation::Remove, Effect::Remove(self.id), effects);
+        } else if self.task.is_some() && self.status.state <= TaskState::Running {
+            self.go_on(now, effects);
+        }
+        self.probe(now, effects)
+    }
+
+    fn is_unwanted(&self) -> bool {
+        self.is_gone || self.desired() >= Desired::Shutdown
+    }
+
+    /// Gives up a preparation that nobody wants any more.
+    fn cancel(&mut self, operation: Operation, effects: &mut Vec<Effect>) {
+        if operation == (Operation::Prepare { cancelled: false }) && self.is_unwanted() {
+            self.operation = Some(Operation::Prepare { cancelled: true });
+            effects.push(Effect::CancelPreparation(self.id));
+        }
+    }
+
+    fn begin(&mut self, operation: Operation, effect: Effect, effects: &mut Vec<Effect>) {
+        self.operation = Some(operation);
+        effects.push(effect);
+    }
+
+    fn go_on(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let Some(task) = self.task.clone() else { return };
+        if task.desired >= Desired::Shutdown {
+            return match self.container {
+                Container::Running => self.stop(&task, effects),
+                _ => self.end(now, TaskState::Shutdown, ""),
+            };
+        }
+        if self.unhealthy && self.container == Container::Running {
+            return self.stop(&task, effects);
+        }
+        if self.status.state < TaskState::Preparing {
+            self.enter(now, TaskState::Preparing, "preparing");
+        }
+        match self.status.state {
+            TaskState::Preparing | TaskState::Ready if self.container == Container::None => {
+                self.begin(Operation::Prepare { cancelled: false }, Effect::Prepare(task), effects);
+            }
+            TaskState::Ready if task.desired == Desired::Running => {
+                self.enter(now, TaskState::Starting, "starting");
+                self.begin(Operation::Start, Effect::Start(self.id), effects);
+            }
+            TaskState::Starting if self.container == Container::Created => {
+                self.begin(Operation::Start, Effect::Start(self.id), effects);
+            }
+            _ => {}
+        }
+    }
+
+    fn stop(&mut self, task: &Task, effects: &mut Vec<Effect>) {
+        let container = &task.spec.container;
+        let (signal, grace) = (container.stop_signal.clone(), container.stop_grace());
+        self.begin(Operation::Stop, Effect::Stop { id: self.id, signal, grace }, effects);
+    }
+
+    fn probe(&mut self, now: Timestamp, effects: &mut Vec<Effect>) -> Option<Timestamp> {
+        let is_watched = self.container == Container::Running && self.operation.is_none() && !self.unhealthy;
+        let monitor = self.monitor.as_mut().filter(|_| is_watched)?;
+        if let Some((test, timeout)) = monitor.due(now) {
+            effects.push(Effect::Probe { id: self.id, test, timeout });
+        }
+        monitor.wake_at()
+    }
+
+    /// Takes in what became of an operation, or of the container.
+    pub fn did(&mut self, now: Timestamp, outcome: Outcome) {
+        match outcome {
+            Outcome::Prepared { container_id, image_health } => {
+                self.finish_operation();
+                self.container = Container::Created;
+                self.image_health = image_health;
+                self.status.container = Some(ContainerStatus { id: container_id, ..Default::default() });
+                self.enter(now, TaskState::Ready, "prepared");
+            }
+            Outcome::Started { pid } => self.started(now, pid),
+            Outcome::Exited(exit) => self.exited(now, exit),
+            Outcome::Probed { healthy, output } => self.probed(now, healthy, &output),
+            Outcome::Removed => {
+                self.finish_operation();
+                self.container = Container::Removed;
+            }
+            Outcome::Failed { reason, retryable } => self.failed(now, &reason, retryable),
+        }
+    }
+
+    fn finish_operation(&mut self) {
+        self.operation = None;
+        self.attempts = 0;
+        self.retry = None;
+    }
+
+    fn started(&mut self, now: Timestamp, pid: i32) {
+        // The exit of a short-lived process may be known before its start is.
+        if self.operation != Some(Operation::Start) || self.container != Container::Created {
+            return;
+        }
+        self.finish_operation();
+        self.container = Container::Running;
+        self.set_pid(pid);
+        self.watch_health(now, now);
+        if self.monitor.is_none() {
+            self.enter(now, TaskState::Running, "started");
+        } else {
+            self.report = Report::Due;
+        }
+    }
+
+    fn set_pid(&mut self, pid: i32) {
+        self.status.container.get_or_insert_default().pid = pid;
+    }
+
+    fn watch_health(&mut self, started_at: Timestamp, now: Timestamp) {
+        let own = self.task.as_ref().and_then(|task| task.spec.container.healthcheck.as_ref());
+        let check = health::effective(own, self.image_health.as_ref());
+        self.monitor = check.map(|check| Monitor::new(check, started_at, now));
+    }
+
+    fn probed(&mut self, now: Timestamp, healthy: bool, output: &str) {
+        let Some(monitor) = &mut self.monitor else { return };
+        match monitor.probed(now, healthy) {
+            Verdict::Healthy if self.status.state == TaskState::Starting => {
+                self.enter(now, TaskState::Running, "started");
+            }
+            Verdict::Unhealthy => {
+                self.unhealthy = true;
+                self.status.err = format!("unhealthy container: {}", output.trim());
+            }
+            Verdict::Healthy | Verdict::Unchanged => {}
+        }
+    }
+
+    fn exited(&mut self, now: Timestamp, exit: Exit) {
+        if matches!(self.operation, Some(Operation::Start | Operation::Stop)) {
+            self.finish_operation();
+        }
+        if matches!(self.container, Container::Exited | Container::Removed) {
+            return;
+        }
+        self.container = Container::Exited;
+        let container = self.status.container.get_or_insert_default();
+        container.pid = 0;
+        container.exit_code = exit.code;
+        let was_prepared_only = self.status.state < TaskState::Starting;
+        let asked = self.desired() >= Desired::Shutdown;
+        let (state, err) = match () {
+            () if asked => (TaskState::Shutdown, String::new()),
+            () if was_prepared_only => (TaskState::Rejected, exit_text(&exit, None)),
+            () if self.unhealthy => {
+                (TaskState::Failed, exit_text(&exit, Some("dockerexec: unhealthy container")))
+            }
+            () if exit.code == 0 && exit.lost.is_none() => (TaskState::Complete, String::new()),
+            () => (TaskState::Failed, exit_text(&exit, None)),
+        };
+        self.end(now, state, &err);
+    }
+
+    fn failed(&mut self, now: Timestamp, reason: &str, retryable: bool) {
+        let Some(operation) = self.operation.take() else { return };
+        self.attempts += 1;
+        let pause = RETRY_AFTER * 2u32.pow((self.attempts - 1).min(6));
+        let retry = Some((operation, now + pause.min(RETRY_AFTER_MAX)));
+        match operation {
+            Operation::Prepare { .. } if self.is_unwanted() => {}
+            Operation::Prepare { .. } if retryable && self.attempts < PREPARE_ATTEMPTS_MAX => {
+                self.status.err = reason.to_owned();
+                self.report = Report::Due;
+                self.retry = retry;
+            }
+            Operation::Prepare { .. } => self.end(now, TaskState::Rejected, reason),
+            Operation::Start => {
+                self.end(now, TaskState::Failed, &format!("starting container failed: {reason}"));
+            }
+            // What must end or go is tried until it is; the pause between attempts is bounded.
+            Operation::Stop | Operation::Remove => self.retry = retry,
+        }
+    }
+
+    /// Enters a state on the way up.
+    fn enter(&mut self, now: Timestamp, state: TaskState, message: &str) {
+        if state <= self.status.state {
+            return;
+        }
+        self.status.state = state;
+        self.status.message = message.to_owned();
+        self.status.err.clear();
+        self.status.at = now;
+        self.report = Report::Due;
+    }
+
+    /// Enters the last state. The message stays, unless the end was a good one.
+    fn end(&mut self, now: Timestamp, state: TaskState, err: &str) {
+        if state <= self.status.state {
+            return;
+        }
+        match state {
+            TaskState::Complete => self.status.message = "finished".to_owned(),
+            TaskState::Shutdown => self.status.message = "shutdown".to_owned(),
+            _ => {}
+        }
+        self.status.state = state;
+        self.status.err = err.to_owned();
+        self.status.at = now;
+        self.monitor = None;
+        self.attempts = 0;
+        self.report = Report::Due;
+    }
+
+    pub fn is_news(&self) -> bool {
+        self.report == Report::Due && self.task.is_some()
+    }
+
+    pub fn waits_for_acknowledgement(&self) -> bool {
+        self.report != Report::Acknowledged && self.task.is_some()
+    }
+
+    /// A new session begins: the leader may not know what an earlier one was told.
+    pub fn report_again(&mut self) {
+        if self.task.as_ref().is_some_and(|task| task.status != self.status) {
+            self.report = Report::Due;
+        }
+    }
+
+    /// Returns the status to put into the report of this number, if it is not acknowledged.
+    pub fn report(&mut self, sequence: u64) -> Option<(TaskId, TaskStatus)> {
+        if !self.waits_for_acknowledgement() {
+            return None;
+        }
+        self.report = Report::Sent { sequence };
+        Some((self.id, self.status.clone()))
+    }
+
+    pub fn acknowledged(&mut self, acknowledged: u64) {
+        if matches!(self.report, Report::Sent { sequence } if sequence <= acknowledged) {
+            self.report = Report::Acknowledged;
+        }
+    }
+}
+
+/// Says how a container ended when it should not have.
+fn exit_text(exit: &Exit, cause: Option<&str>) -> String {
+    let cause = match (&exit.lost, exit.oom_killed, cause) {
+        (Some(lost), _, _) => return lost.clone(),
+        (None, true, _) => Some("out of memory"),
+        (None, false, cause) => cause,
+    };
+    match cause {
+        Some(cause) => format!("task: non-zero exit ({}): {cause}", exit.code),
+        None => format!("task: non-zero exit ({})", exit.code),
+    }
+}
