@@ -1,0 +1,108 @@
+//! Mounts: bind and tmpfs. The other kinds come later and are refused by name.
+
+use skep_model::template::{Mount, MountKind};
+
+use super::{Unconverted, argument, invalid, refuse_if, unsupported};
+use crate::wire;
+
+/// What the kernel does with mounts made later, on either side.
+const PROPAGATIONS: [&str; 6] = ["rprivate", "private", "rshared", "shared", "rslave", "slave"];
+
+/// Converts a mount.
+pub fn to_model(given: wire::Mount) -> Result<Mount, Unconverted> {
+    let kind = match given.kind.to_ascii_lowercase().as_str() {
+        "" | "bind" => bind_to_model(&given)?,
+        "tmpfs" => tmpfs_to_model(&given)?,
+        known @ ("volume" | "npipe" | "cluster" | "image") => {
+            return Err(unsupported(format_args!("--mount type={known}")));
+        }
+        _ => return Err(invalid(format!("invalid MountType: {:?}", given.kind))),
+    };
+    Ok(Mount { target: given.target, read_only: given.read_only, kind })
+}
+
+/// Refuses options of another kind of mount, which would otherwise be lost.
+fn refuse_foreign(kind: &str, foreign: [(bool, &str); 5]) -> Result<(), Unconverted> {
+    match foreign.iter().find(|(given, _)| *given) {
+        Some((_, field)) => Err(argument(format!(
+            "invalid mount config for type {kind:?}: field {field} must not be specified"
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn bind_to_model(given: &wire::Mount) -> Result<MountKind, Unconverted> {
+    refuse_foreign(
+        "bind",
+        [
+            (given.volume_options.is_some(), "VolumeOptions"),
+            (given.tmpfs_options.is_some(), "TmpfsOptions"),
+            (given.image_options.is_some(), "ImageOptions"),
+            (given.cluster_options.is_some(), "ClusterOptions"),
+            (false, ""),
+        ],
+    )?;
+    let options = given.bind_options.clone().unwrap_or_default();
+    refuse_if(options.read_only_non_recursive, "--mount bind-recursive=writable")?;
+    refuse_if(options.read_only_force_recursive, "--mount bind-recursive=readonly")?;
+    let propagation = match options.propagation.as_str() {
+        // Compat: options without a propagation read back as the default one, no options as none.
+        "" if given.bind_options.is_some() => PROPAGATIONS[0],
+        "" => "",
+        word if PROPAGATIONS.contains(&word) => word,
+        other => return Err(invalid(format!("invalid MountPropagation: {other:?}"))),
+    };
+    Ok(MountKind::Bind {
+        source: given.source.clone(),
+        propagation: propagation.to_owned(),
+        non_recursive: options.non_recursive,
+        create_source: options.create_mountpoint,
+    })
+}
+
+fn tmpfs_to_model(given: &wire::Mount) -> Result<MountKind, Unconverted> {
+    refuse_foreign(
+        "tmpfs",
+        [
+            (!given.source.is_empty(), "Source"),
+            (given.bind_options.is_some(), "BindOptions"),
+            (given.volume_options.is_some(), "VolumeOptions"),
+            (given.image_options.is_some(), "ImageOptions"),
+            (given.cluster_options.is_some(), "ClusterOptions"),
+        ],
+    )?;
+    let options = given.tmpfs_options.clone().unwrap_or_default();
+    refuse_if(!options.options.is_empty(), "TmpfsOptions.Options")?;
+    if options.size_bytes < 0 {
+        return Err(argument("invalid mount config for type \"tmpfs\": size must not be negative"));
+    }
+    Ok(MountKind::Tmpfs { size_bytes: options.size_bytes, mode: (options.mode != 0).then_some(options.mode) })
+}
+
+/// Shows a mount as the client gave it.
+pub fn to_wire(mount: &Mount) -> wire::Mount {
+    let shown =
+        wire::Mount { target: mount.target.clone(), read_only: mount.read_only, ..Default::default() };
+    match &mount.kind {
+        MountKind::Bind { source, propagation, non_recursive, create_source } => wire::Mount {
+            kind: "bind".to_owned(),
+            source: source.clone(),
+            bind_options: (!propagation.is_empty()).then(|| wire::BindOptions {
+                propagation: propagation.clone(),
+                non_recursive: *non_recursive,
+                create_mountpoint: *create_source,
+                ..Default::default()
+            }),
+            ..shown
+        },
+        MountKind::Tmpfs { size_bytes, mode } => wire::Mount {
+            kind: "tmpfs".to_owned(),
+            tmpfs_options: (*size_bytes != 0 || mode.is_some()).then(|| wire::TmpfsOptions {
+                size_bytes: *size_bytes,
+                mode: mode.unwrap_or(0),
+                options: Vec::new(),
+            }),
+            ..shown
+        },
+    }
+}

@@ -1,0 +1,100 @@
+//! A service and its specification.
+
+use std::sync::Arc;
+
+use skep_model::service::{EndpointMode, Mode};
+use skep_model::template::RegistryAuth;
+use skep_model::{Rollout, Service, ServiceSpec};
+
+use super::{Unconverted, invalid, refuse_if, template, time, unsupported, update};
+use crate::wire;
+
+/// Converts a specification, with the registry credentials that came beside it.
+pub fn to_model(spec: wire::ServiceSpec, auth: Option<RegistryAuth>) -> Result<ServiceSpec, Unconverted> {
+    refuse_if(!spec.networks.is_empty(), "--network")?;
+    let mut task = template::to_model(spec.task_template)?;
+    task.registry_auth = auth;
+    Ok(ServiceSpec {
+        name: spec.name,
+        labels: spec.labels,
+        task: Arc::new(task),
+        mode: mode_to_model(&spec.mode)?,
+        update: spec.update_config.map(|config| update::to_model(config, "update")).transpose()?,
+        rollback: spec.rollback_config.map(|config| update::to_model(config, "rollback")).transpose()?,
+        endpoint: endpoint_to_model(spec.endpoint_spec)?,
+    })
+}
+
+fn mode_to_model(mode: &wire::ServiceMode) -> Result<Mode, Unconverted> {
+    let named = [
+        mode.replicated.is_some(),
+        mode.global.is_some(),
+        mode.replicated_job.is_some(),
+        mode.global_job.is_some(),
+    ];
+    if named.iter().filter(|named| **named).count() > 1 {
+        return Err(invalid("must specify only one service mode"));
+    }
+    refuse_if(mode.global.is_some(), "--mode global")?;
+    refuse_if(mode.replicated_job.is_some(), "--mode replicated-job")?;
+    refuse_if(mode.global_job.is_some(), "--mode global-job")?;
+    let replicas = mode.replicated.and_then(|replicated| replicated.replicas);
+    Ok(Mode::Replicated { replicas: replicas.unwrap_or(1) })
+}
+
+fn endpoint_to_model(endpoint: Option<wire::EndpointSpec>) -> Result<EndpointMode, Unconverted> {
+    let Some(endpoint) = endpoint else { return Ok(EndpointMode::default()) };
+    let mode = match endpoint.mode.as_str() {
+        "" | "vip" => EndpointMode::Vip,
+        "dnsrr" => EndpointMode::Dnsrr,
+        other => return Err(invalid(format!("invalid resolution mode: {other:?}"))),
+    };
+    if !endpoint.ports.is_empty() {
+        return Err(unsupported("--publish"));
+    }
+    Ok(mode)
+}
+
+/// Shows a specification as the client gave it.
+pub fn spec_to_wire(spec: &ServiceSpec) -> wire::ServiceSpec {
+    let Mode::Replicated { replicas } = spec.mode;
+    wire::ServiceSpec {
+        name: spec.name.clone(),
+        labels: spec.labels.clone(),
+        // Compat: services name their runtime, tasks do not.
+        task_template: wire::TaskSpec { runtime: "container".to_owned(), ..template::to_wire(&spec.task) },
+        mode: wire::ServiceMode {
+            replicated: Some(wire::ReplicatedService { replicas: Some(replicas) }),
+            ..Default::default()
+        },
+        update_config: spec.update.as_ref().map(update::to_wire),
+        rollback_config: spec.rollback.as_ref().map(update::to_wire),
+        networks: Vec::new(),
+        // Compat: always there with its mode, because Traefik switches on the word.
+        endpoint_spec: Some(endpoint_to_wire(spec.endpoint)),
+    }
+}
+
+fn endpoint_to_wire(mode: EndpointMode) -> wire::EndpointSpec {
+    let mode = match mode {
+        EndpointMode::Vip => "vip",
+        EndpointMode::Dnsrr => "dnsrr",
+    };
+    wire::EndpointSpec { mode: mode.to_owned(), ports: Vec::new() }
+}
+
+/// Shows a service with the progress of its rollout.
+pub fn to_wire(service: &Service, rollout: Option<&Rollout>) -> wire::Service {
+    wire::Service {
+        id: service.id.to_string(),
+        version: wire::Version { index: service.meta.version },
+        created_at: time(service.meta.created_at),
+        updated_at: time(service.meta.updated_at),
+        spec: spec_to_wire(&service.spec),
+        previous_spec: service.previous.as_ref().map(|previous| Box::new(spec_to_wire(&previous.spec))),
+        endpoint: wire::Endpoint { spec: endpoint_to_wire(service.spec.endpoint), ..Default::default() },
+        update_status: rollout.and_then(update::status_to_wire),
+        service_status: None,
+        job_status: None,
+    }
+}

@@ -1,0 +1,160 @@
+//! The task template: resources, restarts, placement and logs around a container.
+
+use skep_model::TaskSpec;
+use skep_model::template::{
+    GivenEmpty, Limits, LogDriver, Placement, Platform, Reservations, Resources, RestartCondition,
+    RestartPolicy,
+};
+
+use super::{Unconverted, argument, container, duration, invalid, nanos, refuse_if, unsupported};
+use crate::wire;
+
+/// The only log driver there is, under Docker's name.
+pub const LOG_DRIVER: &str = "json-file";
+/// The options of it that are honoured.
+const LOG_OPTIONS: [&str; 2] = ["max-size", "max-file"];
+
+/// Converts a template; the credentials of its image are the caller's to add.
+pub fn to_model(spec: wire::TaskSpec) -> Result<TaskSpec, Unconverted> {
+    match spec.runtime.as_str() {
+        "" | "container" => {}
+        other => return Err(unsupported(format_args!("runtime {other:?}"))),
+    }
+    refuse_if(spec.plugin_spec.is_some(), "PluginSpec")?;
+    refuse_if(spec.network_attachment_spec.is_some(), "NetworkAttachmentSpec")?;
+    refuse_if(!spec.networks.is_empty(), "--network")?;
+    let Some(container) = spec.container_spec else {
+        return Err(invalid("mismatched Runtime and *Spec fields"));
+    };
+    let resources = spec.resources.map(resources_to_model).transpose()?;
+    let placement = spec.placement.map(placement_to_model).transpose()?;
+    let given_empty = GivenEmpty {
+        resources: resources.as_ref().is_some_and(|given| *given == Resources::default()),
+        placement: placement.as_ref().is_some_and(|given| *given == Placement::default()),
+    };
+    Ok(TaskSpec {
+        container: container::to_model(container)?,
+        resources: resources.unwrap_or_default(),
+        restart: spec.restart_policy.map(restart_to_model).transpose()?,
+        placement: placement.unwrap_or_default(),
+        log: spec.log_driver.map(log_to_model).transpose()?,
+        force_update: spec.force_update,
+        registry_auth: None,
+        given_empty,
+    })
+}
+
+fn resources_to_model(resources: wire::ResourceRequirements) -> Result<Resources, Unconverted> {
+    let reservations = resources.reservations;
+    let generic = reservations.as_ref().is_some_and(|kept| !kept.generic_resources.is_empty());
+    refuse_if(generic, "--generic-resource")?;
+    Ok(Resources {
+        limits: resources.limits.map(|limits| Limits {
+            nano_cpus: limits.nano_cpus,
+            memory_bytes: limits.memory_bytes,
+            pids: limits.pids,
+        }),
+        reservations: reservations
+            .map(|kept| Reservations { nano_cpus: kept.nano_cpus, memory_bytes: kept.memory_bytes }),
+    })
+}
+
+fn restart_to_model(policy: wire::RestartPolicy) -> Result<RestartPolicy, Unconverted> {
+    let condition = match policy.condition.as_str() {
+        "" | "any" => RestartCondition::Any,
+        "none" => RestartCondition::None,
+        "on-failure" => RestartCondition::OnFailure,
+        other => return Err(invalid(format!("invalid RestartCondition: {other:?}"))),
+    };
+    let span = |nanos: Option<i64>, what: &str| {
+        let negative = || argument(format!("TaskSpec: {what} cannot be negative"));
+        nanos.map(|nanos| duration(nanos).ok_or_else(negative)).transpose()
+    };
+    Ok(RestartPolicy {
+        condition,
+        delay: span(policy.delay, "restart-delay")?,
+        max_attempts: policy.max_attempts.unwrap_or(0),
+        window: span(policy.window, "restart-window")?,
+    })
+}
+
+fn placement_to_model(placement: wire::Placement) -> Result<Placement, Unconverted> {
+    refuse_if(!placement.preferences.is_empty(), "--placement-pref")?;
+    let platform = |given: wire::Platform| Platform { architecture: given.architecture, os: given.os };
+    Ok(Placement {
+        constraints: placement.constraints,
+        platforms: placement.platforms.into_iter().map(platform).collect(),
+        max_replicas: placement.max_replicas,
+    })
+}
+
+fn log_to_model(log: wire::Driver) -> Result<LogDriver, Unconverted> {
+    if !matches!(log.name.as_str(), "" | LOG_DRIVER) {
+        return Err(unsupported(format_args!("--log-driver {}", log.name)));
+    }
+    if let Some(option) = log.options.keys().find(|option| !LOG_OPTIONS.contains(&option.as_str())) {
+        return Err(unsupported(format_args!("--log-opt {option}")));
+    }
+    Ok(LogDriver { name: log.name, options: log.options })
+}
+
+/// Shows a template as the client gave it, without its credentials.
+pub fn to_wire(spec: &TaskSpec) -> wire::TaskSpec {
+    let resources = spec.given_empty.resources || spec.resources != Resources::default();
+    let placement = spec.given_empty.placement || spec.placement != Placement::default();
+    wire::TaskSpec {
+        container_spec: Some(container::to_wire(&spec.container)),
+        resources: resources.then(|| resources_to_wire(&spec.resources)),
+        restart_policy: spec.restart.as_ref().map(restart_to_wire),
+        placement: placement.then(|| placement_to_wire(&spec.placement)),
+        log_driver: spec
+            .log
+            .as_ref()
+            .map(|log| wire::Driver { name: log.name.clone(), options: log.options.clone() }),
+        force_update: spec.force_update,
+        ..Default::default()
+    }
+}
+
+fn resources_to_wire(resources: &Resources) -> wire::ResourceRequirements {
+    wire::ResourceRequirements {
+        limits: resources.limits.as_ref().map(|limits| wire::Limit {
+            nano_cpus: limits.nano_cpus,
+            memory_bytes: limits.memory_bytes,
+            pids: limits.pids,
+        }),
+        reservations: resources.reservations.as_ref().map(|kept| wire::Resources {
+            nano_cpus: kept.nano_cpus,
+            memory_bytes: kept.memory_bytes,
+            generic_resources: Vec::new(),
+        }),
+    }
+}
+
+/// Shows a restart policy; condition and attempts are always named, as in Docker.
+pub(super) fn restart_to_wire(policy: &RestartPolicy) -> wire::RestartPolicy {
+    let condition = match policy.condition {
+        RestartCondition::Any => "any",
+        RestartCondition::None => "none",
+        RestartCondition::OnFailure => "on-failure",
+    };
+    wire::RestartPolicy {
+        condition: condition.to_owned(),
+        delay: policy.delay.map(nanos),
+        max_attempts: Some(policy.max_attempts),
+        window: policy.window.map(nanos),
+    }
+}
+
+fn placement_to_wire(placement: &Placement) -> wire::Placement {
+    wire::Placement {
+        constraints: placement.constraints.clone(),
+        preferences: Vec::new(),
+        max_replicas: placement.max_replicas,
+        platforms: placement.platforms.iter().map(platform_to_wire).collect(),
+    }
+}
+
+pub(super) fn platform_to_wire(platform: &Platform) -> wire::Platform {
+    wire::Platform { architecture: platform.architecture.clone(), os: platform.os.clone() }
+}
