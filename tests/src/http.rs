@@ -1,0 +1,170 @@
+//! A blocking HTTP client over a unix socket or loopback TCP, one connection kept alive.
+//!
+//! hyper speaks the protocol; this only hides the runtime, so that tests read as a list of steps. Every
+//! request has a time limit.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::Request;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::{TcpStream, UnixStream};
+use tokio::runtime::Runtime;
+
+/// Longest time for one whole request.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Bodies beyond this are a fault of the server under test.
+const BODY_LIMIT: usize = 64 << 20;
+
+/// Where a server listens.
+#[derive(Debug, Clone)]
+pub enum Endpoint {
+    Unix(PathBuf),
+    /// `address:port`, in whichever network the calling thread is.
+    Tcp(String),
+}
+
+/// A connection to one server, made at the first request and again after the server closed it.
+#[derive(Debug)]
+pub struct Http {
+    runtime: Runtime,
+    endpoint: Endpoint,
+    connection: Option<SendRequest<Full<Bytes>>>,
+}
+
+/// A whole answer.
+#[derive(Debug)]
+pub struct Response {
+    pub status: u16,
+    pub headers: hyper::HeaderMap,
+    pub body: Bytes,
+}
+
+impl Http {
+    /// Connects over a unix socket.
+    pub fn unix(path: &Path) -> Result<Self> {
+        Self::new(Endpoint::Unix(path.to_owned()))
+    }
+
+    /// Connects over TCP.
+    pub fn tcp(address: &str) -> Result<Self> {
+        Self::new(Endpoint::Tcp(address.to_owned()))
+    }
+
+    fn new(endpoint: Endpoint) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        Ok(Self { runtime: runtime.context("cannot make a runtime")?, endpoint, connection: None })
+    }
+
+    /// Sends one request and returns the answer, whatever its status.
+    pub fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Response> {
+        let mut request = Request::builder().method(method).uri(path).header("host", "skep");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(Bytes::copy_from_slice(body))).context("not a valid request")?;
+        let what = || format!("{method} {path}");
+        let (endpoint, connection) =
+            (&self.endpoint, self.connection.take().filter(|open| !open.is_closed()));
+        let exchange = exchange(endpoint, connection, request);
+        let (connection, response) = self
+            .runtime
+            .block_on(async { tokio::time::timeout(LIMIT, exchange).await })
+            .with_context(|| format!("{} took longer than {LIMIT:?}", what()))?
+            .with_context(what)?;
+        self.connection = Some(connection);
+        Ok(response)
+    }
+
+    /// Sends JSON, or nothing, and returns JSON: `null` for an empty answer, an error for a refusal.
+    pub fn json(&mut self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
+        let text = body.map(Value::to_string).unwrap_or_default();
+        let headers: &[(&str, &str)] =
+            if body.is_some() { &[("content-type", "application/json")] } else { &[] };
+        let response = self.send(method, path, headers, text.as_bytes())?;
+        ensure!(response.status < 400, "{method} {path}: {} {}", response.status, response.text().trim());
+        response.json()
+    }
+}
+
+impl Response {
+    /// Returns the body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// Returns the body as JSON, `null` when it is empty.
+    pub fn json(&self) -> Result<Value> {
+        if self.body.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(&self.body).with_context(|| format!("not JSON: {}", self.text()))
+    }
+
+    /// Returns a header's value.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+}
+
+type Exchanged = (SendRequest<Full<Bytes>>, Response);
+
+async fn exchange(
+    endpoint: &Endpoint,
+    connection: Option<SendRequest<Full<Bytes>>>,
+    request: Request<Full<Bytes>>,
+) -> Result<Exchanged> {
+    let mut connection = match connection {
+        Some(open) => open,
+        None => connect(endpoint).await?,
+    };
+    connection.ready().await.context("the connection was closed")?;
+    let response = connection.send_request(request).await.context("no answer")?;
+    let (head, mut stream) = response.into_parts();
+    let mut body = Vec::new();
+    while let Some(frame) = stream.frame().await {
+        if let Ok(data) = frame.context("the answer broke off")?.into_data() {
+            body.extend_from_slice(&data);
+        }
+        if body.len() > BODY_LIMIT {
+            bail!("the answer is longer than {BODY_LIMIT} bytes");
+        }
+    }
+    let response = Response { status: head.status.as_u16(), headers: head.headers, body: body.into() };
+    Ok((connection, response))
+}
+
+async fn connect(endpoint: &Endpoint) -> Result<SendRequest<Full<Bytes>>> {
+    match endpoint {
+        Endpoint::Unix(path) => {
+            let stream = UnixStream::connect(path).await;
+            open(stream.with_context(|| format!("cannot connect to {}", path.display()))?).await
+        }
+        Endpoint::Tcp(address) => {
+            let stream = TcpStream::connect(address).await;
+            open(stream.with_context(|| format!("cannot connect to {address}"))?).await
+        }
+    }
+}
+
+async fn open<S>(stream: S) -> Result<SendRequest<Full<Bytes>>>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let (sender, connection) = handshake(TokioIo::new(stream)).await.context("cannot open HTTP")?;
+    // The loop ends with the connection; what went wrong shows in the request that it breaks.
+    tokio::spawn(connection);
+    Ok(sender)
+}
