@@ -11,7 +11,7 @@ use rtnetlink::{LinkBridge, LinkMessageBuilder, LinkUnspec};
 use crate::config::Config;
 use crate::error::{Doing, NetError};
 use crate::mac::Mac;
-use crate::netlink::{Address, Link, Netlink, Route};
+use crate::netlink::{Address, Link, Netlink, Route, delete_link};
 use crate::subnet::network_of;
 use crate::sysctl;
 
@@ -55,7 +55,7 @@ pub(crate) async fn ensure(netlink: &Netlink, config: &Config) -> Result<(), Net
 pub(crate) async fn remove(netlink: &Netlink, config: &Config) -> Result<(), NetError> {
     let link = netlink.link(&config.bridge).await.doing("look up the bridge", &config.bridge)?;
     if let Some(link) = link.filter(Link::is_our_bridge) {
-        netlink.delete_link(link.index).await.doing("delete the bridge", &config.bridge)?;
+        delete_link(link.index).await.doing("delete the bridge", &config.bridge)?;
     }
     Ok(())
 }

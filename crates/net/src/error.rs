@@ -29,7 +29,7 @@ pub enum NetError {
     TableTaken { table: String, holder: String },
     /// The bridge has another address and tasks that depend on it.
     #[error(
-        "the bridge {bridge} still has the address {address} and {ports} attached tasks: restore its subnet, or remove the tasks first"
+        "the bridge {bridge} still has the address {address}, which {ports} of its ports depend on: restore that subnet, or remove the tasks first"
     )]
     BridgeInUse { bridge: String, address: String, ports: usize },
     /// Somebody holds this very address already.

@@ -15,17 +15,24 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::{StreamExt, stream};
+
 use crate::bridge;
 use crate::config::{Config, validate_id};
 use crate::error::{Doing, NetError, Removal, chain};
 use crate::mac::Mac;
 use crate::netlink::Netlink;
-use crate::netns::{Inside, Namespaces, on_thread};
-use crate::nft::ruleset::Ruleset;
+use crate::netns::{Inside, Namespaces};
+use crate::nft::neighbours;
+use crate::nft::ruleset::{Holder, Ruleset};
 use crate::port::{self, Port};
 use crate::sysctl;
+use crate::thread::on_thread;
 
-/// The data plane of one node. Needs a Tokio runtime with timers; works in the network namespace of the
+/// Each detach has a thread that mostly waits; together they share the kernel's waiting times.
+const DETACHES_AT_ONCE_MAX: usize = 16;
+
+/// The data plane of one node. Needs a Tokio runtime with I/O and time; works in the network namespace of the
 /// thread that opened it, and is meant for a process whose threads all share one.
 #[derive(Debug)]
 pub struct Host {
@@ -61,18 +68,21 @@ pub struct Found {
 }
 
 impl Host {
-    /// Makes the node's network ready, creating what is missing and repairing what differs. It may be
-    /// repeated at any time, and disturbs no running traffic.
+    /// Makes the node's network ready, creating what is missing and repairing what differs.
     pub async fn open(config: Config) -> Result<Self, NetError> {
         config.validate()?;
         let runtime = tokio::runtime::Handle::current();
         let netlink = Netlink::open(&runtime).doing("open netlink for", "the host")?;
-        bridge::ensure(&netlink, &config).await?;
-        let wanted = config.clone();
-        let namespaces =
-            on_thread("net-open", move || prepare(&wanted)).await.doing("prepare", "the host")??;
+        let namespaces = ensure(&netlink, &config).await?;
         port::sweep(&netlink, &config.bridge).await?;
         Ok(Self { config, netlink, namespaces, busy: Busy::default() })
+    }
+
+    /// Repairs what somebody else changed: the bridge, IP forwarding, the rules here and in other
+    /// firewalls. It may be called at any time and disturbs no running traffic; when all is well it costs
+    /// a few milliseconds. A bridge that had to be made anew gets its ports back by [`Host::attach`].
+    pub async fn repair(&self) -> Result<(), NetError> {
+        ensure(&self.netlink, &self.config).await.map(drop)
     }
 
     /// Gives `id` a network namespace in which `eth0` has `address`. The same id and address again find
@@ -110,7 +120,7 @@ impl Host {
     }
 
     /// Lists every id that has a namespace or a port, in order: what to adopt after a restart, and what
-    /// to collect if no task claims it.
+    /// to collect if no task claims it. An attach or detach under way at the same time may show or not.
     pub async fn attachments(&self) -> Result<Vec<Found>, NetError> {
         let namespaces = self.namespaces.clone();
         let files =
@@ -126,8 +136,11 @@ impl Host {
     /// since others may rely on it by then.
     pub async fn purge(&self) -> Result<(), NetError> {
         let mut removal = Removal::of(format!("the network behind {}", self.config.bridge));
-        for found in removal.note(self.attachments().await).unwrap_or_default() {
-            removal.note(self.detach(&found.id).await);
+        let found = removal.note(self.attachments().await).unwrap_or_default();
+        let mut detached =
+            stream::iter(&found).map(|found| self.detach(&found.id)).buffer_unordered(DETACHES_AT_ONCE_MAX);
+        while let Some(result) = detached.next().await {
+            removal.note(result);
         }
         removal.note(bridge::remove(&self.netlink, &self.config).await);
         let (config, namespaces) = (self.config.clone(), self.namespaces.clone());
@@ -173,29 +186,39 @@ impl Host {
     }
 }
 
-/// The part of opening that blocks.
-fn prepare(config: &Config) -> Result<Namespaces, NetError> {
-    sysctl::set("ipv4/ip_forward", "1")?;
-    load(config)?;
-    Namespaces::open(&config.netns_dir)
+/// Makes everything be there that is not an attachment.
+async fn ensure(netlink: &Netlink, config: &Config) -> Result<Namespaces, NetError> {
+    bridge::ensure(netlink, config).await?;
+    let config = config.clone();
+    let blocking = move || {
+        sysctl::set("ipv4/ip_forward", "1")?;
+        load(&config)?;
+        Namespaces::open(&config.netns_dir)
+    };
+    on_thread("net-ensure", blocking).await.doing("prepare", "the host")?
 }
 
 fn load(config: &Config) -> Result<(), NetError> {
+    let Config { bridge, table, .. } = config;
     let ruleset = Ruleset::new(config);
-    let holder = ruleset.holder().doing("read the nftables table", &config.table)?;
-    if let Some(holder) = holder.filter(|holder| *holder != ruleset.comment()) {
-        return Err(NetError::TableTaken { table: config.table.clone(), holder });
+    if let Holder::Other(holder) = ruleset.holder().doing("read the nftables table", table)? {
+        return Err(NetError::TableTaken { table: table.clone(), holder });
     }
-    ruleset.load().map_err(|refused| refused.naming("load the nftables table", &config.table))
+    ruleset.load().map_err(|refused| refused.naming("load the nftables table", table))?;
+    let chains = neighbours::open_for(bridge, table);
+    let chains = chains.map_err(|refused| refused.naming("let other firewalls pass the bridge", bridge))?;
+    tracing::debug!(net.bridge = bridge, net.foreign_chains = chains, "packet rules are loaded");
+    Ok(())
 }
 
 fn unload(config: &Config) -> Result<(), NetError> {
+    let Config { bridge, table, .. } = config;
+    let closed = neighbours::close_for(bridge, table);
+    closed.map_err(|refused| refused.naming("leave other firewalls with the bridge", bridge))?;
     let ruleset = Ruleset::new(config);
-    match ruleset.holder().doing("read the nftables table", &config.table)? {
-        Some(holder) if holder == ruleset.comment() => {
-            ruleset.unload().map_err(|refused| refused.naming("remove the nftables table", &config.table))
-        }
-        _ => Ok(()),
+    match ruleset.holder().doing("read the nftables table", table)? {
+        Holder::Us => ruleset.unload().map_err(|refused| refused.naming("remove the nftables table", table)),
+        Holder::Nobody | Holder::Other(_) => Ok(()),
     }
 }
 

@@ -23,6 +23,7 @@ pub mod probe;
 pub mod resolv;
 mod subnet;
 mod sysctl;
+mod thread;
 
 pub use config::{Config, ConfigError};
 pub use error::NetError;

@@ -9,15 +9,20 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
-use rtnetlink::packet_core::DefaultNla;
-use rtnetlink::packet_route::AddressFamily;
+use netlink_sys::protocols::NETLINK_ROUTE;
+use netlink_sys::{Socket, SocketAddr};
+use rtnetlink::packet_core::{DefaultNla, NLM_F_ACK, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
 use rtnetlink::packet_route::address::{AddressAttribute, AddressMessage};
 use rtnetlink::packet_route::link::{
     InfoKind, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage, Prop,
 };
 use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteHeader, RouteMessage};
+use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 use rtnetlink::{Handle, RouteMessageBuilder};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use tokio::task::JoinHandle;
+
+use crate::thread::on_thread;
 
 /// The kernel answers in microseconds; only a lock held elsewhere (a module load, a mass deletion of
 /// namespaces) delays it. Beyond this the caller is better served by an error.
@@ -45,7 +50,6 @@ pub(crate) struct Link {
     pub kind: Option<InfoKind>,
     /// The index of the bridge it is a port of.
     pub controller: Option<u32>,
-    pub mac: Vec<u8>,
     pub up: bool,
 }
 
@@ -111,11 +115,6 @@ impl Netlink {
         bounded(self.handle.link().property_add(link).alt_ifname(&[name]).execute()).await
     }
 
-    /// Deletes an interface, if it is still there; says whether it was.
-    pub(crate) async fn delete_link(&self, index: u32) -> io::Result<bool> {
-        Ok(found(bounded(self.handle.link().del(index).execute()).await)?.is_some())
-    }
-
     /// Lists all IPv4 addresses.
     pub(crate) async fn addresses(&self) -> io::Result<Vec<Address>> {
         let mut request = self.handle.address().get();
@@ -145,6 +144,38 @@ impl Netlink {
     pub(crate) async fn put_default_route(&self, link: u32, gateway: Ipv4Addr) -> io::Result<()> {
         let route = RouteMessageBuilder::<Ipv4Addr>::new().gateway(gateway).output_interface(link).build();
         bounded(self.handle.route().add(route).replace().execute()).await
+    }
+}
+
+/// Deletes an interface of the calling thread's network namespace; one that is gone is a success.
+///
+/// The kernel lets the sender wait some 20 ms, until no processor can still use the interface. On a
+/// shared connection that would hold up everybody else's requests, and the Tokio worker that sends them,
+/// so the deletion has a thread and a socket of its own.
+pub(crate) async fn delete_link(index: u32) -> io::Result<()> {
+    on_thread("link-delete", move || found(delete_and_wait(index)).map(drop)).await?
+}
+
+fn delete_and_wait(index: u32) -> io::Result<()> {
+    let mut message = LinkMessage::default();
+    message.header.index = index;
+    let mut request = NetlinkMessage::from(RouteNetlinkMessage::DelLink(message));
+    request.header.flags = NLM_F_REQUEST | NLM_F_ACK;
+    request.finalize();
+    let mut bytes = vec![0; request.buffer_len()];
+    request.serialize(&mut bytes);
+
+    let mut socket = Socket::new(NETLINK_ROUTE)?;
+    socket.bind_auto()?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    set_socket_timeout(&socket, Timeout::Recv, Some(ANSWER_WITHIN))?;
+    socket.send(&bytes, 0)?;
+    let (answer, _) = socket.recv_from_full()?;
+    match NetlinkMessage::<RouteNetlinkMessage>::deserialize(&answer).map_err(io::Error::other)?.payload {
+        // A verdict without a code is the acknowledgement.
+        NetlinkPayload::Error(verdict) if verdict.code.is_some() => Err(verdict.to_io()),
+        NetlinkPayload::Error(_) => Ok(()),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidData, "the kernel answered with no verdict")),
     }
 }
 
@@ -183,7 +214,6 @@ impl From<LinkMessage> for Link {
             alias: None,
             kind: None,
             controller: None,
-            mac: Vec::new(),
             up: message.header.flags.contains(LinkFlags::Up),
         };
         for attribute in message.attributes {
@@ -191,7 +221,6 @@ impl From<LinkMessage> for Link {
                 LinkAttribute::IfName(name) => link.name = name,
                 LinkAttribute::IfAlias(alias) => link.alias = Some(alias),
                 LinkAttribute::Controller(index) => link.controller = Some(index),
-                LinkAttribute::Address(mac) => link.mac = mac,
                 LinkAttribute::PropList(properties) => {
                     link.alternative_names.extend(properties.into_iter().filter_map(
                         |property| match property {

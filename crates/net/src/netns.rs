@@ -11,7 +11,6 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, UnmountFlags};
@@ -20,11 +19,8 @@ use rustix::thread::{LinkNameSpaceType, UnshareFlags};
 use crate::error::{Doing, NetError};
 use crate::netlink::Netlink;
 use crate::sysctl;
+use crate::thread::on_thread;
 
-/// Creating a namespace takes half a millisecond; a kernel that is busy destroying hundreds takes longer.
-const THREAD_WITHIN: Duration = Duration::from_secs(10);
-/// Deep enough for a few nested calls and a netlink buffer.
-const THREAD_STACK: usize = 256 * 1024;
 /// More mounts than this on one file are somebody else's doing.
 const STACKED_MOUNTS_MAX: usize = 8;
 /// `NSFS_MAGIC`: the file system of namespace files.
@@ -112,10 +108,12 @@ impl Namespaces {
 
     /// Lists the ids that have a file, whether or not a namespace is mounted on it. Blocks.
     pub(crate) fn list(&self) -> Result<Vec<String>, NetError> {
-        let entries = fs::read_dir(&self.directory).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-        let entries = entries.doing("list", self.directory.display())?;
+        let entries = match fs::read_dir(&self.directory).and_then(Iterator::collect) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            entries => entries.doing("list", self.directory.display())?,
+        };
         let mut ids: Vec<String> =
-            entries.iter().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+            entries.iter().filter_map(|entry: &fs::DirEntry| entry.file_name().into_string().ok()).collect();
         ids.sort_unstable();
         Ok(ids)
     }
@@ -127,23 +125,6 @@ impl Namespaces {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other.doing("remove the directory", self.directory.display()),
         }
-    }
-}
-
-/// Runs `work` on a thread that ends afterwards, and waits for it, within bounds.
-pub(crate) async fn on_thread<T: Send + 'static>(
-    name: &'static str,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> io::Result<T> {
-    let (sender, receiver) = tokio::sync::oneshot::channel();
-    std::thread::Builder::new().name(name.to_owned()).stack_size(THREAD_STACK).spawn(move || {
-        // Nobody waits any more after the deadline: then the result has no use.
-        drop(sender.send(work()));
-    })?;
-    match tokio::time::timeout(THREAD_WITHIN, receiver).await {
-        Ok(Ok(result)) => Ok(result),
-        Ok(Err(_)) => Err(io::Error::other("its thread ended without an answer")),
-        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "its thread did not answer in 10 s")),
     }
 }
 

@@ -8,13 +8,13 @@
 use std::io;
 use std::net::Ipv4Addr;
 
-use rtnetlink::packet_route::link::{InfoData, InfoVeth};
+use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoVeth};
 use rtnetlink::{LinkMessageBuilder, LinkUnspec, LinkVeth};
 
 use crate::config::Config;
 use crate::error::{Doing, NetError};
 use crate::mac::Mac;
-use crate::netlink::{Link, Netlink};
+use crate::netlink::{Link, Netlink, delete_link};
 use crate::netns::Inside;
 
 /// The container's interface.
@@ -32,6 +32,17 @@ pub(crate) struct Port<'a> {
     pub address: Ipv4Addr,
 }
 
+/// What is there before a port is made.
+struct Seen {
+    bridge: u32,
+    /// The host's end that carries the id.
+    signed: Option<Link>,
+    /// The host's end that carries the address.
+    named: Option<Link>,
+    /// The inner end.
+    container: Option<u32>,
+}
+
 impl Port<'_> {
     /// The name of the host's end.
     pub(crate) fn interface(&self) -> String {
@@ -45,20 +56,28 @@ impl Port<'_> {
         inside: &Inside,
         config: &Config,
     ) -> Result<(), NetError> {
-        let bridge = lookup(host, &config.bridge).await?;
-        let Some(bridge) = bridge else {
-            return Err(io::Error::from(io::ErrorKind::NotFound)).doing("find the bridge", &config.bridge);
-        };
-        let container = match self.adopt(host, inside, bridge.index).await? {
+        let seen = self.look(host, &inside.netlink, &config.bridge).await?;
+        let container = match self.adopt(host, &seen).await? {
             Some(container) => container,
-            None => self.create(host, inside, bridge.index).await?,
+            None => self.create(host, inside, &seen).await?,
         };
         self.configure(&inside.netlink, container, config).await
     }
 
-    /// Looks for a pair that belongs to this id; returns its inner end if both ends are there.
-    async fn adopt(&self, host: &Netlink, inside: &Inside, bridge: u32) -> Result<Option<u32>, NetError> {
-        let Some(port) = lookup(host, &owner_name(self.id)).await? else { return Ok(None) };
+    async fn look(&self, host: &Netlink, inside: &Netlink, bridge: &str) -> Result<Seen, NetError> {
+        let (name, owner) = (self.interface(), owner_name(self.id));
+        let (bridge, signed, named, container) = tokio::try_join!(
+            existing(host, bridge),
+            lookup(host, &owner),
+            lookup(host, &name),
+            lookup(inside, CONTAINER_INTERFACE),
+        )?;
+        Ok(Seen { bridge: bridge.index, signed, named, container: container.map(|link| link.index) })
+    }
+
+    /// Takes over the pair that belongs to this id; returns its inner end if both ends are there.
+    async fn adopt(&self, host: &Netlink, seen: &Seen) -> Result<Option<u32>, NetError> {
+        let Some(port) = &seen.signed else { return Ok(None) };
         if let Some(attached) = address_of(&port.name)
             && attached != self.address
         {
@@ -68,78 +87,82 @@ impl Port<'_> {
                 wanted: self.address,
             });
         }
-        let Some(container) = lookup(&inside.netlink, CONTAINER_INTERFACE).await? else {
+        let Some(container) = seen.container else {
             // The other end is in a namespace that lost its name: nobody can use it any more.
-            delete(host, &port).await?;
+            delete(port).await?;
             return Ok(None);
         };
-        if port.controller != Some(bridge) || !port.up {
-            let plugged = LinkUnspec::new_with_index(port.index).controller(bridge).up();
+        if port.controller != Some(seen.bridge) || !port.up {
+            let plugged = LinkUnspec::new_with_index(port.index).controller(seen.bridge).up();
             host.set_link(plugged.build()).await.doing("plug into the bridge the interface", &port.name)?;
         }
-        Ok(Some(container.index))
+        Ok(Some(container))
     }
 
-    async fn create(&self, host: &Netlink, inside: &Inside, bridge: u32) -> Result<u32, NetError> {
+    async fn create(&self, host: &Netlink, inside: &Inside, seen: &Seen) -> Result<u32, NetError> {
         let name = self.interface();
-        if let Some(holder) = lookup(host, &name).await? {
-            match owner_of(&holder) {
-                Some(id) => return Err(self.in_use(format!("the task {id}"))),
-                None if holder.controller == Some(bridge) => delete(host, &holder).await?,
-                None => return Err(self.in_use(format!("the interface {name}, which is not Skep's"))),
-            }
+        if seen.signed.is_none()
+            && let Some(holder) = &seen.named
+        {
+            self.clear(holder, seen.bridge).await?;
         }
-        let inner = LinkMessageBuilder::<LinkUnspec>::new()
-            .name(CONTAINER_INTERFACE)
+        let inner = LinkUnspec::new_with_name(CONTAINER_INTERFACE)
             .address(Mac::of(self.address).bytes().to_vec())
-            .setns_by_fd(inside.number())
-            .build();
-        let pair = LinkMessageBuilder::<LinkVeth>::new_with_info_kind(rtnetlink_veth())
+            .setns_by_fd(inside.number());
+        let pair = LinkMessageBuilder::<LinkVeth>::new_with_info_kind(InfoKind::Veth)
             .name(&name)
-            .set_info_data(InfoData::Veth(InfoVeth::Peer(inner)))
-            .controller(bridge)
+            .set_info_data(InfoData::Veth(InfoVeth::Peer(inner.build())))
+            .controller(seen.bridge)
             .up();
         host.add_link(pair.build()).await.doing("create the interface", &name)?;
-        let Some(port) = lookup(host, &name).await? else {
-            return Err(io::Error::from(io::ErrorKind::NotFound)).doing("find the interface", &name);
-        };
-        host.add_alternative_name(port.index, &owner_name(self.id))
-            .await
-            .doing("sign the interface", &name)?;
-        match lookup(&inside.netlink, CONTAINER_INTERFACE).await? {
-            Some(container) => Ok(container.index),
-            None => Err(io::Error::from(io::ErrorKind::NotFound)).doing("find the other end of", &name),
+        let (port, container) =
+            tokio::try_join!(existing(host, &name), existing(&inside.netlink, CONTAINER_INTERFACE))?;
+        let signed = host.add_alternative_name(port.index, &owner_name(self.id)).await;
+        signed.doing("sign the interface", &name)?;
+        Ok(container.index)
+    }
+
+    /// Deletes a pair of this address that was never signed, because its agent died; refuses any other.
+    async fn clear(&self, holder: &Link, bridge: u32) -> Result<(), NetError> {
+        let in_use =
+            |holder| NetError::AddressInUse { address: self.address, holder, id: self.id.to_owned() };
+        if let Some(id) = owner_of(holder) {
+            return Err(in_use(format!("the task {id}")));
         }
+        let loose = holder.controller.is_none_or(|controller| controller == bridge);
+        if holder.kind == Some(InfoKind::Veth) && loose {
+            return delete(holder).await;
+        }
+        Err(in_use(format!("the interface {}, which is not Skep's", holder.name)))
     }
 
     /// Sets everything inside the namespace; each step leaves alone what is right already.
     async fn configure(&self, inside: &Netlink, container: u32, config: &Config) -> Result<(), NetError> {
         let object = format!("the network of {}", self.id);
-        let loopback = LinkUnspec::new_with_name(LOOPBACK).up();
-        inside.set_link(loopback.build()).await.doing("bring up the loopback in", &object)?;
+        let loopback = LinkUnspec::new_with_name(LOOPBACK).up().build();
         // The kernel refuses to create this end up, because at that moment it has no other end.
-        let up = LinkUnspec::new_with_index(container).up();
-        inside.set_link(up.build()).await.doing("bring up the interface in", &object)?;
-        inside
-            .put_address(container, self.address, config.subnet.prefix())
-            .await
-            .doing("set the address in", &object)?;
-        inside
-            .put_default_route(container, config.subnet.gateway())
-            .await
-            .doing("set the default route in", &object)
-    }
-
-    fn in_use(&self, holder: String) -> NetError {
-        NetError::AddressInUse { address: self.address, holder, id: self.id.to_owned() }
+        let interface = LinkUnspec::new_with_index(container).up().build();
+        // One connection keeps the order in which requests are first polled, so they need not wait for
+        // each other's answers: the route finds its interface up and its gateway on-link.
+        let (loopback, interface, address, route) = tokio::join!(
+            biased;
+            inside.set_link(loopback),
+            inside.set_link(interface),
+            inside.put_address(container, self.address, config.subnet.prefix()),
+            inside.put_default_route(container, config.subnet.gateway()),
+        );
+        loopback.doing("bring up the loopback in", &object)?;
+        interface.doing("bring up the interface in", &object)?;
+        address.doing("set the address in", &object)?;
+        route.doing("set the default route in", &object)
     }
 }
 
-/// Deletes the pair of `id`; says whether there was one.
-pub(crate) async fn remove(host: &Netlink, id: &str) -> Result<bool, NetError> {
+/// Deletes the pair of `id`; none is a success.
+pub(crate) async fn remove(host: &Netlink, id: &str) -> Result<(), NetError> {
     match lookup(host, &owner_name(id)).await? {
-        None => Ok(false),
-        Some(port) => delete(host, &port).await.map(|()| true),
+        None => Ok(()),
+        Some(port) => delete(&port).await,
     }
 }
 
@@ -154,7 +177,7 @@ pub(crate) async fn list(host: &Netlink, bridge: &str) -> Result<Vec<(String, Ip
 pub(crate) async fn sweep(host: &Netlink, bridge: &str) -> Result<(), NetError> {
     for port in ports(host, bridge).await? {
         if owner_of(&port).is_none() && address_of(&port.name).is_some() {
-            delete(host, &port).await?;
+            delete(&port).await?;
         }
     }
     Ok(())
@@ -171,12 +194,14 @@ async fn lookup(netlink: &Netlink, name: &str) -> Result<Option<Link>, NetError>
     netlink.link(name).await.doing("look up the interface", name)
 }
 
-async fn delete(host: &Netlink, port: &Link) -> Result<(), NetError> {
-    host.delete_link(port.index).await.map(drop).doing("delete the interface", &port.name)
+/// As [`lookup`], for an interface that must be there.
+async fn existing(netlink: &Netlink, name: &str) -> Result<Link, NetError> {
+    let link = lookup(netlink, name).await?;
+    link.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound)).doing("find the interface", name)
 }
 
-fn rtnetlink_veth() -> rtnetlink::packet_route::link::InfoKind {
-    rtnetlink::packet_route::link::InfoKind::Veth
+async fn delete(port: &Link) -> Result<(), NetError> {
+    delete_link(port.index).await.doing("delete the interface", &port.name)
 }
 
 fn owner_name(id: &str) -> String {

@@ -6,9 +6,10 @@
 use rtnetlink::{LinkBridge, LinkMessageBuilder, LinkVeth};
 
 use crate::config::Config;
-use crate::error::{NetError, chain};
-use crate::netns::{self, Inside, on_thread};
+use crate::error::{Doing, NetError, chain};
+use crate::netns::{self, Inside};
 use crate::nft::ruleset::Ruleset;
+use crate::thread::on_thread;
 
 /// Something the data plane cannot do without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +86,6 @@ pub async fn run() -> Vec<Finding> {
 
 /// Loads the very ruleset the host will load.
 async fn masquerade(inside: &Inside) -> Result<(), NetError> {
-    use crate::error::Doing;
     const TABLE: &str = "skep";
     let file = inside.file().try_clone().doing("keep open", "the scratch namespace")?;
     let loaded = on_thread("probe-nft", move || {

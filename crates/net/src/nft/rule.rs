@@ -51,22 +51,22 @@ struct Expression {
 
 impl Rule {
     /// `iifname "NAME"`
-    pub(crate) fn from_interface(self, name: &str) -> Self {
+    pub(crate) fn entering_by(self, name: &str) -> Self {
         self.interface(META_IIFNAME, Compare::Equal, name)
     }
 
     /// `oifname "NAME"`
-    pub(crate) fn to_interface(self, name: &str) -> Self {
+    pub(crate) fn leaving_by(self, name: &str) -> Self {
         self.interface(META_OIFNAME, Compare::Equal, name)
     }
 
     /// `oifname != "NAME"`
-    pub(crate) fn not_to_interface(self, name: &str) -> Self {
+    pub(crate) fn leaving_elsewhere_than(self, name: &str) -> Self {
         self.interface(META_OIFNAME, Compare::NotEqual, name)
     }
 
     /// `ip saddr NETWORK/PREFIX`
-    pub(crate) fn from_network(self, network: Ipv4Addr, netmask: Ipv4Addr) -> Self {
+    pub(crate) fn sent_from(self, network: Ipv4Addr, netmask: Ipv4Addr) -> Self {
         self.push("payload", |data| {
             data.number(1, REGISTER);
             data.number(2, PAYLOAD_NETWORK_HEADER);

@@ -8,8 +8,11 @@
 //! A container is not reachable from another machine merely because that machine routes the subnet to
 //! this host: new connections reach the bridge from the host itself and from the bridge only.
 
+use std::io;
+
+use super::comment;
 use super::rule::{Rule, Verdict};
-use super::wire::{self, FLAG_APPEND, FLAG_CREATE, Message, Refused, Transaction};
+use super::wire::{self, FLAG_APPEND, FLAG_CREATE, Family, Message, Refused, Transaction};
 use crate::config::Config;
 
 const NF_INET_FORWARD: u32 = 2;
@@ -29,6 +32,16 @@ const HOOK_NUMBER: u16 = 1;
 const HOOK_PRIORITY: u16 = 2;
 const RULE_TABLE: u16 = 1;
 const RULE_CHAIN: u16 = 2;
+
+/// Who made the table of that name.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Holder {
+    Nobody,
+    /// This host, now or before a restart.
+    Us,
+    /// Somebody else, with the comment of the table, which may be empty.
+    Other(String),
+}
 
 /// The rules for one bridge and its subnet.
 pub(crate) struct Ruleset<'a> {
@@ -64,20 +77,22 @@ impl<'a> Ruleset<'a> {
         )
     }
 
-    /// Returns the bridge whose rules the table of this name holds at present, in the words of its
-    /// comment; an empty text stands for a table somebody else made.
-    pub(crate) fn holder(&self) -> std::io::Result<Option<String>> {
-        let tables = wire::dump(Message::GetTable, |_| {})?;
-        let ours = tables.iter().find(|table| wire::text(table, TABLE_NAME) == Some(&self.config.table));
-        Ok(ours.map(|table| {
-            let userdata = wire::attribute(table, TABLE_USERDATA);
-            userdata.and_then(read_comment).unwrap_or_default().to_owned()
-        }))
+    /// Says who holds the table's name at present: us, nobody, or somebody with this comment.
+    pub(crate) fn holder(&self) -> io::Result<Holder> {
+        let tables = wire::dump(Message::GetTable, Family::Ipv4, |_| {})?;
+        let table = tables.iter().find(|table| wire::text(table, TABLE_NAME) == Some(&self.config.table));
+        let comment = table.map(|table| {
+            wire::attribute(table, TABLE_USERDATA).and_then(comment::read).unwrap_or_default().to_owned()
+        });
+        Ok(match comment {
+            None => Holder::Nobody,
+            Some(comment) if comment == self.comment() => Holder::Us,
+            Some(comment) => Holder::Other(comment),
+        })
     }
 
-    /// The comment by which the table is recognised, also by people.
-    pub(crate) fn comment(&self) -> String {
-        format!("Skep, bridge {}", self.config.bridge)
+    fn comment(&self) -> String {
+        comment::of(&self.config.bridge)
     }
 
     /// Creates or replaces the table.
@@ -87,13 +102,13 @@ impl<'a> Ruleset<'a> {
         self.table(&mut transaction);
 
         self.chain(&mut transaction, "postrouting", "nat", NF_INET_POSTROUTING, PRIORITY_SOURCE_NAT);
-        let leaves = Rule::default().from_network(subnet.network(), subnet.netmask());
-        self.rule(&mut transaction, "postrouting", leaves.not_to_interface(bridge).masquerade());
+        let leaves = Rule::default().sent_from(subnet.network(), subnet.netmask());
+        self.rule(&mut transaction, "postrouting", leaves.leaving_elsewhere_than(bridge).masquerade());
 
         self.chain(&mut transaction, "forward", "filter", NF_INET_FORWARD, PRIORITY_FILTER);
-        let sent = Rule::default().from_interface(bridge).verdict(Verdict::Accept);
-        let answered = Rule::default().to_interface(bridge).of_known_connection().verdict(Verdict::Accept);
-        let unasked = Rule::default().to_interface(bridge).verdict(Verdict::Drop);
+        let sent = Rule::default().entering_by(bridge).verdict(Verdict::Accept);
+        let answered = Rule::default().leaving_by(bridge).of_known_connection().verdict(Verdict::Accept);
+        let unasked = Rule::default().leaving_by(bridge).verdict(Verdict::Drop);
         for rule in [sent, answered, unasked] {
             self.rule(&mut transaction, "forward", rule);
         }
@@ -109,54 +124,43 @@ impl<'a> Ruleset<'a> {
     fn without_table(&self) -> Transaction {
         let mut transaction = Transaction::new();
         self.table(&mut transaction);
-        transaction.add("delete the table", Message::DeleteTable, 0, |table| {
+        transaction.add("delete the table", (Message::DeleteTable, Family::Ipv4), 0, |table| {
             table.text(TABLE_NAME, &self.config.table);
         });
         transaction
     }
 
     fn table(&self, transaction: &mut Transaction) {
-        transaction.add("create the table", Message::NewTable, FLAG_CREATE, |table| {
+        transaction.add("create the table", (Message::NewTable, Family::Ipv4), FLAG_CREATE, |table| {
             table.text(TABLE_NAME, &self.config.table);
-            table.bytes(TABLE_USERDATA, &write_comment(&self.comment()));
+            table.bytes(TABLE_USERDATA, &comment::write(&self.comment()));
         });
     }
 
     fn chain(&self, transaction: &mut Transaction, name: &str, kind: &str, hook: u32, priority: u32) {
-        transaction.add(format!("create the chain {name}"), Message::NewChain, FLAG_CREATE, |chain| {
-            chain.text(CHAIN_TABLE, &self.config.table);
-            chain.text(CHAIN_NAME, name);
-            chain.nested(CHAIN_HOOK, |entry| {
-                entry.number(HOOK_NUMBER, hook);
-                entry.number(HOOK_PRIORITY, priority);
-            });
-            chain.number(CHAIN_POLICY, POLICY_ACCEPT);
-            chain.text(CHAIN_TYPE, kind);
-        });
+        transaction.add(
+            format!("create the chain {name}"),
+            (Message::NewChain, Family::Ipv4),
+            FLAG_CREATE,
+            |chain| {
+                chain.text(CHAIN_TABLE, &self.config.table);
+                chain.text(CHAIN_NAME, name);
+                chain.nested(CHAIN_HOOK, |entry| {
+                    entry.number(HOOK_NUMBER, hook);
+                    entry.number(HOOK_PRIORITY, priority);
+                });
+                chain.number(CHAIN_POLICY, POLICY_ACCEPT);
+                chain.text(CHAIN_TYPE, kind);
+            },
+        );
     }
 
     fn rule(&self, transaction: &mut Transaction, chain: &str, rule: Rule) {
         let step = format!("add a rule to the chain {chain}");
-        transaction.add(step, Message::NewRule, FLAG_CREATE | FLAG_APPEND, |message| {
+        transaction.add(step, (Message::NewRule, Family::Ipv4), FLAG_CREATE | FLAG_APPEND, |message| {
             message.text(RULE_TABLE, &self.config.table);
             message.text(RULE_CHAIN, chain);
             rule.write(message);
         });
     }
-}
-
-/// Writes a comment the way `nft` stores it in the free data of a table or rule: type 0, length, text.
-pub(crate) fn write_comment(comment: &str) -> Vec<u8> {
-    let length = u8::try_from(comment.len() + 1).expect("comments hold a fixed text and an interface name");
-    let mut data = vec![0, length];
-    data.extend_from_slice(comment.as_bytes());
-    data.push(0);
-    data
-}
-
-/// Reads what [`write_comment`] wrote.
-pub(crate) fn read_comment(data: &[u8]) -> Option<&str> {
-    let [0, length, rest @ ..] = data else { return None };
-    let text = rest.get(..usize::from(*length))?;
-    std::str::from_utf8(text.strip_suffix(&[0]).unwrap_or(text)).ok()
 }

@@ -12,16 +12,33 @@ use netlink_sys::protocols::NETLINK_NETFILTER;
 use netlink_sys::{Socket, SocketAddr};
 use rustix::net::sockopt::{Timeout, set_socket_send_buffer_size_force, set_socket_timeout};
 
-/// The address family of a table that sees IPv4 packets only.
-pub(crate) const FAMILY_IPV4: u8 = 2;
+/// Which packets a table sees; the kernel's `NFPROTO_*`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// IPv4 and IPv6.
+    Internet,
+    Ipv4,
+}
 
-/// `nlmsghdr` followed by `nfgenmsg`.
-const HEADER: usize = 16 + 4;
+impl Family {
+    fn number(self) -> u8 {
+        match self {
+            Self::Internet => 1,
+            Self::Ipv4 => 2,
+        }
+    }
+}
+
+/// The sizes of `nlmsghdr` and of `nfgenmsg`, which follows it.
+const HEADER: usize = 16;
+const FAMILY_HEADER: usize = 4;
 const SUBSYSTEM: u16 = 10;
 const BATCH_BEGIN: u16 = 0x10;
 const BATCH_END: u16 = 0x11;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
+/// Where the flags are in a message.
+const FLAGS_AT: usize = 6;
 const FLAG_REQUEST: u16 = 0x1;
 const FLAG_ACK: u16 = 0x4;
 const FLAG_DUMP: u16 = 0x300;
@@ -108,6 +125,11 @@ pub(crate) struct Refused {
 }
 
 impl Refused {
+    /// A failure of no single message.
+    pub(crate) fn whole(source: io::Error) -> Self {
+        Self { step: None, source }
+    }
+
     /// Says for what the transaction was meant.
     pub(crate) fn naming(self, operation: &'static str, object: &str) -> NetError {
         let object = match self.step {
@@ -129,14 +151,14 @@ impl Transaction {
     pub(crate) fn add(
         &mut self,
         step: impl Into<String>,
-        message: Message,
+        (message, family): (Message, Family),
         flags: u16,
         fill: impl FnOnce(&mut Attributes<'_>),
     ) {
         self.last_start = self.bytes.len();
         self.steps.push(step.into());
         let sequence = self.sequence();
-        request(&mut self.bytes, message, flags, sequence, fill);
+        request(&mut self.bytes, (message, family), flags, sequence, fill);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -152,7 +174,7 @@ impl Transaction {
         if self.is_empty() {
             return Ok(());
         }
-        let flags_at = self.last_start + 6;
+        let flags_at = self.last_start + FLAGS_AT;
         let flags = u16::from_ne_bytes([self.bytes[flags_at], self.bytes[flags_at + 1]]) | FLAG_ACK;
         self.bytes[flags_at..flags_at + 2].copy_from_slice(&flags.to_ne_bytes());
         let last = self.sequence();
@@ -161,7 +183,7 @@ impl Transaction {
     }
 
     fn exchange(&self, last: u32) -> Result<(), Refused> {
-        let whole = |source| Refused { step: None, source };
+        let whole = Refused::whole;
         let socket = connect().map_err(whole)?;
         // Above the default limit only with many rules, but the kernel takes a transaction in one piece.
         set_socket_send_buffer_size_force(&socket, self.bytes.len() * 2 + 65_536)
@@ -187,11 +209,16 @@ impl Transaction {
     }
 }
 
-/// Asks the kernel for all objects of one kind; returns the attributes of each.
-pub(crate) fn dump(message: Message, fill: impl FnOnce(&mut Attributes<'_>)) -> io::Result<Vec<Vec<u8>>> {
+/// Asks the kernel for all objects of one kind and family that `fill` describes; returns the attributes
+/// of each.
+pub(crate) fn dump(
+    message: Message,
+    family: Family,
+    fill: impl FnOnce(&mut Attributes<'_>),
+) -> io::Result<Vec<Vec<u8>>> {
     let socket = connect()?;
     let mut bytes = Vec::new();
-    request(&mut bytes, message, FLAG_DUMP, 1, fill);
+    request(&mut bytes, (message, family), FLAG_DUMP, 1, fill);
     socket.send(&bytes, 0)?;
     let mut objects = Vec::new();
     for _ in 0..DUMP_DATAGRAMS_MAX {
@@ -200,7 +227,7 @@ pub(crate) fn dump(message: Message, fill: impl FnOnce(&mut Attributes<'_>)) -> 
             match reply.kind {
                 NLMSG_DONE => return Ok(objects),
                 NLMSG_ERROR => return failure(&reply).map_or(Ok(objects), Err),
-                _ => objects.push(reply.body.get(4..).unwrap_or_default().to_vec()),
+                _ => objects.push(reply.body.get(FAMILY_HEADER..).unwrap_or_default().to_vec()),
             }
         }
     }
@@ -255,29 +282,33 @@ fn patience(error: io::Error) -> io::Error {
 }
 
 fn boundary(bytes: &mut Vec<u8>, kind: u16, sequence: u32) {
-    message(bytes, kind, FLAG_REQUEST, sequence, 0, SUBSYSTEM, |_| {});
+    let header = Header { kind, flags: FLAG_REQUEST, sequence, family: 0, resource: SUBSYSTEM };
+    message(bytes, header, |_| {});
 }
 
 fn request(
     bytes: &mut Vec<u8>,
-    kind: Message,
+    (kind, family): (Message, Family),
     flags: u16,
     sequence: u32,
     fill: impl FnOnce(&mut Attributes<'_>),
 ) {
     let kind = (SUBSYSTEM << 8) | kind as u16;
-    message(bytes, kind, FLAG_REQUEST | flags, sequence, FAMILY_IPV4, 0, fill);
+    let header = Header { kind, flags: FLAG_REQUEST | flags, sequence, family: family.number(), resource: 0 };
+    message(bytes, header, fill);
 }
 
-fn message(
-    bytes: &mut Vec<u8>,
+/// The fields of `nlmsghdr` and `nfgenmsg` that differ between messages.
+struct Header {
     kind: u16,
     flags: u16,
     sequence: u32,
     family: u8,
     resource: u16,
-    fill: impl FnOnce(&mut Attributes<'_>),
-) {
+}
+
+fn message(bytes: &mut Vec<u8>, header: Header, fill: impl FnOnce(&mut Attributes<'_>)) {
+    let Header { kind, flags, sequence, family, resource } = header;
     let start = bytes.len();
     bytes.extend_from_slice(&[0; size_of::<u32>()]);
     bytes.extend_from_slice(&kind.to_ne_bytes());
@@ -286,7 +317,6 @@ fn message(
     bytes.extend_from_slice(&[0; size_of::<u32>()]);
     bytes.extend_from_slice(&[family, 0]);
     bytes.extend_from_slice(&resource.to_be_bytes());
-    debug_assert_eq!(bytes.len() - start, HEADER);
     fill(&mut Attributes(bytes));
     let length = u32::try_from(bytes.len() - start).expect("a message of ours is far below 4 GiB");
     bytes[start..start + 4].copy_from_slice(&length.to_ne_bytes());
@@ -303,13 +333,13 @@ struct Reply<'a> {
 fn messages(datagram: &[u8]) -> impl Iterator<Item = Reply<'_>> {
     let mut rest = datagram;
     std::iter::from_fn(move || {
-        let header = rest.get(..16)?;
+        let header = rest.get(..HEADER)?;
         let word = |at: usize| header[at..at + 4].try_into().map(u32::from_ne_bytes).ok();
         let length = word(0)? as usize;
         let reply = Reply {
             kind: u16::from_ne_bytes([header[4], header[5]]),
             sequence: word(8)?,
-            body: rest.get(16..length)?,
+            body: rest.get(HEADER..length)?,
         };
         rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
         Some(reply)

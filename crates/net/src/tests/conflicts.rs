@@ -1,7 +1,14 @@
 //! Opening on a host where something is in the way: each refusal is one sentence that names it.
 
-use super::scratch::{config, host, ip, on_scratch_machine, run};
-use crate::{Config, Host};
+use std::time::Duration;
+
+use rustix::thread::{CapabilitySet, CapabilitySets};
+
+use super::scratch::{Outside, call, config, host, ip, on_scratch_machine, run, serve};
+use crate::thread::on_thread;
+use crate::{Config, Host, probe};
+
+const PATIENCE: Duration = Duration::from_secs(5);
 
 async fn refusal(config: Config) -> String {
     let error = Host::open(config).await.unwrap_err();
@@ -70,8 +77,8 @@ fn a_new_subnet_waits_until_the_old_one_is_empty() {
         let changed = Config { subnet: "172.30.0.1/24".parse().unwrap(), ..config() };
         assert_eq!(
             refusal(changed.clone()).await,
-            "the bridge skep0 still has the address 172.31.0.1/16 and 1 attached tasks: restore its \
-             subnet, or remove the tasks first"
+            "the bridge skep0 still has the address 172.31.0.1/16, which 1 of its ports depend on: restore \
+             that subnet, or remove the tasks first"
         );
         before.detach("a").await.unwrap();
         let after = Host::open(changed).await.unwrap();
@@ -117,5 +124,66 @@ fn what_is_unusable_is_refused_before_anything_is_touched() {
              to 15 of: letters, digits, '.', '_', '-'"
         );
         assert_eq!(run("nft list ruleset"), "");
+    });
+}
+
+#[test]
+fn without_privileges_the_refusal_names_the_step() {
+    on_scratch_machine(|| async {
+        let unprivileged = on_thread("unprivileged", || {
+            let none = CapabilitySet::empty();
+            let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
+            // Of this thread and of those it starts.
+            rustix::thread::set_capabilities(None, sets).unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async { (refusal(config()).await, probe::run().await) })
+        });
+        let (refusal, findings) = unprivileged.await.unwrap();
+        assert_eq!(refusal, "cannot create the bridge skep0: Operation not permitted (os error 1)");
+        assert_eq!(
+            findings[0].outcome.as_ref().unwrap_err(),
+            "network namespaces cannot be created (CONFIG_NET_NS, and root with CAP_SYS_ADMIN), so no \
+             container can have a network: cannot create a scratch network namespace: Operation not \
+             permitted (os error 1)"
+        );
+        assert!(findings.iter().all(|finding| finding.outcome.is_err()));
+    });
+}
+
+#[test]
+fn firewalls_that_drop_by_policy_let_the_bridge_pass() {
+    on_scratch_machine(|| async {
+        // The two kinds there are: the iptables tools' own tables, and a native one.
+        run("iptables -P FORWARD DROP");
+        run("iptables -A FORWARD -i lo -j ACCEPT");
+        run("nft add table inet guard");
+        run("nft add chain inet guard gate { type filter hook forward priority 5 ; policy drop ; }");
+        run("nft add chain inet guard other { type filter hook forward priority 6 ; policy accept ; }");
+        let before = run("nft --stateless list ruleset");
+
+        let outside = Outside::new().await;
+        let host = host().await;
+        host.repair().await.unwrap();
+        let a = host.attach("a", ip("172.31.0.2")).await.unwrap();
+        let b = host.attach("b", ip("172.31.0.3")).await.unwrap();
+        let server = serve(outside.path(), ip("192.0.2.2")).await;
+        assert_eq!(call(&a.netns, server, PATIENCE).await.as_deref(), Some("192.0.2.1"));
+        let server = serve(&b.netns, b.address).await;
+        assert_eq!(call(&a.netns, server, PATIENCE).await.as_deref(), Some("172.31.0.2"));
+
+        let rules = run("iptables -S FORWARD");
+        assert_eq!(
+            rules.lines().take(3).collect::<Vec<_>>(),
+            [
+                "-P FORWARD DROP",
+                r#"-A FORWARD -i skep0 -m comment --comment "Skep, bridge skep0" -j ACCEPT"#,
+                r#"-A FORWARD -o skep0 -m comment --comment "Skep, bridge skep0" -j ACCEPT"#,
+            ],
+            "the iptables tools can still read their table"
+        );
+        let chain = run("nft --stateless list chain inet guard other");
+        assert!(!chain.contains("skep0"), "{chain}");
+        host.purge().await.unwrap();
+        assert_eq!(run("nft --stateless list ruleset"), before);
     });
 }

@@ -12,7 +12,8 @@ use rustix::mount::{MountFlags, MountPropagationFlags};
 use rustix::thread::UnshareFlags;
 
 use crate::netlink::Netlink;
-use crate::netns::{self, Inside, on_thread};
+use crate::netns::{self, Inside};
+use crate::thread::on_thread;
 use crate::{Config, Host};
 
 /// Covered by a private tmpfs in each test.
@@ -29,7 +30,9 @@ pub(super) fn on_scratch_machine<F: Future<Output = ()>>(test: impl FnOnce() -> 
         let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
         rustix::mount::mount_change("/", private).unwrap();
         rustix::mount::mount("tmpfs", PRIVATE_DIRECTORY, "tmpfs", MountFlags::empty(), None).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        // As in production, several workers; they start in this thread's namespaces.
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
         runtime.block_on(test());
     });
     if let Err(panic) = thread.join() {
@@ -112,11 +115,12 @@ pub(super) async fn serve(namespace: &Path, address: Ipv4Addr) -> SocketAddr {
     let listener = within(namespace, move || TcpListener::bind((address, 0)).unwrap()).await;
     let bound = listener.local_addr().unwrap();
     std::thread::spawn(move || {
-        // Ends with the test process at the latest; the socket holds a namespace nobody else sees.
-        while let Ok((mut stream, peer)) = listener.accept() {
-            if peer.ip().is_loopback() || writeln!(stream, "{}", peer.ip()).is_err() {
-                break;
-            }
+        // Until the test process ends; the socket holds a namespace nobody else sees.
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let peer = stream.peer_addr().unwrap().ip();
+            // A caller that gave up is the test's business, not the server's.
+            drop(writeln!(stream, "{peer}"));
         }
     });
     bound
