@@ -1,0 +1,302 @@
+//! What the node has: container runtime, bridge, image store, and its own small database.
+//!
+//! The engine is opened with the daemon and outlives membership in a cluster. Its methods are the
+//! effects of [`skep_core::worker::Effect`], one each; they may be called again after a failure, and
+//! what a failed one began it also ended.
+
+pub mod logs;
+mod prepare;
+mod recover;
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use skep_core::worker::Exit;
+use skep_model::{Task, TaskId};
+use skep_net::addresses::Pool;
+use skep_runtime::{Exec, Handle, Runtime};
+use tokio::sync::Semaphore;
+
+use crate::container;
+use crate::image;
+use crate::record::{ContainerRecord, RecordError, Records};
+
+/// Containers prepared at the same time: enough to keep the processors busy while others wait for disks
+/// and registries, few enough not to starve the containers that run.
+const PREPARATIONS_MAX: usize = 8;
+/// Output of a health check that is kept, in bytes, as in Docker.
+const PROBE_OUTPUT_MAX: usize = 4096;
+
+/// Where the engine keeps things and what it is called.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Keeps images, containers and records over a restart of the machine.
+    pub data_root: PathBuf,
+    /// Holds sockets and mounts; may be gone after a restart of the machine.
+    pub exec_root: PathBuf,
+    /// Absolute; parent of all containers' cgroups.
+    pub cgroup_parent: String,
+    pub bridge: String,
+    pub subnet: skep_net::Subnet,
+    /// Name of the node's nftables table.
+    pub table: String,
+    pub registries: image::RegistryConfig,
+    /// An OCI runtime to call in place of the built-in one.
+    pub oci_runtime: Option<PathBuf>,
+}
+
+/// Why the engine cannot be opened, or an effect not performed.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error("cannot create the directory {path}")]
+    Directory { path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    #[error(transparent)]
+    Runtime(#[from] skep_runtime::RuntimeError),
+    #[error(transparent)]
+    Network(#[from] skep_net::NetError),
+    #[error(transparent)]
+    Images(#[from] image::OpenError),
+    #[error("task {0} has no container on this node")]
+    NoContainer(TaskId),
+}
+
+/// What the node has.
+pub struct Engine {
+    config: Config,
+    runtime: Runtime,
+    network: skep_net::Host,
+    images: image::Store,
+    records: Records,
+    pool: Mutex<Pool>,
+    containers: Mutex<BTreeMap<TaskId, Known>>,
+    preparations: Semaphore,
+}
+
+/// A container this node takes care of.
+#[derive(Clone)]
+struct Known {
+    handle: Handle,
+    record: Arc<ContainerRecord>,
+}
+
+/// A container as `docker ps` shows it.
+#[derive(Clone, Debug)]
+pub struct ContainerView {
+    pub record: Arc<ContainerRecord>,
+    pub pid: Option<i32>,
+    pub exit: Option<Exit>,
+}
+
+impl Engine {
+    /// Opens everything below the two roots and brings leftovers of a crash in order.
+    pub async fn open(config: Config) -> Result<Arc<Engine>, EngineError> {
+        for path in [&config.data_root, &config.exec_root, &config.data_root.join("tasks")] {
+            let error = |source| EngineError::Directory { path: path.clone(), source };
+            std::fs::create_dir_all(path).map_err(error)?;
+        }
+        let records = Records::open(&config.data_root.join("node.redb"))?;
+        let runtime = Runtime::open(skep_runtime::Options {
+            exec_root: config.exec_root.clone(),
+            data_root: config.data_root.clone(),
+            cgroup_parent: config.cgroup_parent.clone(),
+            oci_runtime: config.oci_runtime.clone(),
+            ..Default::default()
+        })
+        .await?;
+        let network = skep_net::Host::open(skep_net::Config {
+            bridge: config.bridge.clone(),
+            subnet: config.subnet,
+            netns_dir: config.exec_root.join("netns"),
+            table: config.table.clone(),
+        })
+        .await?;
+        let images = image::Store::open(config.data_root.join("image"), config.registries.clone())?;
+        let engine = Engine {
+            pool: Mutex::new(Pool::new(config.subnet)),
+            config,
+            runtime,
+            network,
+            images,
+            records,
+            containers: Mutex::default(),
+            preparations: Semaphore::new(PREPARATIONS_MAX),
+        };
+        engine.recover().await?;
+        Ok(Arc::new(engine))
+    }
+
+    pub fn images(&self) -> &image::Store {
+        &self.images
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Keeps tasks over a restart of the agent; returns when that is on disk.
+    pub fn remember(&self, put: &[Arc<Task>], forget: &[TaskId]) -> Result<(), EngineError> {
+        Ok(self.records.remember(put, forget)?)
+    }
+
+    /// Returns the tasks kept.
+    pub fn remembered(&self) -> Result<Vec<Arc<Task>>, EngineError> {
+        Ok(self.records.tasks()?)
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<TaskId, Known>> {
+        // The map is replaced entry by entry, so a panic elsewhere cannot have left it half written.
+        self.containers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pool(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn find(&self, id: TaskId) -> Result<Known, EngineError> {
+        self.known().get(&id).cloned().ok_or(EngineError::NoContainer(id))
+    }
+
+    /// Lets the container's process run. Returns its process id.
+    pub async fn start(&self, id: TaskId) -> Result<i32, EngineError> {
+        let known = self.find(id)?;
+        known.handle.start().await?;
+        Ok(known.handle.pid())
+    }
+
+    /// Sends the stop signal, waits for the grace period, kills. Returns when the process is gone.
+    pub async fn stop(&self, id: TaskId, signal: &str, grace: Duration) -> Result<Exit, EngineError> {
+        let known = self.find(id)?;
+        let name = if signal.is_empty() { known.record.stop_signal.as_str() } else { signal };
+        Ok(exit(known.handle.stop(signal_number(name), grace).await?))
+    }
+
+    /// Waits for the end of the container's process.
+    pub async fn wait(&self, id: TaskId) -> Result<Exit, EngineError> {
+        let known = self.find(id)?;
+        Ok(exit(known.handle.wait().await?))
+    }
+
+    /// Runs a health check. Its failure to run counts as a failed check.
+    pub async fn probe(&self, id: TaskId, test: &[String], timeout: Duration) -> (bool, String) {
+        let known = match self.find(id) {
+            Ok(known) => known,
+            Err(error) => return (false, error.to_string()),
+        };
+        let args = match test.split_first() {
+            Some((kind, rest)) if kind == "CMD" => rest.to_vec(),
+            Some((kind, [line])) if kind == "CMD-SHELL" => {
+                vec!["/bin/sh".to_owned(), "-c".to_owned(), line.clone()]
+            }
+            _ => return (false, format!("the health check {test:?} begins with neither CMD nor CMD-SHELL")),
+        };
+        let exec = Exec { args, ..Exec::default() };
+        match known.handle.exec(&exec, timeout, PROBE_OUTPUT_MAX).await {
+            Ok(ended) if ended.timed_out => {
+                (false, format!("health check exceeded timeout ({}s)", timeout.as_secs_f64()))
+            }
+            Ok(ended) => (ended.code == 0, String::from_utf8_lossy(&ended.output).into_owned()),
+            Err(error) => (false, chain(&error)),
+        }
+    }
+
+    /// Ends whatever there is of the task's container and releases all it holds.
+    pub async fn remove(&self, id: TaskId) -> Result<(), EngineError> {
+        // A task that never got its container holds nothing: a failed preparation undoes itself.
+        let Ok(known) = self.find(id) else { return Ok(()) };
+        known.handle.delete().await?;
+        self.release(id, known.record.address).await?;
+        remove_dir(&self.task_dir(id))?;
+        self.records.delete_container(id)?;
+        self.known().remove(&id);
+        Ok(())
+    }
+
+    /// Removes all containers, as leaving a cluster does. Goes on after a failure and returns the first.
+    pub async fn remove_all(&self) -> Result<(), EngineError> {
+        let ids: Vec<TaskId> = self.known().keys().copied().collect();
+        let mut result = Ok(());
+        for id in ids {
+            result = result.and(self.remove(id).await);
+        }
+        let tasks = self.records.tasks()?;
+        self.records.remember(&[], &tasks.iter().map(|task| task.id).collect::<Vec<_>>())?;
+        result
+    }
+
+    /// Takes down the bridge and what else the engine put into the kernel. No container may be left.
+    pub async fn purge(&self) -> Result<(), EngineError> {
+        self.network.purge().await?;
+        Ok(self.runtime.purge().await?)
+    }
+
+    /// Gives back the container's address and namespace.
+    async fn release(&self, id: TaskId, address: Option<Ipv4Addr>) -> Result<(), EngineError> {
+        self.network.detach(&id.to_string()).await?;
+        if let Some(address) = address {
+            self.pool().release(address);
+        }
+        Ok(())
+    }
+
+    /// Returns the containers there are.
+    pub fn containers(&self) -> Vec<ContainerView> {
+        let known: Vec<Known> = self.known().values().cloned().collect();
+        known
+            .into_iter()
+            .map(|known| ContainerView {
+                pid: known.handle.is_running().then(|| known.handle.pid()),
+                exit: known.handle.exited().map(exit),
+                record: known.record,
+            })
+            .collect()
+    }
+
+    /// Returns the directory of the task's own files.
+    fn task_dir(&self, id: TaskId) -> PathBuf {
+        self.config.data_root.join("tasks").join(container::id(id))
+    }
+}
+
+/// Returns the runtime's word on an end in the worker's terms.
+fn exit(exit: skep_runtime::Exit) -> Exit {
+    Exit {
+        code: exit.code,
+        oom_killed: exit.oom_killed,
+        lost: exit
+            .shim_lost
+            .then(|| "shim lost: the process that kept the container was killed, its exit code is unknown".into()),
+    }
+}
+
+/// Returns the number of a signal named as Docker names it; SIGTERM for a name nobody knows was refused
+/// when the service was made, so it can only come from an image.
+fn signal_number(name: &str) -> i32 {
+    skep_runtime::signal::parse(name).unwrap_or(libc::SIGTERM)
+}
+
+/// Removes a directory that may already be gone.
+fn remove_dir(path: &Path) -> Result<(), EngineError> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(EngineError::Directory { path: path.to_owned(), source: error })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Returns an error and all its causes as one sentence.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

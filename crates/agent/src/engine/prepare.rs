@@ -1,0 +1,177 @@
+//! The long way from an assigned task to a created container: image, address, files, container.
+//!
+//! Whatever a failed attempt began is undone before it answers, so the next one starts from nothing.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use skep_model::Task;
+use skep_model::template::Healthcheck;
+use skep_net::hosts::{self, HostsEntry};
+use skep_net::resolv;
+use skep_runtime::EtcFiles;
+use tokio_util::sync::CancellationToken;
+
+use super::{Engine, EngineError, Known, chain};
+use crate::container::{self, Prepared, SpecError};
+use crate::image::{self, Platform, Reference};
+use crate::record::ContainerRecord;
+
+/// What the worker needs to know of a prepared container.
+#[derive(Debug)]
+pub struct Ready {
+    pub container_id: String,
+    pub image_health: Option<Healthcheck>,
+}
+
+/// Why a task could not be prepared: a sentence for the user, and whether trying again may help.
+#[derive(Debug)]
+pub struct PrepareFailure {
+    pub reason: String,
+    pub retryable: bool,
+}
+
+impl PrepareFailure {
+    fn fatal(error: &dyn std::error::Error) -> Self {
+        PrepareFailure { reason: chain(error), retryable: false }
+    }
+
+    fn retryable(error: &dyn std::error::Error) -> Self {
+        PrepareFailure { reason: chain(error), retryable: true }
+    }
+}
+
+impl From<SpecError> for PrepareFailure {
+    fn from(error: SpecError) -> Self {
+        PrepareFailure::fatal(&error)
+    }
+}
+
+impl Engine {
+    /// Brings the task to the point where only its start is missing.
+    ///
+    /// `cancel` ends the wait for the image. What comes after it is short and runs to its end, so that
+    /// nothing is left half made.
+    pub async fn prepare(&self, task: &Task, cancel: &CancellationToken) -> Result<Ready, PrepareFailure> {
+        let cancelled = || PrepareFailure { reason: "preparation cancelled".to_owned(), retryable: false };
+        let image = tokio::select! {
+            image = self.pull(task) => image?,
+            () = cancel.cancelled() => return Err(cancelled()),
+        };
+        let _turn = self.preparations.acquire().await.expect("the semaphore is never closed");
+        check_bind_sources(task)?;
+        let address = self.pool().lease().map_err(|error| PrepareFailure::retryable(&error))?;
+        let record = Arc::new(ContainerRecord {
+            task_id: task.id,
+            container_id: container::id(task.id),
+            name: task.name(),
+            address: Some(address),
+            image: task.spec.container.image.clone(),
+            image_id: image.id.to_string(),
+            image_health: container::image_health(&image.config),
+            stop_signal: image.config.stop_signal.clone(),
+            command: container::command(&task.spec.container, &image.config),
+            created_at: task.meta.created_at,
+        });
+        match self.create(task, &image, &record).await {
+            Ok(handle) => {
+                let known = Known { handle, record: record.clone() };
+                self.known().insert(task.id, known);
+                Ok(Ready {
+                    container_id: record.container_id.clone(),
+                    image_health: record.image_health.clone(),
+                })
+            }
+            Err(failure) => {
+                self.undo(task, &record).await;
+                Err(failure)
+            }
+        }
+    }
+
+    async fn pull(&self, task: &Task) -> Result<image::Image, PrepareFailure> {
+        let name = &task.spec.container.image;
+        let reference: Reference = name.parse().map_err(|error| PrepareFailure::fatal(&error))?;
+        let auth = task.spec.registry_auth.as_ref().and_then(|auth| image::Auth::from_header(&auth.0));
+        let pulled = self.images.pull(&reference, auth.as_ref(), &Platform::host()).await;
+        pulled.map_err(|error| PrepareFailure { reason: chain(&error), retryable: error.is_retryable() })
+    }
+
+    async fn create(
+        &self,
+        task: &Task,
+        image: &image::Image,
+        record: &ContainerRecord,
+    ) -> Result<skep_runtime::Handle, PrepareFailure> {
+        self.records.put_container(record).map_err(|error| PrepareFailure::retryable(&error))?;
+        let address = record.address.expect("set by the caller");
+        let network = self.network.attach(&task.id.to_string(), address).await;
+        let netns = network.map_err(|error| PrepareFailure::retryable(&error))?.netns;
+        let etc = self.write_files(task, address).map_err(|error| PrepareFailure::retryable(&error))?;
+        let prepared = Prepared { layers: image.layers.clone(), netns, etc };
+        let container = container::describe(task, &image.config, prepared)?;
+        self.runtime.create(&container).await.map_err(|error| PrepareFailure {
+            reason: chain(&error),
+            retryable: error.is_retryable(),
+        })
+    }
+
+    /// Writes the container's own files under /etc.
+    fn write_files(&self, task: &Task, address: std::net::Ipv4Addr) -> Result<EtcFiles, EngineError> {
+        let dir = self.task_dir(task.id);
+        let hostname = container::hostname(task);
+        let spec = &task.spec.container;
+        let extra: Vec<HostsEntry> =
+            spec.hosts.iter().filter_map(|line| HostsEntry::parse(line).ok()).collect();
+        let dns = spec.dns.clone().unwrap_or_default();
+        let wanted = resolv::DnsOptions {
+            servers: dns.nameservers.iter().filter_map(|server| server.parse().ok()).collect(),
+            search: dns.search,
+            options: dns.options,
+        };
+        let error = |source| EngineError::Directory { path: dir.clone(), source };
+        std::fs::create_dir_all(&dir).map_err(error)?;
+        let write = |name: &str, text: String| -> Result<Option<PathBuf>, EngineError> {
+            let path = dir.join(name);
+            std::fs::write(&path, text)
+                .map_err(|source| EngineError::Directory { path: path.clone(), source })?;
+            Ok(Some(path))
+        };
+        Ok(EtcFiles {
+            resolv_conf: write("resolv.conf", resolv::render(&host_resolv_conf(), &wanted))?,
+            hosts: write("hosts", hosts::render(Some(address), &hostname, &extra))?,
+            hostname: write("hostname", format!("{hostname}\n"))?,
+        })
+    }
+
+    /// Releases what a failed preparation holds. What cannot be released now is found at the next start.
+    async fn undo(&self, task: &Task, record: &ContainerRecord) {
+        let released = self.release(task.id, record.address).await;
+        let forgotten = self.records.delete_container(task.id).map_err(EngineError::from);
+        let removed = super::remove_dir(&self.task_dir(task.id));
+        for error in [released, forgotten, removed].into_iter().filter_map(Result::err) {
+            tracing::warn!(task.id = %task.id, error = %chain(&error), "a failed preparation left something behind");
+        }
+    }
+}
+
+fn host_resolv_conf() -> String {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let text = read("/etc/resolv.conf");
+    if resolv::only_names_systemd_stub(&text) { read(resolv::SYSTEMD_UPSTREAM) } else { text }
+}
+
+/// Makes the missing sources that may be made, and refuses the task if another is missing.
+fn check_bind_sources(task: &Task) -> Result<(), PrepareFailure> {
+    for (source, may_create) in container::bind_sources(&task.spec.container) {
+        if Path::new(&source).exists() {
+            continue;
+        }
+        if !may_create {
+            return Err(SpecError::NoSource(source.display().to_string()).into());
+        }
+        std::fs::create_dir_all(&source)
+            .map_err(|error| PrepareFailure::fatal(&EngineError::Directory { path: source, source: error }))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! After a start of the daemon: which containers still are, and what is left of those that are not.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use skep_core::worker::{Found, FoundState};
+use skep_model::{TaskId, Timestamp};
+use skep_runtime::{Adopted, AdoptedState};
+
+use super::{Engine, EngineError, Known, chain, exit};
+use crate::record::ContainerRecord;
+
+impl Engine {
+    /// Adopts the containers that have a record; clears away everything else.
+    pub(super) async fn recover(&self) -> Result<(), EngineError> {
+        let records = self.records.containers()?;
+        let mut by_container: BTreeMap<String, ContainerRecord> =
+            records.into_iter().map(|record| (record.container_id.clone(), record)).collect();
+        for adopted in self.runtime.adopt().await? {
+            match by_container.remove(&adopted.id) {
+                Some(record) => self.adopt(record, adopted),
+                None => discard(adopted).await,
+            }
+        }
+        // A record without a container is from a preparation that the end of the daemon cut off.
+        for record in by_container.into_values() {
+            self.records.delete_container(record.task_id)?;
+            super::remove_dir(&self.task_dir(record.task_id))?;
+        }
+        self.detach_strangers().await
+    }
+
+    fn adopt(&self, record: ContainerRecord, adopted: Adopted) {
+        if let Some(address) = record.address {
+            let mut pool = self.pool();
+            if let Err(error) = pool.reserve(address) {
+                tracing::warn!(task.id = %record.task_id, %error, "an adopted container keeps its address");
+            }
+            pool.resume_after(address);
+        }
+        let known = Known { handle: adopted.handle, record: Arc::new(record) };
+        self.known().insert(known.record.task_id, known);
+    }
+
+    /// Removes namespaces that belong to no container.
+    async fn detach_strangers(&self) -> Result<(), EngineError> {
+        for found in self.network.attachments().await? {
+            let is_known = found.id.parse::<TaskId>().is_ok_and(|id| self.known().contains_key(&id));
+            if !is_known {
+                self.network.detach(&found.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns what the worker must know of the containers that outlived the agent.
+    pub async fn found(&self) -> Result<Vec<(TaskId, Found)>, EngineError> {
+        let known: Vec<Known> = self.known().values().cloned().collect();
+        let mut found = Vec::with_capacity(known.len());
+        for Known { handle, record } in known {
+            let state = match handle.state().await? {
+                AdoptedState::Created => FoundState::Created,
+                AdoptedState::Running { pid, started_at } => {
+                    FoundState::Running { pid, started_at: timestamp(started_at) }
+                }
+                AdoptedState::Exited(ended) => FoundState::Exited(exit(ended)),
+            };
+            let container_id = record.container_id.clone();
+            let image_health = record.image_health.clone();
+            found.push((record.task_id, Found { container_id, image_health, state }));
+        }
+        Ok(found)
+    }
+}
+
+/// Removes a container that nobody remembers: its removal was cut off by the end of the daemon.
+async fn discard(adopted: Adopted) {
+    if let Err(error) = adopted.handle.delete().await {
+        tracing::warn!(container.id = %adopted.id, error = %chain(&error), "cannot remove a leftover container");
+    }
+}
+
+pub(crate) fn timestamp(at: SystemTime) -> Timestamp {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,44 @@
+//! Images: how their content comes to the node, and what a container needs to know about them.
+//!
+//! Decides what is fetched, believed, kept and deleted. It does not decide *when* an image is pulled, whether a
+//! failed pull is tried again, or which of an image's settings a container overrides; the agent does.
+//!
+//! ```text
+//!   Reference ──► registry/ ──► pull.rs ──► download.rs ──► blobs/sha256/…   verified by digest
+//!   "redis:7"     who, where,   what is          │
+//!                 logged in     missing          └────────► unpack/ ──► layers/<chain>/fs
+//!   Image ◄────── store.rs ◄── index.json  what is known            verified by diff_id
+//! ```
+//!
+//! Nothing gets its final name before it is verified and on disk; see `blobs.rs` and `layers.rs`. Start reading with
+//! [`Store`], then `pull.rs`.
+
+mod blobs;
+mod config;
+mod digest;
+mod distribution;
+mod download;
+mod error;
+mod flight;
+mod index;
+mod layers;
+mod manifest;
+mod platform;
+mod pull;
+mod reference;
+mod registry;
+mod store;
+mod sync;
+mod unpack;
+
+pub use self::config::{Config, Healthcheck};
+pub use self::digest::{Digest, DigestError};
+pub use self::distribution::Distribution;
+pub use self::error::{PullError, TransportError};
+pub use self::index::IndexError;
+pub use self::manifest::Descriptor;
+pub use self::platform::Platform;
+pub use self::reference::{Reference, ReferenceError};
+pub use self::registry::{Auth, InsecureEntryError, RegistryConfig};
+pub use self::store::{Image, OpenError, Removed, Store};
+pub use self::unpack::UnpackError;

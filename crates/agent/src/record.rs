@@ -1,0 +1,220 @@
+//! What the node remembers over a restart of its agent: the tasks it was given, and of each container
+//! what cannot be found again (address, health check and stop signal of its image).
+//!
+//! One redb file. A write returns when it is on disk, because a container is only created after its
+//! record is. Registry credentials are not kept: they come again with the next assignment.
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use serde::{Deserialize, Serialize};
+use skep_model::template::Healthcheck;
+use skep_model::{Task, TaskId, Timestamp};
+
+const TASKS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("tasks");
+const CONTAINERS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("containers");
+
+/// Why the node's memory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    #[error("cannot open the node's database {path}")]
+    Open { path: PathBuf, source: Box<redb::Error> },
+    #[error("cannot {action} the node's database")]
+    Use { action: &'static str, source: Box<redb::Error> },
+    #[error("the record of task {id} in the node's database is not readable")]
+    Decode { id: String, source: rmp_serde::decode::Error },
+}
+
+/// One container as the agent must know it without asking anybody.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ContainerRecord {
+    pub task_id: TaskId,
+    pub container_id: String,
+    pub name: String,
+    pub address: Option<Ipv4Addr>,
+    /// As the task names it.
+    pub image: String,
+    /// `sha256:…` of the image's configuration.
+    pub image_id: String,
+    pub image_health: Option<Healthcheck>,
+    /// As the image names it; empty: SIGTERM.
+    pub stop_signal: String,
+    pub command: Vec<String>,
+    pub created_at: Timestamp,
+}
+
+impl Default for ContainerRecord {
+    fn default() -> Self {
+        ContainerRecord {
+            task_id: TaskId::default(),
+            container_id: String::new(),
+            name: String::new(),
+            address: None,
+            image: String::new(),
+            image_id: String::new(),
+            image_health: None,
+            stop_signal: String::new(),
+            command: Vec::new(),
+            created_at: Timestamp::default(),
+        }
+    }
+}
+
+/// The database.
+#[derive(Debug)]
+pub struct Records {
+    database: Database,
+}
+
+impl Records {
+    /// Opens or creates the database.
+    pub fn open(path: &Path) -> Result<Records, RecordError> {
+        let open = |source: redb::Error| RecordError::Open { path: path.to_owned(), source: Box::new(source) };
+        let database = Database::create(path).map_err(|source| open(source.into()))?;
+        let records = Records { database };
+        records.write("prepare", |_, _| Ok(()))?;
+        Ok(records)
+    }
+
+    /// Keeps and forgets tasks, in one transaction.
+    pub fn remember(&self, put: &[Arc<Task>], forget: &[TaskId]) -> Result<(), RecordError> {
+        self.write("remember tasks in", |tasks, _| {
+            for task in put {
+                tasks.insert(task.id.to_string().as_str(), encode(&without_credentials(task)).as_slice())?;
+            }
+            for id in forget {
+                tasks.remove(id.to_string().as_str())?;
+            }
+            Ok(())
+        })
+    }
+
+    pub fn put_container(&self, record: &ContainerRecord) -> Result<(), RecordError> {
+        self.write("record a container in", |_, containers| {
+            containers.insert(record.task_id.to_string().as_str(), encode(record).as_slice())?;
+            Ok(())
+        })
+    }
+
+    pub fn delete_container(&self, id: TaskId) -> Result<(), RecordError> {
+        self.write("forget a container in", |_, containers| {
+            containers.remove(id.to_string().as_str())?;
+            Ok(())
+        })
+    }
+
+    pub fn tasks(&self) -> Result<Vec<Arc<Task>>, RecordError> {
+        Ok(self.read(TASKS)?.into_iter().map(Arc::new).collect())
+    }
+
+    pub fn containers(&self) -> Result<Vec<ContainerRecord>, RecordError> {
+        self.read(CONTAINERS)
+    }
+
+    fn write(
+        &self,
+        action: &'static str,
+        change: impl FnOnce(
+            &mut redb::Table<'_, &str, &[u8]>,
+            &mut redb::Table<'_, &str, &[u8]>,
+        ) -> Result<(), redb::StorageError>,
+    ) -> Result<(), RecordError> {
+        let attempt = || -> Result<(), redb::Error> {
+            let transaction = self.database.begin_write()?;
+            {
+                let mut tasks = transaction.open_table(TASKS)?;
+                let mut containers = transaction.open_table(CONTAINERS)?;
+                change(&mut tasks, &mut containers)?;
+            }
+            transaction.commit()?;
+            Ok(())
+        };
+        attempt().map_err(|source| RecordError::Use { action, source: Box::new(source) })
+    }
+
+    fn read<T: for<'de> Deserialize<'de>>(
+        &self,
+        table: TableDefinition<'_, &str, &[u8]>,
+    ) -> Result<Vec<T>, RecordError> {
+        let attempt = || -> Result<Vec<(String, Vec<u8>)>, redb::Error> {
+            let transaction = self.database.begin_read()?;
+            let table = transaction.open_table(table)?;
+            let mut rows = Vec::new();
+            for row in table.iter()? {
+                let (key, value) = row?;
+                rows.push((key.value().to_owned(), value.value().to_owned()));
+            }
+            Ok(rows)
+        };
+        let rows =
+            attempt().map_err(|source| RecordError::Use { action: "read", source: Box::new(source) })?;
+        rows.into_iter()
+            .map(|(id, bytes)| {
+                rmp_serde::from_slice(&bytes).map_err(|source| RecordError::Decode { id, source })
+            })
+            .collect()
+    }
+}
+
+fn encode(value: &impl Serialize) -> Vec<u8> {
+    rmp_serde::to_vec_named(value).expect("our own types serialise into memory")
+}
+
+fn without_credentials(task: &Task) -> Task {
+    let mut task = task.clone();
+    if task.spec.registry_auth.is_some() {
+        Arc::make_mut(&mut task.spec).registry_auth = None;
+    }
+    task
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use skep_model::task::{Desired, TaskStatus};
+    use skep_model::template::RegistryAuth;
+    use skep_model::{Id, Meta, ServiceId, TaskSpec};
+
+    fn task() -> Task {
+        Task {
+            id: TaskId::from_number(7),
+            meta: Meta::default(),
+            service_id: ServiceId::from_number(1),
+            service: Arc::default(),
+            slot: 1,
+            spec: Arc::new(TaskSpec {
+                registry_auth: Some(RegistryAuth("very-secret".into())),
+                ..TaskSpec::default()
+            }),
+            revision: 1,
+            node_id: None,
+            desired: Desired::Running,
+            status: TaskStatus::default(),
+            start_after: Timestamp::default(),
+            restarts: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn remembers_over_a_restart_but_no_credentials() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("node.redb");
+        let records = Records::open(&path).unwrap();
+        records.remember(&[Arc::new(task())], &[]).unwrap();
+        let record = ContainerRecord { task_id: task().id, stop_signal: "SIGINT".into(), ..Default::default() };
+        records.put_container(&record).unwrap();
+        drop(records);
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(!bytes.windows(11).any(|window| window == b"very-secret"));
+        let records = Records::open(&path).unwrap();
+        let tasks = records.tasks().unwrap();
+        assert_eq!((tasks.len(), tasks[0].id), (1, task().id));
+        assert_eq!(records.containers().unwrap(), [record]);
+        records.remember(&[], &[task().id]).unwrap();
+        records.delete_container(task().id).unwrap();
+        assert!(records.tasks().unwrap().is_empty() && records.containers().unwrap().is_empty());
+    }
+}
