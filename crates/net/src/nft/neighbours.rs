@@ -12,8 +12,9 @@
 use std::io;
 
 use super::comment;
+use super::exchange::{self, Refused, Transaction};
 use super::rule::{Rule, Verdict};
-use super::wire::{self, FLAG_CREATE, Family, Message, Refused, Transaction};
+use super::wire::{self, FLAG_CREATE, Family, Message};
 
 const NF_INET_FORWARD: u32 = 2;
 const POLICY_DROP: u32 = 0;
@@ -69,7 +70,7 @@ pub(crate) fn close_for(bridge: &str, own: &str) -> Result<(), Refused> {
 }
 
 fn remove_ours(transaction: &mut Transaction, chain: &Chain, bridge: &str) -> io::Result<()> {
-    let rules = wire::dump(Message::GetRule, chain.family, |message| {
+    let rules = exchange::dump(Message::GetRule, chain.family, |message| {
         message.text(RULE_TABLE, &chain.table);
         message.text(RULE_CHAIN, &chain.name);
     })?;
@@ -94,7 +95,7 @@ fn remove_ours(transaction: &mut Transaction, chain: &Chain, bridge: &str) -> io
 fn forward_chains(own: &str) -> io::Result<Vec<Chain>> {
     let mut chains = Vec::new();
     for family in [Family::Ipv4, Family::Internet] {
-        let found = wire::dump(Message::GetChain, family, |_| {})?;
+        let found = exchange::dump(Message::GetChain, family, |_| {})?;
         chains.extend(found.iter().filter_map(|chain| Chain::read(family, chain)));
     }
     chains.retain(|chain| (chain.family, &*chain.table) != (Family::Ipv4, own));

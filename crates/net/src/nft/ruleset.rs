@@ -11,8 +11,9 @@
 use std::io;
 
 use super::comment;
+use super::exchange::{self, Refused, Transaction};
 use super::rule::{Rule, Verdict};
-use super::wire::{self, FLAG_APPEND, FLAG_CREATE, Family, Message, Refused, Transaction};
+use super::wire::{self, FLAG_APPEND, FLAG_CREATE, Family, Message};
 use crate::config::Config;
 
 const NF_INET_FORWARD: u32 = 2;
@@ -79,7 +80,7 @@ impl<'a> Ruleset<'a> {
 
     /// Says who holds the table's name at present: us, nobody, or somebody with this comment.
     pub(crate) fn holder(&self) -> io::Result<Holder> {
-        let tables = wire::dump(Message::GetTable, Family::Ipv4, |_| {})?;
+        let tables = exchange::dump(Message::GetTable, Family::Ipv4, |_| {})?;
         let table = tables.iter().find(|table| wire::text(table, TABLE_NAME) == Some(&self.config.table));
         let comment = table.map(|table| {
             wire::attribute(table, TABLE_USERDATA).and_then(comment::read).unwrap_or_default().to_owned()
