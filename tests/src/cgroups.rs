@@ -1,5 +1,6 @@
 //! Removing the control groups of a sandbox, in whatever hierarchies this machine has.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,6 +23,17 @@ pub fn remove(name: &str) -> Result<()> {
         })?;
     }
     Ok(())
+}
+
+/// Returns the names of the top groups of all hierarchies, each once.
+pub fn names() -> BTreeSet<String> {
+    let list = |path: &Path| std::fs::read_dir(path).into_iter().flatten().flatten();
+    let mut names = BTreeSet::new();
+    for entry in list(Path::new(ROOT)) {
+        names.insert(entry.file_name().to_string_lossy().into_owned());
+        names.extend(list(&entry.path()).map(|group| group.file_name().to_string_lossy().into_owned()));
+    }
+    names
 }
 
 /// Returns the folder `name` of every hierarchy that has one: v2 at the root, v1 one level below.

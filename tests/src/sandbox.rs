@@ -8,6 +8,7 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -22,6 +23,9 @@ use crate::wait::Look;
 
 /// Longest wait for something that takes milliseconds on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Begins the name of everything a sandbox leaves outside its namespaces; the id of its program follows.
+const PREFIX: &str = "skep-t";
 
 /// Namespaces, a temporary folder and a control group name, all of one test.
 #[derive(Debug)]
@@ -54,8 +58,11 @@ impl Sandbox {
     /// Makes the namespaces with a loopback interface that is up.
     pub fn new() -> Result<Self> {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
-        let name = format!("skep-t{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
-        let folder = tempfile::Builder::new().prefix("skep-t").tempdir().context("cannot make a folder")?;
+        static SWEEP: Once = Once::new();
+        SWEEP.call_once(sweep);
+        let prefix = format!("{PREFIX}{}-", std::process::id());
+        let name = format!("{prefix}{}", COUNTER.fetch_add(1, Ordering::Relaxed));
+        let folder = tempfile::Builder::new().prefix(&prefix).tempdir().context("cannot make a folder")?;
         let ready = folder.path().join("ready");
         // The first process of a process namespace inherits orphans; `wait` in the loop buries them.
         let script =
@@ -245,6 +252,25 @@ impl Inmate {
         let kibibytes = line.and_then(|line| line.split_whitespace().nth(1));
         let kibibytes = kibibytes.with_context(|| format!("{path} has no {field}"))?;
         Ok(kibibytes.parse::<u64>().with_context(|| format!("{field} of {path} is no number"))? * 1024)
+    }
+}
+
+/// Removes what test programs left that were killed before they could: their processes died with them.
+fn sweep() {
+    let abandoned = |name: &str| {
+        let id = name.strip_prefix(PREFIX).and_then(|rest| rest.split_once('-')).map(|(id, _)| id);
+        id.and_then(|id| id.parse::<u32>().ok()).is_some_and(|id| !Path::new(&format!("/proc/{id}")).exists())
+    };
+    for group in cgroups::names().into_iter().filter(|name| abandoned(name)) {
+        if let Err(error) = cgroups::remove(&group) {
+            eprintln!("cannot remove what an earlier test left: {error:#}");
+        }
+    }
+    let folders = std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten();
+    for folder in folders.filter(|entry| abandoned(&entry.file_name().to_string_lossy())) {
+        if let Err(error) = std::fs::remove_dir_all(folder.path()) {
+            eprintln!("cannot remove what an earlier test left, {}: {error}", folder.path().display());
+        }
     }
 }
 

@@ -28,7 +28,9 @@ pub fn busybox() -> Result<Image> {
         let mut entries: Vec<Entry> = ["bin/", "etc/", "lib/", "lib64/", "root/"].map(Entry::folder).into();
         entries.push(Entry::folder("tmp/").mode(0o1777));
         entries.extend(with_libraries(Path::new("/bin/busybox"), "bin/busybox", None)?);
-        entries.extend(APPLETS.map(|applet| Entry::hardlink(&format!("bin/{applet}"), "bin/busybox")));
+        entries.extend(
+            APPLETS.map(|applet| Entry::hardlink(&format!("bin/{applet}"), "bin/busybox").mode(0o755)),
+        );
         entries.push(Entry::file(
             "etc/passwd",
             b"root:x:0:0:root:/root:/bin/sh\nbee:x:1000:1000::/tmp:/bin/sh\n",

@@ -46,7 +46,7 @@ impl Entry {
         Self { link: Some(target.into()), ..Self::new(path, EntryType::Symlink, 0o777) }
     }
 
-    /// A hard link to a path of the image.
+    /// A hard link to a path of the image; its mode becomes the mode of both.
     pub fn hardlink(path: &str, target: &str) -> Self {
         Self { link: Some(target.into()), ..Self::new(path, EntryType::Link, 0o644) }
     }
