@@ -18,6 +18,11 @@ use crate::sysctl;
 /// The alias by which Skep recognises its bridge.
 pub(crate) const ALIAS: &str = "bridge of Skep";
 
+/// Ethernet's own; what lies behind the next router rarely takes more.
+const MTU_MAX: u32 = 1500;
+/// Every IPv4 host takes packets of this size.
+const MTU_MIN: u32 = 576;
+
 /// What the host's network looks like before anything is changed.
 struct Survey {
     links: Vec<Link>,
@@ -43,8 +48,11 @@ pub(crate) async fn ensure(netlink: &Netlink, config: &Config) -> Result<(), Net
     // Before the interface comes up, or it would announce itself by IPv6 first.
     sysctl::set_if_present(&format!("ipv6/conf/{}/disable_ipv6", config.bridge), "1")?;
     let mac = Mac::of(config.subnet.gateway());
-    let wanted = LinkUnspec::new_with_index(index).alias(ALIAS).address(mac.bytes().to_vec()).up();
-    netlink.set_link(wanted.build()).await.doing("set up the bridge", &config.bridge)?;
+    let wanted = LinkUnspec::new_with_index(index).alias(ALIAS).address(mac.bytes().to_vec());
+    netlink
+        .set_link(wanted.mtu(survey.mtu()).up().build())
+        .await
+        .doing("set up the bridge", &config.bridge)?;
     netlink
         .put_address(index, config.subnet.gateway(), config.subnet.prefix())
         .await
@@ -157,6 +165,14 @@ impl Survey {
                 Err(NetError::Overlap { subnet: config.subnet, bridge: config.bridge.clone(), other })
             }
         }
+    }
+
+    /// The packet size for the bridge: what the way to the outside takes, because a path that drops
+    /// larger packets in silence (a tunnel, many clouds) stalls every large transfer.
+    fn mtu(&self) -> u32 {
+        let outside = self.routes.iter().filter(|route| route.prefix == 0).filter_map(|route| route.link);
+        let sizes = outside.filter_map(|index| self.links.iter().find(|link| link.index == index));
+        sizes.map(|link| link.mtu).min().unwrap_or(MTU_MAX).clamp(MTU_MIN, MTU_MAX)
     }
 
     fn other_addresses<'a>(

@@ -51,6 +51,8 @@ pub(crate) struct Link {
     /// The index of the bridge it is a port of.
     pub controller: Option<u32>,
     pub up: bool,
+    /// The largest packet it takes, in bytes.
+    pub mtu: u32,
 }
 
 /// An IPv4 address of an interface, with the message to delete it by.
@@ -62,7 +64,7 @@ pub(crate) struct Address {
     message: AddressMessage,
 }
 
-/// An IPv4 route to other than everything.
+/// An IPv4 route; the default route has the prefix 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Route {
     pub destination: Ipv4Addr,
@@ -133,7 +135,7 @@ impl Netlink {
         bounded(self.handle.address().del(address.message).execute()).await
     }
 
-    /// Lists the IPv4 routes of the main table that have a destination.
+    /// Lists the IPv4 routes of the main table.
     pub(crate) async fn routes(&self) -> io::Result<Vec<Route>> {
         let request = self.handle.route().get(RouteMessageBuilder::<Ipv4Addr>::new().build());
         let messages: Vec<_> = bounded(request.execute().try_collect()).await?;
@@ -215,10 +217,12 @@ impl From<LinkMessage> for Link {
             kind: None,
             controller: None,
             up: message.header.flags.contains(LinkFlags::Up),
+            mtu: 0,
         };
         for attribute in message.attributes {
             match attribute {
                 LinkAttribute::IfName(name) => link.name = name,
+                LinkAttribute::Mtu(mtu) => link.mtu = mtu,
                 LinkAttribute::IfAlias(alias) => link.alias = Some(alias),
                 LinkAttribute::Controller(index) => link.controller = Some(index),
                 LinkAttribute::PropList(properties) => {
@@ -258,15 +262,15 @@ impl Route {
         if message.header.table != RouteHeader::RT_TABLE_MAIN {
             return None;
         }
-        let mut destination = None;
+        let mut destination = Ipv4Addr::UNSPECIFIED;
         let mut link = None;
         for attribute in &message.attributes {
             match attribute {
-                RouteAttribute::Destination(RouteAddress::Inet(address)) => destination = Some(*address),
+                RouteAttribute::Destination(RouteAddress::Inet(address)) => destination = *address,
                 RouteAttribute::Oif(index) => link = Some(*index),
                 _ => {}
             }
         }
-        Some(Self { destination: destination?, prefix: message.header.destination_prefix_length, link })
+        Some(Self { destination, prefix: message.header.destination_prefix_length, link })
     }
 }

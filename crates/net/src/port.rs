@@ -34,7 +34,7 @@ pub(crate) struct Port<'a> {
 
 /// What is there before a port is made.
 struct Seen {
-    bridge: u32,
+    bridge: Link,
     /// The host's end that carries the id.
     signed: Option<Link>,
     /// The host's end that carries the address.
@@ -72,7 +72,7 @@ impl Port<'_> {
             lookup(host, &name),
             lookup(inside, CONTAINER_INTERFACE),
         )?;
-        Ok(Seen { bridge: bridge.index, signed, named, container: container.map(|link| link.index) })
+        Ok(Seen { bridge, signed, named, container: container.map(|link| link.index) })
     }
 
     /// Takes over the pair that belongs to this id; returns its inner end if both ends are there.
@@ -92,8 +92,8 @@ impl Port<'_> {
             delete(port).await?;
             return Ok(None);
         };
-        if port.controller != Some(seen.bridge) || !port.up {
-            let plugged = LinkUnspec::new_with_index(port.index).controller(seen.bridge).up();
+        if port.controller != Some(seen.bridge.index) || !port.up {
+            let plugged = LinkUnspec::new_with_index(port.index).controller(seen.bridge.index).up();
             host.set_link(plugged.build()).await.doing("plug into the bridge the interface", &port.name)?;
         }
         Ok(Some(container))
@@ -104,15 +104,17 @@ impl Port<'_> {
         if seen.signed.is_none()
             && let Some(holder) = &seen.named
         {
-            self.clear(holder, seen.bridge).await?;
+            self.clear(holder, seen.bridge.index).await?;
         }
         let inner = LinkUnspec::new_with_name(CONTAINER_INTERFACE)
             .address(Mac::of(self.address).bytes().to_vec())
+            .mtu(seen.bridge.mtu)
             .setns_by_fd(inside.number());
         let pair = LinkMessageBuilder::<LinkVeth>::new_with_info_kind(InfoKind::Veth)
             .name(&name)
             .set_info_data(InfoData::Veth(InfoVeth::Peer(inner.build())))
-            .controller(seen.bridge)
+            .mtu(seen.bridge.mtu)
+            .controller(seen.bridge.index)
             .up();
         host.add_link(pair.build()).await.doing("create the interface", &name)?;
         let (port, container) =

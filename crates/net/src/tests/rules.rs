@@ -1,6 +1,6 @@
 //! What the encoder wrote is what the text says, as read back from the kernel by `nft`; and the probe.
 
-use super::scratch::{config, host, on_scratch_machine, run};
+use super::scratch::{Outside, config, host, ip, on_scratch_machine, run, within};
 use crate::nft::ruleset::Ruleset;
 use crate::probe::{self, Feature};
 use crate::{Config, Host};
@@ -39,6 +39,23 @@ fn forwarding_is_on_and_the_bridge_is_quiet() {
         assert_eq!(read("ipv6/conf/skep0/disable_ipv6").trim_end(), "1");
         let link = run("ip -o link show dev skep0");
         assert!(link.contains("02:42:ac:1f:00:01") && link.contains("alias bridge of Skep"), "{link}");
+    });
+}
+
+#[test]
+fn packets_are_no_larger_than_the_way_out_takes() {
+    on_scratch_machine(|| async {
+        let size = |listing: &str| listing.split_once("mtu ").unwrap().1[..4].to_owned();
+        let host = host().await;
+        let _outside = Outside::new().await;
+        assert_eq!(size(&run("ip -o link show dev skep0")), "1500", "there is no way out yet");
+        run("ip link set outside mtu 1400");
+        run("ip route add default via 192.0.2.2");
+        host.repair().await.unwrap();
+        let task = host.attach("a", ip("172.31.0.2")).await.unwrap();
+        assert_eq!(size(&run("ip -o link show dev skep0")), "1400");
+        assert_eq!(size(&run("ip -o link show dev skac1f0002")), "1400");
+        assert_eq!(size(&within(&task.netns, || run("ip -o link show dev eth0")).await), "1400");
     });
 }
 
