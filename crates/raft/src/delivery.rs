@@ -45,7 +45,8 @@ pub enum Delivery {
     Leader(Leadership),
     /// The members changed.
     Members(Members),
-    /// The log grew long: the owner should give its state as of `index` or later.
+    /// The log grew long, or a member lacks more than the log has: the owner should give its state as of
+    /// `index` or later.
     SnapshotWanted {
         /// The last delivered entry.
         index: u64,

@@ -39,6 +39,9 @@ pub(crate) const TAIL_BYTES_MAX: usize = 2 << 20;
 /// it bounds the disk, the memory of a start, and the time of a replay.
 pub(crate) const LOG_BYTES_PER_SNAPSHOT: usize = 32 << 20;
 
+/// How long the owner has to make a snapshot that a member waits for, before it is asked again.
+pub(crate) const SNAPSHOT_PATIENCE_TICKS: usize = 10;
+
 /// Pages that redb caches. The log is written far more than read, and the tail is in memory anyway.
 pub(crate) const STORE_CACHE_BYTES: usize = 2 << 20;
 

@@ -6,10 +6,10 @@
 //! answered with "compacted", which makes raft send a snapshot instead, and kept in `failure`, where the
 //! member finds it and stops.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 
-use raft::eraftpb::{Entry, HardState, Snapshot};
+use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
 use raft::{GetEntriesContext, RaftState, StorageError as RaftStorageError};
 
 use crate::limits::TAIL_BYTES_MAX;
@@ -31,6 +31,8 @@ pub(crate) struct View<S> {
     /// The newest entry that the owner was given; the ones after it stay in `tail`.
     delivered: u64,
     failure: RefCell<Option<StoreError>>,
+    /// Whether a member waits for a snapshot that is newer than the current one.
+    snapshot_lacking: Cell<bool>,
 }
 
 impl<S: Storage> View<S> {
@@ -48,6 +50,7 @@ impl<S: Storage> View<S> {
             tail_bytes: 0,
             hard_state,
             failure: RefCell::new(None),
+            snapshot_lacking: Cell::new(false),
         };
         view.append(&entries);
         view.verify()?;
@@ -102,6 +105,11 @@ impl<S: Storage> View<S> {
     /// Takes a read failure that happened inside raft.
     pub(crate) fn take_failure(&self) -> Option<StoreError> {
         self.failure.borrow_mut().take()
+    }
+
+    /// Returns whether, since the last call, a member needed a newer snapshot than there is.
+    pub(crate) fn take_snapshot_lacking(&self) -> bool {
+        self.snapshot_lacking.take()
     }
 
     /// Writes one transaction, and remembers what it wrote.
@@ -227,11 +235,12 @@ impl<S: Storage> raft::Storage for View<S> {
         Ok(self.last.index)
     }
 
-    fn snapshot(&self, request_index: u64, _to: u64) -> raft::Result<Snapshot> {
+    fn snapshot(&self, request_index: u64, to: u64) -> raft::Result<Snapshot> {
         let SnapshotMeta { position, members } = &self.base.snapshot;
-        // Nothing newer exists until the owner makes one; raft asks again at the next heartbeat.
         let later = RaftStorageError::SnapshotTemporarilyUnavailable;
-        if position.index < request_index || position.index == 0 {
+        // A member ignores a snapshot of a group that it did not belong to yet. Raft asks again later.
+        if position.index < request_index || !includes(members, to) {
+            self.snapshot_lacking.set(true);
             return Err(raft::Error::Store(later));
         }
         let data = self
@@ -245,6 +254,11 @@ impl<S: Storage> raft::Storage for View<S> {
         metadata.set_conf_state(members.clone());
         Ok(snapshot)
     }
+}
+
+fn includes(members: &ConfState, id: u64) -> bool {
+    let lists = [&members.voters, &members.learners, &members.voters_outgoing, &members.learners_next];
+    lists.iter().any(|list| list.contains(&id))
 }
 
 #[cfg(test)]

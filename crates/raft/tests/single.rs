@@ -229,10 +229,8 @@ async fn what_the_log_cannot_carry_is_refused_at_once() {
     assert_eq!(group.log.remove(1).await, Err(ChangeError::Leads { id: 1 }));
 }
 
-/// A group of two without its second member cannot commit. That the first one remembers the second after
-/// its process vanished is what keeps it from electing itself beside it.
 #[tokio::test]
-async fn a_member_that_was_promoted_is_never_forgotten() {
+async fn members_come_back_with_the_log() {
     let dir = TempDir::new().unwrap();
     let mut group = open(config(dir.path()));
     group.leads().await;

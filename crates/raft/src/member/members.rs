@@ -1,9 +1,11 @@
 //! Who the members of the group are, now and at the entries that a snapshot may be taken at.
 //!
 //! Changes go one at a time: a member joins as a learner, is promoted when it has caught up, and a leader
-//! hands over before it is removed. Raft applies a change when it is *delivered*; the commit index is made
-//! durable before that, because a member that came back with the members of two changes ago could elect
-//! itself beside the real leader.
+//! hands over before it is removed. Raft applies a change when it is *delivered*, and nothing is stored for
+//! it: a start replays the changes between the snapshot and the commit index. That index may lag on disk,
+//! but never by two changes, which could elect two leaders: a change is proposed only after the one before
+//! was applied, so whoever stores its entry stores, in the same transaction, a commit index that includes
+//! the one before.
 
 use std::collections::VecDeque;
 

@@ -84,6 +84,8 @@ struct Compaction {
     asked_at: u64,
     /// Bytes of the entries delivered since.
     bytes: usize,
+    /// Before the owner is asked again for the sake of a member that waits.
+    patience_ticks: usize,
 }
 
 impl<S: Storage> Member<S> {
@@ -125,6 +127,7 @@ impl<S: Storage> Member<S> {
                 keep_entries: config.keep_entries,
                 asked_at: index,
                 bytes: 0,
+                patience_ticks: 0,
             },
         };
         member.clock.set(&mut member.raw);
@@ -161,6 +164,7 @@ impl<S: Storage> Member<S> {
     pub fn tick(&mut self) {
         self.clock.tick(&mut self.raw);
         self.reads_over.extend(self.reads.tick());
+        self.compaction.patience_ticks = self.compaction.patience_ticks.saturating_sub(1);
     }
 
     /// Returns whether anything depends on time. The only member of its group has nobody to wait for.

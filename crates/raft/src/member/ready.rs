@@ -3,19 +3,17 @@
 //! One round is: a leader's messages (they promise nothing about its own disk, and followers write at the
 //! same time) → entries committed earlier → **one durable transaction** → messages that promise what was
 //! just written → entries that this write committed. For a group of one, a proposal is committed by the
-//! write that stores it: one sync. A commit index alone is never worth a sync, with the one exception that
-//! [`members`](super::members) explains.
+//! write that stores it: one sync. A commit index alone is not worth a sync; it is written with the next
+//! entries, which [`members`](super::members) relies on.
 
 use raft::eraftpb::{Entry, EntryType, HardState, Message, MessageType};
 use raft::{Ready, StateRole};
 
 use super::members::Members;
-use super::{ChangeError, Member, ReadError, TransferError, with_commit};
+use super::{ChangeError, Member, ReadError, TransferError};
 use crate::delivery::{Delivery, Leadership, Output};
-use crate::limits::{LOG_BYTES_PER_SNAPSHOT, ROUNDS_PER_READY};
-use crate::storage::{
-    BOOTSTRAP_INDEX, Base, Batch, Position, Record, SnapshotMeta, Storage, StoreError, entry_bytes,
-};
+use crate::limits::{LOG_BYTES_PER_SNAPSHOT, ROUNDS_PER_READY, SNAPSHOT_PATIENCE_TICKS};
+use crate::storage::{Base, Batch, Position, Record, SnapshotMeta, Storage, StoreError, entry_bytes};
 use crate::wire;
 
 impl<S: Storage> Member<S> {
@@ -40,7 +38,7 @@ impl<S: Storage> Member<S> {
     pub(super) fn round(&mut self, sink: &mut impl FnMut(Output)) -> Result<(), StoreError> {
         let mut ready = self.raw.ready();
         self.check_reads_from_disk()?;
-        send(ready.take_messages(), sink);
+        self.send(ready.take_messages(), sink);
         for state in ready.take_read_states() {
             for read in self.reads.confirm(&state) {
                 sink(Output::Read { read, result: Ok(state.index) });
@@ -52,12 +50,22 @@ impl<S: Storage> Member<S> {
         } else {
             self.install(&ready, sink)?;
         }
-        send(ready.take_persisted_messages(), sink);
+        self.send(ready.take_persisted_messages(), sink);
         let mut light = self.raw.advance_append(ready);
-        send(light.take_messages(), sink);
+        self.send(light.take_messages(), sink);
         self.deliver(light.take_committed_entries(), sink)?;
         self.raw.advance_apply();
         self.check_reads_from_disk()
+    }
+
+    fn send(&self, messages: Vec<Message>, sink: &mut impl FnMut(Output)) {
+        // A former leader would pass reads of others on in their name, which the receiver refuses. Whoever
+        // asked asks the new leader itself.
+        for message in messages.into_iter().filter(|message| message.from == self.id) {
+            let is_snapshot = message.get_msg_type() == MessageType::MsgSnapshot;
+            let bytes = wire::encode(&message);
+            sink(Output::Deliver(Delivery::Send { to: message.to, bytes, is_snapshot }));
+        }
     }
 
     /// Raft cannot hand on an error of the disk it reads from, so it is found here.
@@ -95,10 +103,7 @@ impl<S: Storage> Member<S> {
         self.history.restart(&meta);
         self.delivered = index;
         self.compaction.restart(index);
-        // The state of a group at its beginning is empty, as is that of a member that just joined.
-        if index > BOOTSTRAP_INDEX {
-            sink(Output::Deliver(Delivery::Snapshot { index, data }));
-        }
+        sink(Output::Deliver(Delivery::Snapshot { index, data }));
         sink(Output::Deliver(Delivery::Members(Members::new(index, &members))));
         Ok(())
     }
@@ -133,11 +138,6 @@ impl<S: Storage> Member<S> {
 
     fn apply_change(&mut self, entry: &Entry, sink: &mut impl FnMut(Output)) -> Result<(), StoreError> {
         let index = entry.index;
-        let view = self.raw.mut_store();
-        if view.hard_state().commit < index {
-            let hard_state = with_commit(view.hard_state(), index);
-            view.write(&Batch { hard_state: Some(&hard_state), ..Batch::default() })?;
-        }
         let record = Record::Entry(index);
         let change = wire::decode_change(entry).map_err(|_| StoreError::Malformed { record })?;
         match self.raw.apply_conf_change(&change) {
@@ -169,7 +169,8 @@ impl<S: Storage> Member<S> {
         for read in self.reads_over.drain(..) {
             sink(Output::Read { read, result: Err(ReadError::Unconfirmed) });
         }
-        if self.compaction.is_due(self.delivered) {
+        let lacking = self.raw.store().take_snapshot_lacking();
+        if self.compaction.is_due(self.delivered, lacking) {
             self.compaction.restart(self.delivered);
             sink(Output::Deliver(Delivery::SnapshotWanted { index: self.delivered }));
         }
@@ -203,20 +204,15 @@ impl<S: Storage> Member<S> {
 }
 
 impl super::Compaction {
-    fn is_due(&self, delivered: u64) -> bool {
-        delivered - self.asked_at >= self.snapshot_every || self.bytes >= LOG_BYTES_PER_SNAPSHOT
+    fn is_due(&self, delivered: u64, lacking: bool) -> bool {
+        delivered - self.asked_at >= self.snapshot_every
+            || self.bytes >= LOG_BYTES_PER_SNAPSHOT
+            || (lacking && self.patience_ticks == 0)
     }
 
     fn restart(&mut self, index: u64) {
         self.asked_at = index;
         self.bytes = 0;
-    }
-}
-
-fn send(messages: Vec<Message>, sink: &mut impl FnMut(Output)) {
-    for message in messages {
-        let is_snapshot = message.get_msg_type() == MessageType::MsgSnapshot;
-        let bytes = wire::encode(&message);
-        sink(Output::Deliver(Delivery::Send { to: message.to, bytes, is_snapshot }));
+        self.patience_ticks = SNAPSHOT_PATIENCE_TICKS;
     }
 }

@@ -8,9 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use bytes::Bytes;
 use raft::eraftpb::Entry;
 
-use super::{
-    BOOTSTRAP_INDEX, Batch, Bootstrap, Loaded, Record, SnapshotMeta, Storage, StoreError, entries_within,
-};
+use super::{Batch, Bootstrap, Loaded, Record, SnapshotMeta, Storage, StoreError, entries_within};
 use crate::MemberId;
 
 /// Stable storage that lasts as long as the process.
@@ -90,9 +88,6 @@ impl Storage for Memory {
 
     fn read_snapshot(&self, meta: &SnapshotMeta) -> Result<Bytes, StoreError> {
         let index = meta.position.index;
-        if index <= BOOTSTRAP_INDEX {
-            return Ok(Bytes::new());
-        }
         let contents = self.contents();
         let found = contents.snapshots.iter().find(|(held, _)| *held == index);
         found.map(|(_, data)| data.clone()).ok_or(StoreError::Missing { record: Record::Snapshot(index) })

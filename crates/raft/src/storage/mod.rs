@@ -19,9 +19,9 @@ pub use memory::Memory;
 
 use crate::MemberId;
 
-/// The index at which every group begins. Its state is empty and needs no file. It is 1 and not 0, so
-/// that a member which joins never replays from nothing: it lacks index 1 and is sent a snapshot,
-/// which tells it who the members are.
+/// The index at which every group begins, with an empty state. It is 1 and not 0, so that a member which
+/// joins never replays from nothing: it lacks index 1 and is sent a snapshot, made after it was added, that
+/// tells it who the members are.
 pub const BOOTSTRAP_INDEX: u64 = 1;
 
 /// A place in the log: an index, and the term of the entry there.
@@ -128,7 +128,7 @@ pub trait Storage {
     /// When the snapshot is not known to be durable.
     fn save_snapshot(&mut self, meta: &SnapshotMeta, data: &[u8]) -> Result<(), StoreError>;
 
-    /// Reads the data of the current snapshot; empty for the one at [`BOOTSTRAP_INDEX`].
+    /// Reads the data of a snapshot that was saved. There is none at [`BOOTSTRAP_INDEX`].
     ///
     /// # Errors
     /// When it cannot be read, or is not what was written.

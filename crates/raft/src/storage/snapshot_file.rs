@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::{BOOTSTRAP_INDEX, Record, SnapshotMeta, StoreError};
+use super::{Record, SnapshotMeta, StoreError};
 use crate::limits::SNAPSHOT_BYTES_MAX;
 use crate::seal::{Kind, Sealer};
 
@@ -37,9 +37,6 @@ impl SnapshotDir {
     /// Stores a snapshot, durable on return. Does not make it current.
     pub(crate) fn write(&self, meta: &SnapshotMeta, data: &[u8]) -> Result<(), StoreError> {
         let index = meta.position.index;
-        if index <= BOOTSTRAP_INDEX {
-            return Ok(());
-        }
         let record = self
             .sealer
             .seal(Kind::Snapshot, index, data)
@@ -54,9 +51,6 @@ impl SnapshotDir {
     /// Reads the data of a snapshot back.
     pub(crate) fn read(&self, meta: &SnapshotMeta) -> Result<Bytes, StoreError> {
         let index = meta.position.index;
-        if index <= BOOTSTRAP_INDEX {
-            return Ok(Bytes::new());
-        }
         let path = self.path(index);
         let record = match read_bounded(&path) {
             Ok(record) => record,
