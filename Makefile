@@ -30,7 +30,7 @@ demo: setup build
 bench:
 	@xtask/setup.sh build test bench
 	$(CARGO) build --release --package skep
-	@$(CARGO) run --quiet --package skep-tests --bin bench -- --write docs/benchmarks.md
+	@SKEP_BIN=target/release/skep $(CARGO) run --quiet --package skep-tests --bin bench -- --write docs/benchmarks.md
 
 ci: setup
 	@$(CARGO) xtask ci

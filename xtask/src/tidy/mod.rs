@@ -67,6 +67,11 @@ fn check(workspace: &Workspace) -> Result<(Vec<Finding>, usize)> {
         findings.extend(crate_rules::check_manifest(workspace.relative(&package.manifest), &manifest));
         let mut tree = Tree::default();
         for target in &package.targets {
+            if !target.root.exists() {
+                let root = workspace.relative(&target.root);
+                findings.push(Finding::new(root, 0, "a target of the manifest that does not exist"));
+                continue;
+            }
             let root = tree.add_target(workspace, target)?;
             if matches!(target.kind, Kind::Library | Kind::Binary) {
                 findings.extend(crate_rules::check_root(&package.name, &root));
