@@ -93,4 +93,6 @@ pub trait View: Send + Sync {
     fn tasks(&self) -> Rows<'_, Task>;
     fn tasks_of(&self, id: ServiceId) -> Rows<'_, Task>;
     fn task(&self, id: TaskId) -> Option<&Task>;
+    /// Returns whether an update of the service would leave the task as it is; the rollout judges by the same rule.
+    fn is_current(&self, service: &Service, task: &Task) -> bool;
 }

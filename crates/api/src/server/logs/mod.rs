@@ -1,0 +1,132 @@
+//! `/services/{id}/logs` and `/tasks/{id}/logs`: the logs of many tasks as one stream of frames.
+//!
+//! The backend reads one task at a time; joining them, and taking in tasks that appear while a client follows, is
+//! done here (`merge`). `tail` counts per task, and tasks are not ordered among each other, as in Docker. Whatever
+//! goes wrong once the stream has begun is told within it.
+
+mod frame;
+mod merge;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Extension, Router};
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
+use skep_model::{ServiceId, Task, Timestamp};
+
+use super::entry::ApiMinor;
+use super::error::Error;
+use super::query::Query;
+use super::{Context, View, refs};
+use crate::convert::gate::Minor;
+use frame::Layout;
+use merge::Merge;
+
+/// From this API version on the stream has a type of its own.
+const MULTIPLEXED_BEGIN: Minor = 42;
+
+pub(super) fn routes() -> Router<Arc<Context>> {
+    Router::new().route("/services/{id}/logs", get(of_service)).route("/tasks/{id}/logs", get(of_task))
+}
+
+/// What a client wants of each task.
+#[derive(Clone, Debug)]
+struct Wish {
+    follow: bool,
+    stdout: bool,
+    stderr: bool,
+    tail: Option<u64>,
+    since: Option<Timestamp>,
+    layout: Layout,
+}
+
+impl Wish {
+    // Compat: all of these are 500s in Docker, too.
+    fn from_query(query: &Query) -> Result<Self, Error> {
+        let (stdout, stderr) = (query.loose("stdout"), query.loose("stderr"));
+        if !stdout && !stderr {
+            return Err(Error::unclassed("Bad parameters: you must choose at least one stream"));
+        }
+        Ok(Wish {
+            follow: query.loose("follow"),
+            stdout,
+            stderr,
+            tail: tail(query.get("tail"))?,
+            since: since(query.get("since"))?,
+            layout: Layout { timestamps: query.loose("timestamps"), details: query.loose("details") },
+        })
+    }
+}
+
+fn tail(text: &str) -> Result<Option<u64>, Error> {
+    match text {
+        "" | "all" => Ok(None),
+        negative if negative.strip_prefix('-').is_some_and(|rest| rest.parse::<u64>().is_ok()) => {
+            Err(Error::unclassed("negative tail values not supported"))
+        }
+        number => number
+            .parse()
+            .map(Some)
+            .map_err(|_| Error::unclassed("tail value must be a positive integer or \"all\"")),
+    }
+}
+
+fn since(text: &str) -> Result<Option<Timestamp>, Error> {
+    if matches!(text, "" | "0") {
+        return Ok(None);
+    }
+    let at = super::events::unix(text).and_then(|at| i64::try_from(at.as_nanosecond()).ok());
+    at.map(|nanos| Some(Timestamp(nanos)))
+        .ok_or_else(|| Error::unclassed(format!("could not parse since timestamp: {text:?} is not a number")))
+}
+
+async fn of_service(
+    State(context): State<Arc<Context>>,
+    Extension(ApiMinor(minor)): Extension<ApiMinor>,
+    Path(reference): Path<String>,
+    query: Query,
+) -> Result<Response, Error> {
+    let wish = Wish::from_query(&query)?;
+    // Subscribed first: a task made between the two is then seen twice rather than never.
+    let changes = context.backend.changes();
+    let view = context.view().await?;
+    let id: ServiceId = refs::service(&*view, &reference)?.id;
+    let mut merge = Merge::new(context, wish);
+    merge.add_service(&*view, id);
+    merge.follow_service(id, changes);
+    Ok(respond(merge, minor))
+}
+
+async fn of_task(
+    State(context): State<Arc<Context>>,
+    Extension(ApiMinor(minor)): Extension<ApiMinor>,
+    Path(reference): Path<String>,
+    query: Query,
+) -> Result<Response, Error> {
+    let wish = Wish::from_query(&query)?;
+    let view = context.view().await?;
+    let task: &Task = refs::task(&*view, &reference)?;
+    let mut merge = Merge::new(context, wish);
+    merge.add(task);
+    Ok(respond(merge, minor))
+}
+
+fn respond(merge: Merge, minor: Minor) -> Response {
+    let media = match minor {
+        ..MULTIPLEXED_BEGIN => "application/vnd.docker.raw-stream",
+        _ => "application/vnd.docker.multiplexed-stream",
+    };
+    let frames = stream::unfold(merge, |mut merge| async move { Some((merge.next().await?, merge)) });
+    let body = Body::from_stream(frames.map(Ok::<Bytes, std::convert::Infallible>));
+    ([(header::CONTENT_TYPE, media)], body).into_response()
+}
+
+/// The tasks of a service that a log is read of, in the order of their ids.
+fn tasks_of(view: &dyn View, id: ServiceId) -> impl Iterator<Item = &Task> {
+    view.tasks_of(id)
+}

@@ -1,0 +1,152 @@
+//! Services: list, inspect, create, update, roll back, remove.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Extension, Router};
+use skep_model::request::{AuthFrom, Reply, Request, ServiceChange};
+use skep_model::service::Mode;
+use skep_model::task::{Desired, TaskState};
+use skep_model::{Service, ServiceId};
+
+use super::entry::ApiMinor;
+use super::error::Error;
+use super::extract::Json;
+use super::filters::Filters;
+use super::query::Query;
+use super::{Context, View, refs, registry_auth, reply};
+use crate::convert::{defaults, gate, service};
+use crate::wire;
+
+pub(super) fn routes() -> Router<Arc<Context>> {
+    Router::new()
+        .route("/services", get(list))
+        .route("/services/create", post(create))
+        .route("/services/{id}", get(inspect).delete(remove))
+        .route("/services/{id}/update", post(update))
+}
+
+async fn list(State(context): State<Arc<Context>>, query: Query) -> Result<Response, Error> {
+    let filters = Filters::from_query(&query, &["id", "name", "label", "mode", "runtime"])?;
+    let with_status = query.strict("status")?;
+    let view = context.view().await?;
+    let ids = view.services().filter(|service| passes(&filters, service)).map(|service| service.id).collect();
+    Ok(reply::list(view, ids, move |view, id| {
+        let mut shown = show(view, view.service(id)?);
+        shown.service_status = with_status.then(|| count_tasks(view, id));
+        Some(shown)
+    }))
+}
+
+fn passes(filters: &Filters, service: &Service) -> bool {
+    let mode = match service.spec.mode {
+        Mode::Replicated { .. } => "replicated",
+    };
+    filters.prefix("id", &service.id.to_string())
+        && filters.prefix("name", &service.spec.name)
+        && filters.labels("label", &service.spec.labels)
+        && filters.any("mode", |wanted| wanted == mode)
+        && filters.any("runtime", |wanted| wanted == "container")
+}
+
+fn show(view: &dyn View, stored: &Service) -> wire::Service {
+    service::to_wire(stored, view.rollout(stored.id))
+}
+
+/// Counts as Swarm does: what is observed running, whatever is desired of it.
+fn count_tasks(view: &dyn View, id: ServiceId) -> wire::ServiceStatus {
+    let mut status = wire::ServiceStatus {
+        desired_tasks: view.service(id).map_or(0, |service| service.spec.replicas()),
+        ..Default::default()
+    };
+    for task in view.tasks_of(id) {
+        match task.status.state {
+            TaskState::Running => status.running_tasks += 1,
+            TaskState::Complete if task.desired != Desired::Remove => status.completed_tasks += 1,
+            _ => {}
+        }
+    }
+    status
+}
+
+async fn inspect(
+    State(context): State<Arc<Context>>,
+    Path(reference): Path<String>,
+    query: Query,
+) -> Result<Response, Error> {
+    let with_defaults = query.strict("insertDefaults")?;
+    let view = context.view().await?;
+    let mut shown = show(&*view, refs::service(&*view, &reference)?);
+    if with_defaults {
+        defaults::insert(&mut shown.spec);
+    }
+    Ok(reply::json(&shown))
+}
+
+async fn create(
+    State(context): State<Arc<Context>>,
+    Extension(ApiMinor(minor)): Extension<ApiMinor>,
+    headers: HeaderMap,
+    Json(mut spec): Json<wire::ServiceSpec>,
+) -> Result<Response, Error> {
+    gate::service_spec(&mut spec, minor);
+    // Not a manager is said before the specification is judged.
+    context.view().await?;
+    let spec = Box::new(service::to_model(spec, registry_auth::of(&headers))?);
+    match context.request(Request::CreateService { spec }).await? {
+        Reply::ServiceCreated(id) => {
+            let created = wire::ServiceCreated { id: id.to_string(), warnings: None };
+            Ok(reply::json_with(StatusCode::CREATED, &created))
+        }
+        Reply::Done => Err(Error::unclassed("the control plane created a service and did not say which")),
+    }
+}
+
+async fn update(
+    State(context): State<Arc<Context>>,
+    Extension(ApiMinor(minor)): Extension<ApiMinor>,
+    Path(reference): Path<String>,
+    query: Query,
+    headers: HeaderMap,
+    Json(mut spec): Json<wire::ServiceSpec>,
+) -> Result<Response, Error> {
+    gate::service_spec(&mut spec, minor);
+    let version = query.version("service")?;
+    let id = resolve(&context, &reference).await?;
+    let change = Box::new(change(&query, spec, &headers)?);
+    context.request(Request::UpdateService { id, version, change }).await?;
+    Ok(reply::json(&wire::ServiceUpdated::default()))
+}
+
+/// Reads what kind of update it is; the body of a rollback is the current specification and means nothing.
+fn change(query: &Query, spec: wire::ServiceSpec, headers: &HeaderMap) -> Result<ServiceChange, Error> {
+    match query.get("rollback") {
+        "previous" => return Ok(ServiceChange::Rollback),
+        "" | "none" => {}
+        other => return Err(Error::unclassed(format!("unrecognized rollback option {other}"))),
+    }
+    let auth = match query.get("registryAuthFrom") {
+        "" | "spec" => AuthFrom::Spec,
+        "previous-spec" => AuthFrom::PreviousSpec,
+        _ => return Err(Error::unclassed("unsupported registryAuthFrom value")),
+    };
+    let spec = service::to_model(spec, registry_auth::of(headers))?;
+    Ok(ServiceChange::Spec { spec, auth })
+}
+
+async fn resolve(context: &Context, reference: &str) -> Result<ServiceId, Error> {
+    let view = context.view().await?;
+    refs::service(&*view, reference).map(|service| service.id)
+}
+
+async fn remove(
+    State(context): State<Arc<Context>>,
+    Path(reference): Path<String>,
+) -> Result<Response, Error> {
+    let id = resolve(&context, &reference).await?;
+    context.request(Request::RemoveService { id }).await?;
+    Ok(reply::empty())
+}
