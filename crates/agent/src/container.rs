@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 use skep_model::template::{ContainerSpec, Healthcheck, MountKind};
-use skep_model::{Task, TaskId};
+use skep_model::{Labels, Task, TaskId};
 use skep_runtime::{
     Capabilities, Container, EtcFiles, LogLimits, Mount, Process, Propagation, Resources, Rootfs, Ulimit,
 };
@@ -63,6 +63,22 @@ pub fn command(spec: &ContainerSpec, image: &image::Config) -> Vec<String> {
     entrypoint.iter().chain(cmd).cloned().collect()
 }
 
+/// Returns the container's labels: the image's, the service's over them, and Swarm's own last.
+pub fn labels(task: &Task, image: &image::Config) -> Labels {
+    let mut labels = image.labels.clone();
+    labels.extend(task.spec.container.labels.clone());
+    let own = [
+        ("com.docker.swarm.node.id", task.node_id.map(|id| id.to_string()).unwrap_or_default()),
+        ("com.docker.swarm.service.id", task.service_id.to_string()),
+        ("com.docker.swarm.service.name", task.service.name.clone()),
+        ("com.docker.swarm.task", String::new()),
+        ("com.docker.swarm.task.id", task.id.to_string()),
+        ("com.docker.swarm.task.name", task.name()),
+    ];
+    labels.extend(own.map(|(key, value)| (key.to_owned(), value)));
+    labels
+}
+
 /// Returns the image's environment with the service's over it. A bare name removes the variable.
 fn environment(spec: &ContainerSpec, image: &image::Config) -> Vec<String> {
     let name = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
@@ -99,10 +115,7 @@ pub fn describe(task: &Task, image: &image::Config, prepared: Prepared) -> Resul
         etc: prepared.etc,
         netns: Some(prepared.netns),
         resources: resources(task),
-        capabilities: Capabilities {
-            add: spec.capability_add.clone(),
-            drop: spec.capability_drop.clone(),
-        },
+        capabilities: Capabilities { add: spec.capability_add.clone(), drop: spec.capability_drop.clone() },
         no_new_privileges: spec.privileges.as_ref().is_some_and(|privileges| privileges.no_new_privileges),
         log: log_limits(task)?,
         oom_score_adj: spec.oom_score_adj,

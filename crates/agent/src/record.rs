@@ -43,6 +43,7 @@ pub struct ContainerRecord {
     /// As the image names it; empty: SIGTERM.
     pub stop_signal: String,
     pub command: Vec<String>,
+    pub labels: skep_model::Labels,
     pub created_at: Timestamp,
 }
 
@@ -58,6 +59,7 @@ impl Default for ContainerRecord {
             image_health: None,
             stop_signal: String::new(),
             command: Vec::new(),
+            labels: skep_model::Labels::new(),
             created_at: Timestamp::default(),
         }
     }
@@ -72,7 +74,8 @@ pub struct Records {
 impl Records {
     /// Opens or creates the database.
     pub fn open(path: &Path) -> Result<Records, RecordError> {
-        let open = |source: redb::Error| RecordError::Open { path: path.to_owned(), source: Box::new(source) };
+        let open =
+            |source: redb::Error| RecordError::Open { path: path.to_owned(), source: Box::new(source) };
         let database = Database::create(path).map_err(|source| open(source.into()))?;
         let records = Records { database };
         records.write("prepare", |_, _| Ok(()))?;
@@ -204,7 +207,8 @@ mod tests {
         let path = dir.path().join("node.redb");
         let records = Records::open(&path).unwrap();
         records.remember(&[Arc::new(task())], &[]).unwrap();
-        let record = ContainerRecord { task_id: task().id, stop_signal: "SIGINT".into(), ..Default::default() };
+        let record =
+            ContainerRecord { task_id: task().id, stop_signal: "SIGINT".into(), ..Default::default() };
         records.put_container(&record).unwrap();
         drop(records);
         let bytes = std::fs::read(&path).unwrap();

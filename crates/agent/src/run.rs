@@ -13,8 +13,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::engine::recover::timestamp;
-use crate::engine::{Engine, EngineError, chain};
+use crate::engine::{Engine, EngineError, chain, timestamp};
 
 /// Outcomes that may wait for the loop; whoever produces more waits.
 const OUTCOMES_MAX: usize = 1024;
@@ -44,7 +43,7 @@ pub async fn run(
         last_now: Timestamp::default(),
         wake_at: None,
     };
-    let containers = engine.found().await?;
+    let containers = engine.found();
     let running: Vec<TaskId> = containers.iter().map(|(id, _)| *id).collect();
     node.step(Event::Recovered { tasks: engine.remembered()?, containers }).await?;
     running.into_iter().for_each(|id| node.watch(id));
@@ -219,7 +218,9 @@ fn failed(error: &EngineError) -> Outcome {
 
 async fn sleep_until(at: Option<Timestamp>) {
     match at {
-        Some(at) => tokio::time::sleep(at.since(timestamp(SystemTime::now())).max(Duration::from_millis(1))).await,
+        Some(at) => {
+            tokio::time::sleep(at.since(timestamp(SystemTime::now())).max(Duration::from_millis(1))).await
+        }
         None => std::future::pending().await,
     }
 }

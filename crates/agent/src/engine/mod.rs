@@ -4,6 +4,7 @@
 //! effects of [`skep_core::worker::Effect`], one each; they may be called again after a failure, and
 //! what a failed one began it also ended.
 
+mod life;
 pub mod logs;
 mod prepare;
 mod recover;
@@ -15,14 +16,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use skep_core::worker::Exit;
-use skep_model::{Task, TaskId};
+use skep_model::{Task, TaskId, Timestamp};
 use skep_net::addresses::Pool;
-use skep_runtime::{Exec, Handle, Runtime};
-use tokio::sync::Semaphore;
+use skep_runtime::{Exec, ExecLimits, Handle, Runtime};
+use tokio::sync::{Semaphore, watch};
 
 use crate::container;
 use crate::image;
 use crate::record::{ContainerRecord, RecordError, Records};
+use crate::signal;
+use life::Life;
+pub(crate) use recover::timestamp;
 
 /// Containers prepared at the same time: enough to keep the processors busy while others wait for disks
 /// and registries, few enough not to starve the containers that run.
@@ -56,7 +60,17 @@ pub enum EngineError {
     #[error(transparent)]
     Record(#[from] RecordError),
     #[error(transparent)]
-    Runtime(#[from] skep_runtime::RuntimeError),
+    Runtime(#[from] skep_runtime::OpenError),
+    #[error(transparent)]
+    Adopt(#[from] skep_runtime::AdoptError),
+    #[error(transparent)]
+    Start(#[from] skep_runtime::StartError),
+    #[error(transparent)]
+    Signal(#[from] skep_runtime::SignalError),
+    #[error(transparent)]
+    Delete(#[from] skep_runtime::DeleteError),
+    #[error(transparent)]
+    Purge(#[from] skep_runtime::PurgeError),
     #[error(transparent)]
     Network(#[from] skep_net::NetError),
     #[error(transparent)]
@@ -74,6 +88,8 @@ pub struct Engine {
     records: Records,
     pool: Mutex<Pool>,
     containers: Mutex<BTreeMap<TaskId, Known>>,
+    /// Counts the containers that came or went, so that one that is not there yet can be awaited.
+    comings: watch::Sender<u64>,
     preparations: Semaphore,
 }
 
@@ -82,14 +98,30 @@ pub struct Engine {
 struct Known {
     handle: Handle,
     record: Arc<ContainerRecord>,
+    life: Arc<Mutex<Life>>,
+}
+
+impl Known {
+    fn life(&self) -> MutexGuard<'_, Life> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the end of the process and remembers it.
+    async fn wait(&self) -> Exit {
+        let ended = self.handle.wait().await;
+        let mut life = self.life();
+        life.ended(&ended);
+        exit(&ended)
+    }
 }
 
 /// A container as `docker ps` shows it.
 #[derive(Clone, Debug)]
 pub struct ContainerView {
     pub record: Arc<ContainerRecord>,
-    pub pid: Option<i32>,
-    pub exit: Option<Exit>,
+    pub started_at: Option<Timestamp>,
+    /// How and when it ended.
+    pub ended: Option<(Exit, Timestamp)>,
 }
 
 impl Engine {
@@ -105,9 +137,8 @@ impl Engine {
             data_root: config.data_root.clone(),
             cgroup_parent: config.cgroup_parent.clone(),
             oci_runtime: config.oci_runtime.clone(),
-            ..Default::default()
-        })
-        .await?;
+            shim_binary: None,
+        })?;
         let network = skep_net::Host::open(skep_net::Config {
             bridge: config.bridge.clone(),
             subnet: config.subnet,
@@ -124,6 +155,7 @@ impl Engine {
             images,
             records,
             containers: Mutex::default(),
+            comings: watch::channel(0).0,
             preparations: Semaphore::new(PREPARATIONS_MAX),
         };
         engine.recover().await?;
@@ -161,24 +193,34 @@ impl Engine {
         self.known().get(&id).cloned().ok_or(EngineError::NoContainer(id))
     }
 
+    /// Adds or, with `None`, takes away a container.
+    fn set_known(&self, id: TaskId, known: Option<Known>) {
+        match known {
+            Some(known) => self.known().insert(id, known),
+            None => self.known().remove(&id),
+        };
+        self.comings.send_modify(|count| *count += 1);
+    }
+
     /// Lets the container's process run. Returns its process id.
     pub async fn start(&self, id: TaskId) -> Result<i32, EngineError> {
         let known = self.find(id)?;
-        known.handle.start().await?;
-        Ok(known.handle.pid())
+        let started_at = known.handle.start().await?;
+        known.life().started_at.get_or_insert(timestamp(started_at));
+        Ok(known.handle.pid().unwrap_or_default())
     }
 
     /// Sends the stop signal, waits for the grace period, kills. Returns when the process is gone.
     pub async fn stop(&self, id: TaskId, signal: &str, grace: Duration) -> Result<Exit, EngineError> {
         let known = self.find(id)?;
         let name = if signal.is_empty() { known.record.stop_signal.as_str() } else { signal };
-        Ok(exit(known.handle.stop(signal_number(name), grace).await?))
+        known.handle.stop(signal::number(name), grace).await?;
+        Ok(known.wait().await)
     }
 
     /// Waits for the end of the container's process.
     pub async fn wait(&self, id: TaskId) -> Result<Exit, EngineError> {
-        let known = self.find(id)?;
-        Ok(exit(known.handle.wait().await?))
+        Ok(self.find(id)?.wait().await)
     }
 
     /// Runs a health check. Its failure to run counts as a failed check.
@@ -195,11 +237,12 @@ impl Engine {
             _ => return (false, format!("the health check {test:?} begins with neither CMD nor CMD-SHELL")),
         };
         let exec = Exec { args, ..Exec::default() };
-        match known.handle.exec(&exec, timeout, PROBE_OUTPUT_MAX).await {
-            Ok(ended) if ended.timed_out => {
-                (false, format!("health check exceeded timeout ({}s)", timeout.as_secs_f64()))
-            }
-            Ok(ended) => (ended.code == 0, String::from_utf8_lossy(&ended.output).into_owned()),
+        let limits = ExecLimits { timeout, output_bytes_max: PROBE_OUTPUT_MAX };
+        match known.handle.exec(&exec, limits).await {
+            Ok(ended) => match ended.code {
+                Some(code) => (code == 0, String::from_utf8_lossy(&ended.output).into_owned()),
+                None => (false, format!("health check exceeded timeout ({}s)", timeout.as_secs_f64())),
+            },
             Err(error) => (false, chain(&error)),
         }
     }
@@ -212,7 +255,7 @@ impl Engine {
         self.release(id, known.record.address).await?;
         remove_dir(&self.task_dir(id))?;
         self.records.delete_container(id)?;
-        self.known().remove(&id);
+        self.set_known(id, None);
         Ok(())
     }
 
@@ -246,14 +289,14 @@ impl Engine {
     /// Returns the containers there are.
     pub fn containers(&self) -> Vec<ContainerView> {
         let known: Vec<Known> = self.known().values().cloned().collect();
-        known
-            .into_iter()
-            .map(|known| ContainerView {
-                pid: known.handle.is_running().then(|| known.handle.pid()),
-                exit: known.handle.exited().map(exit),
-                record: known.record,
-            })
-            .collect()
+        let view = |known: Known| {
+            let (started_at, ended) = {
+                let life = known.life();
+                (life.started_at, life.ended.clone())
+            };
+            ContainerView { record: known.record, started_at, ended }
+        };
+        known.into_iter().map(view).collect()
     }
 
     /// Returns the directory of the task's own files.
@@ -263,20 +306,9 @@ impl Engine {
 }
 
 /// Returns the runtime's word on an end in the worker's terms.
-fn exit(exit: skep_runtime::Exit) -> Exit {
-    Exit {
-        code: exit.code,
-        oom_killed: exit.oom_killed,
-        lost: exit
-            .shim_lost
-            .then(|| "shim lost: the process that kept the container was killed, its exit code is unknown".into()),
-    }
-}
-
-/// Returns the number of a signal named as Docker names it; SIGTERM for a name nobody knows was refused
-/// when the service was made, so it can only come from an image.
-fn signal_number(name: &str) -> i32 {
-    skep_runtime::signal::parse(name).unwrap_or(libc::SIGTERM)
+fn exit(exit: &skep_runtime::Exit) -> Exit {
+    let lost = "shim lost: the process that kept the container is gone, its exit code is unknown";
+    Exit { code: exit.code, oom_killed: exit.oom_killed, lost: exit.shim_lost.then(|| lost.to_owned()) }
 }
 
 /// Removes a directory that may already be gone.
@@ -290,7 +322,7 @@ fn remove_dir(path: &Path) -> Result<(), EngineError> {
 }
 
 /// Returns an error and all its causes as one sentence.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Engine, EngineError, Known, chain};
 use crate::container::{self, Prepared, SpecError};
+use crate::credentials;
 use crate::image::{self, Platform, Reference};
 use crate::record::ContainerRecord;
 
@@ -70,13 +71,14 @@ impl Engine {
             image_id: image.id.to_string(),
             image_health: container::image_health(&image.config),
             stop_signal: image.config.stop_signal.clone(),
+            labels: container::labels(task, &image.config),
             command: container::command(&task.spec.container, &image.config),
             created_at: task.meta.created_at,
         });
         match self.create(task, &image, &record).await {
             Ok(handle) => {
-                let known = Known { handle, record: record.clone() };
-                self.known().insert(task.id, known);
+                let known = Known { handle, record: record.clone(), life: Arc::default() };
+                self.set_known(task.id, Some(known));
                 Ok(Ready {
                     container_id: record.container_id.clone(),
                     image_health: record.image_health.clone(),
@@ -92,7 +94,7 @@ impl Engine {
     async fn pull(&self, task: &Task) -> Result<image::Image, PrepareFailure> {
         let name = &task.spec.container.image;
         let reference: Reference = name.parse().map_err(|error| PrepareFailure::fatal(&error))?;
-        let auth = task.spec.registry_auth.as_ref().and_then(|auth| image::Auth::from_header(&auth.0));
+        let auth = task.spec.registry_auth.as_ref().and_then(credentials::read);
         let pulled = self.images.pull(&reference, auth.as_ref(), &Platform::host()).await;
         pulled.map_err(|error| PrepareFailure { reason: chain(&error), retryable: error.is_retryable() })
     }
@@ -110,10 +112,10 @@ impl Engine {
         let etc = self.write_files(task, address).map_err(|error| PrepareFailure::retryable(&error))?;
         let prepared = Prepared { layers: image.layers.clone(), netns, etc };
         let container = container::describe(task, &image.config, prepared)?;
-        self.runtime.create(&container).await.map_err(|error| PrepareFailure {
-            reason: chain(&error),
-            retryable: error.is_retryable(),
-        })
+        self.runtime
+            .create(&container)
+            .await
+            .map_err(|error| PrepareFailure { reason: chain(&error), retryable: !error.is_fatal() })
     }
 
     /// Writes the container's own files under /etc.
@@ -170,8 +172,9 @@ fn check_bind_sources(task: &Task) -> Result<(), PrepareFailure> {
         if !may_create {
             return Err(SpecError::NoSource(source.display().to_string()).into());
         }
-        std::fs::create_dir_all(&source)
-            .map_err(|error| PrepareFailure::fatal(&EngineError::Directory { path: source, source: error }))?;
+        std::fs::create_dir_all(&source).map_err(|error| {
+            PrepareFailure::fatal(&EngineError::Directory { path: source, source: error })
+        })?;
     }
     Ok(())
 }

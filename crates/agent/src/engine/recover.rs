@@ -1,14 +1,15 @@
 //! After a start of the daemon: which containers still are, and what is left of those that are not.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-use skep_core::worker::{Found, FoundState};
+use skep_core::worker::Found;
 use skep_model::{TaskId, Timestamp};
-use skep_runtime::{Adopted, AdoptedState};
+use skep_runtime::Adopted;
 
-use super::{Engine, EngineError, Known, chain, exit};
+use super::life::Life;
+use super::{Engine, EngineError, Known, chain};
 use crate::record::ContainerRecord;
 
 impl Engine {
@@ -39,8 +40,9 @@ impl Engine {
             }
             pool.resume_after(address);
         }
-        let known = Known { handle: adopted.handle, record: Arc::new(record) };
-        self.known().insert(known.record.task_id, known);
+        let life = Arc::new(Mutex::new(Life::of(&adopted.state)));
+        let known = Known { handle: adopted.handle, record: Arc::new(record), life };
+        self.set_known(known.record.task_id, Some(known));
     }
 
     /// Removes namespaces that belong to no container.
@@ -55,22 +57,14 @@ impl Engine {
     }
 
     /// Returns what the worker must know of the containers that outlived the agent.
-    pub async fn found(&self) -> Result<Vec<(TaskId, Found)>, EngineError> {
-        let known: Vec<Known> = self.known().values().cloned().collect();
-        let mut found = Vec::with_capacity(known.len());
-        for Known { handle, record } in known {
-            let state = match handle.state().await? {
-                AdoptedState::Created => FoundState::Created,
-                AdoptedState::Running { pid, started_at } => {
-                    FoundState::Running { pid, started_at: timestamp(started_at) }
-                }
-                AdoptedState::Exited(ended) => FoundState::Exited(exit(ended)),
-            };
+    pub fn found(&self) -> Vec<(TaskId, Found)> {
+        let found = |known: &Known| {
+            let record = &known.record;
             let container_id = record.container_id.clone();
             let image_health = record.image_health.clone();
-            found.push((record.task_id, Found { container_id, image_health, state }));
-        }
-        Ok(found)
+            (record.task_id, Found { container_id, image_health, state: known.life().state() })
+        };
+        self.known().values().map(found).collect()
     }
 }
 

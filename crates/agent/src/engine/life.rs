@@ -1,0 +1,45 @@
+//! What became of a container so far, for those who only look.
+
+use skep_core::worker::{Exit, FoundState};
+use skep_model::Timestamp;
+use skep_runtime::State;
+
+use super::{exit, timestamp};
+
+/// When a container's process started, and how it ended.
+#[derive(Clone, Debug, Default)]
+pub struct Life {
+    pub started_at: Option<Timestamp>,
+    pub ended: Option<(Exit, Timestamp)>,
+    pub pid: i32,
+}
+
+impl Life {
+    /// Returns the life of a container that outlived the agent.
+    pub fn of(state: &State) -> Life {
+        let mut life = Life::default();
+        match state {
+            State::Created => {}
+            State::Running { pid, started_at } => {
+                (life.pid, life.started_at) = (*pid, Some(timestamp(*started_at)));
+            }
+            State::Exited(ended) => life.ended(ended),
+        }
+        life
+    }
+
+    pub fn ended(&mut self, ended: &skep_runtime::Exit) {
+        if self.ended.is_none() {
+            self.ended = Some((exit(ended), timestamp(ended.at)));
+        }
+    }
+
+    /// Returns what the worker must know of it.
+    pub fn state(&self) -> FoundState {
+        match (&self.ended, self.started_at) {
+            (Some((exit, _)), _) => FoundState::Exited(exit.clone()),
+            (None, Some(started_at)) => FoundState::Running { pid: self.pid, started_at },
+            (None, None) => FoundState::Created,
+        }
+    }
+}
