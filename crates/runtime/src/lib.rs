@@ -1,1 +1,71 @@
+//! One container on one machine: bundle, shim, libcontainer, output, exec, cgroup, exit status.
+//!
+//! ```text
+//! daemon (async, many threads)                      shim (one per container, one thread)
+//! Runtime::create --spawn, report pipe-->           create: overlay, OCI runtime, devices
+//! Handle::start, exec --unix socket-->              serve: output -> JSON log, children, requests
+//! Handle::signal --pidfd--> container               exit.json, then its own end
+//! Handle::wait <--pidfd of the shim--
+//! ```
+//!
+//! The daemon may end, crash or be replaced at any time: containers go on, and [`Runtime::adopt`] finds them again.
+//! What this crate does not know: images (it is given unpacked layers), networks (it is given a namespace), services.
+//!
+//! Whoever links this crate must call [`is_shim`] and [`shim_main`] first thing in `main`, before any thread exists: the
+//! daemon executes itself to make shims. Read `container` for the input, `runtime` and `handle` for the daemon's side,
+//! `shim` for the other.
 
+mod adopt;
+mod binary;
+mod cgroup;
+mod container;
+mod error;
+mod exec;
+mod exit;
+mod files;
+mod handle;
+pub mod logs;
+mod paths;
+pub mod probe;
+mod protocol;
+mod runtime;
+mod shim;
+mod shim_client;
+mod spec;
+mod sys;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+pub use adopt::{Adopted, State};
+pub use binary::BinaryError;
+pub use cgroup::{CgroupError, Layout};
+pub use container::{
+    Capabilities, Container, EtcFiles, Exec, LogLimits, Mount, Process, Propagation, Resources, Rootfs,
+    Ulimit,
+};
+pub use error::{
+    AdoptError, CreateError, DeleteError, ExecError, OpenError, PurgeError, SignalError, StartError,
+};
+pub use exec::{ExecExit, ExecLimits, RunningExec};
+pub use exit::Exit;
+pub use handle::Handle;
+pub use runtime::{Options, Runtime};
+
+/// The hidden command: `skep shim <bundle-dir>`.
+pub(crate) const SHIM_COMMAND: &str = "shim";
+
+/// Returns whether this process was started to be a shim. `args` are those of the process, its own name first.
+pub fn is_shim(args: &[OsString]) -> bool {
+    args.get(1).is_some_and(|command| command == SHIM_COMMAND)
+}
+
+/// Runs the shim. Must be called before the process has a second thread; returns when the container has ended.
+pub fn shim_main(args: &[OsString]) -> ExitCode {
+    let [_, _, directory] = args else {
+        eprintln!("skep shim: expected the directory of a bundle; this command is for the daemon only");
+        return ExitCode::FAILURE;
+    };
+    ExitCode::from(shim::main(Path::new(directory)))
+}

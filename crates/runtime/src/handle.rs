@@ -1,0 +1,200 @@
+//! One container, from the daemon's side.
+//!
+//! A handle holds pidfds, never pids: of the shim, whose end means that `exit.json` is there, and of the container's first
+//! process, for signals. So any number of waiters, and any later daemon, learn the same exit.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use tokio::io::unix::AsyncFd;
+use tokio::sync::OnceCell;
+
+use crate::error::{CreateError, DeleteError, SignalError, StartError};
+use crate::exit::Exit;
+use crate::files::read_json;
+use crate::protocol::{Reply, Request, ShimRecord};
+use crate::runtime::{Inner, Runtime, blocking};
+use crate::shim_client;
+use crate::sys::process::send_signal;
+use crate::sys::watch;
+
+/// How long a killed container may take to end before deleting it is given up.
+const KILL_WAIT_MAX: Duration = Duration::from_secs(30);
+/// How long a start may take.
+const START_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// One container. Cheap to clone; dropping it changes nothing about the container.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    runtime: Arc<Inner>,
+    id: String,
+    /// Absent for a container that had ended before this handle was made.
+    live: Option<Live>,
+    is_started: AtomicBool,
+    exit: OnceCell<Exit>,
+}
+
+/// The processes of a container.
+#[derive(Debug)]
+pub(crate) struct Live {
+    pub pid: i32,
+    pub shim: AsyncFd<OwnedFd>,
+    /// Absent if the first process had ended when the container was adopted.
+    pub init: Option<OwnedFd>,
+}
+
+impl Live {
+    pub(crate) fn new(pid: i32, shim: OwnedFd, init: Option<OwnedFd>) -> io::Result<Live> {
+        Ok(Live { pid, shim: watch(shim)?, init })
+    }
+}
+
+impl Handle {
+    pub(crate) fn from_record(
+        runtime: &Runtime,
+        id: &str,
+        record: &ShimRecord,
+    ) -> Result<Handle, CreateError> {
+        let open = || -> io::Result<Option<Live>> {
+            let (Some(init), Some(shim)) = (record.init, record.shim.open()?) else { return Ok(None) };
+            Live::new(init.pid, shim, init.open()?).map(Some)
+        };
+        // Without a shim any more, `wait` finds out how it ended.
+        let live = open().map_err(CreateError::Watch)?;
+        Ok(Handle::assemble(runtime, id, live, None, false))
+    }
+
+    pub(crate) fn assemble(
+        runtime: &Runtime,
+        id: &str,
+        live: Option<Live>,
+        exit: Option<Exit>,
+        is_started: bool,
+    ) -> Handle {
+        let shared = Shared {
+            runtime: Arc::clone(&runtime.inner),
+            id: id.to_owned(),
+            live,
+            is_started: AtomicBool::new(is_started),
+            exit: OnceCell::new_with(exit),
+        };
+        Handle { shared: Arc::new(shared) }
+    }
+
+    /// Returns the container's id.
+    pub fn id(&self) -> &str {
+        &self.shared.id
+    }
+
+    /// Returns the pid of the first process on the host; `None` if the container had ended when it was adopted. For
+    /// display and measurement only: a pid may be reused once the process has ended.
+    pub fn pid(&self) -> Option<i32> {
+        self.shared.live.as_ref().map(|live| live.pid)
+    }
+
+    /// Returns the path of the current log file.
+    pub fn log_path(&self) -> PathBuf {
+        self.shared.runtime.paths.bundle(self.id()).log(self.id())
+    }
+
+    /// Lets the container's program run; returns when it does, with the instant.
+    pub async fn start(&self) -> Result<SystemTime, StartError> {
+        let failed = |source| StartError::Shim { id: self.id().to_owned(), source };
+        let socket = self.socket();
+        let reply = tokio::time::timeout(START_WAIT_MAX, shim_client::call(&socket, Request::Start)).await;
+        match reply.unwrap_or_else(|elapsed| Err(elapsed.into())).map_err(failed)? {
+            Reply::Started(at) => {
+                self.shared.is_started.store(true, Ordering::Release);
+                Ok(at)
+            }
+            Reply::Refused(failure) if failure.fatal => Err(StartError::Refused(failure.message)),
+            Reply::Refused(failure) => Err(StartError::Failed(failure.message)),
+            Reply::ExecStarted | Reply::ExecEnded(_) => Err(failed(io::ErrorKind::InvalidData.into())),
+        }
+    }
+
+    /// Sends a signal to the first process; one that has ended is not an error.
+    pub fn signal(&self, signal: i32) -> Result<(), SignalError> {
+        let Some(init) = self.shared.live.as_ref().and_then(|live| live.init.as_ref()) else { return Ok(()) };
+        send_signal(init, signal).map_err(|source| SignalError { id: self.id().to_owned(), signal, source })
+    }
+
+    /// Ends the container: `signal`, and SIGKILL if it has not ended after `grace`. Returns as soon as it has ended.
+    pub async fn stop(&self, signal: i32, grace: Duration) -> Result<Exit, SignalError> {
+        // Before its start the first process is our own code, which ignores every other signal.
+        if self.shared.is_started.load(Ordering::Acquire) {
+            self.signal(signal)?;
+            if let Ok(exit) = tokio::time::timeout(grace, self.wait()).await {
+                return Ok(exit);
+            }
+        }
+        self.signal(libc::SIGKILL)?;
+        Ok(self.wait().await)
+    }
+
+    /// Waits until the container has ended, its output is in the log and its exit is known. Any number of callers may wait;
+    /// a dropped call loses nothing.
+    pub async fn wait(&self) -> Exit {
+        self.shared.exit.get_or_init(|| self.observe()).await.clone()
+    }
+
+    async fn observe(&self) -> Exit {
+        if let Some(live) = &self.shared.live {
+            ended(&live.shim).await;
+        }
+        match read_json(&self.shared.runtime.paths.state(self.id()).exit()) {
+            Ok(Some(exit)) => exit,
+            Ok(None) => self.mourn().await,
+            Err(error) => {
+                tracing::error!(container.id = self.id(), %error, "exit of a container unreadable");
+                self.mourn().await
+            }
+        }
+    }
+
+    /// The shim was killed. Its container has lost its output and its parent, so it ends too.
+    async fn mourn(&self) -> Exit {
+        if let Err(error) = self.signal(libc::SIGKILL) {
+            tracing::error!(
+                container.id = self.id(),
+                error = crate::files::chain(&error),
+                "container not killed"
+            );
+        }
+        let init = self.shared.live.as_ref().and_then(|live| live.init.as_ref());
+        if let Some(watched) = init.and_then(|init| init.try_clone().and_then(watch).ok()) {
+            ended(&watched).await;
+        }
+        Exit::lost()
+    }
+
+    /// Removes everything of the container, killing it first if it runs. Deleting twice is fine.
+    pub async fn delete(&self) -> Result<(), DeleteError> {
+        self.signal(libc::SIGKILL).map_err(DeleteError::Kill)?;
+        let stuck = || DeleteError::Stuck { id: self.id().to_owned(), waited: KILL_WAIT_MAX };
+        tokio::time::timeout(KILL_WAIT_MAX, self.wait()).await.map_err(|_| stuck())?;
+        let shared = Arc::clone(&self.shared);
+        blocking(move || shared.runtime.remove(&shared.id)).await.map_err(DeleteError::Interrupted)?
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.shared.runtime.paths.state(self.id()).socket()
+    }
+}
+
+/// Waits for the end of a process.
+async fn ended(pidfd: &AsyncFd<OwnedFd>) {
+    if pidfd.readable().await.is_err() {
+        // The async runtime is being torn down, and with it everyone who waits.
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,103 @@
+//! What a daemon and a shim say to each other.
+//!
+//! One JSON document per line. Every line carries the protocol version (R3): an upgraded daemon meets old shims. A version
+//! only ever adds: an unknown field is ignored, an unknown request is refused with a sentence.
+//!
+//! ```text
+//! daemon -> shim   spawn `skep shim <bundle>`; stdin is the locked lock file, stdout the report pipe
+//! shim -> daemon   Report, once, on that pipe
+//! daemon -> shim   Request on the socket, with the descriptors of an exec attached; one per connection
+//! shim -> daemon   Reply; two of them for an exec
+//! ```
+//!
+//! Signals and waiting need no message: the daemon holds pidfds of both processes, and `exit.json` outlives the shim.
+
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use crate::container::Exec;
+use crate::exit::Ended;
+use crate::sys::process::Identity;
+
+/// The version this build speaks.
+pub(crate) const PROTOCOL: u32 = 1;
+/// The longest line either side accepts: an exec carries an environment.
+pub(crate) const LINE_BYTES_MAX: usize = 1 << 20;
+
+/// A line of the protocol.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Line<T> {
+    pub protocol: u32,
+    pub body: T,
+}
+
+impl<T: Serialize> Line<T> {
+    /// Renders the line, its end included.
+    pub(crate) fn render(body: T) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec(&Line { protocol: PROTOCOL, body })
+            .expect("protocol types have string keys and no failing serializer");
+        bytes.push(b'\n');
+        bytes
+    }
+}
+
+/// A failure in words for the user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Failure {
+    /// Trying again with the same container cannot help.
+    pub fatal: bool,
+    pub message: String,
+}
+
+impl Failure {
+    pub(crate) fn fatal(error: &dyn std::error::Error) -> Failure {
+        Failure { fatal: true, message: crate::files::chain(error) }
+    }
+
+    pub(crate) fn retryable(error: &dyn std::error::Error) -> Failure {
+        Failure { fatal: false, message: crate::files::chain(error) }
+    }
+}
+
+/// The outcome of a creation.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Report {
+    Created(ShimRecord),
+    Failed(Failure),
+}
+
+/// A command to a shim.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Request {
+    /// Runs the payload.
+    Start,
+    /// Runs a command; stdout and stderr come as attached descriptors. The command dies with the connection.
+    Exec(Exec),
+}
+
+/// An answer of a shim.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Reply {
+    Started(SystemTime),
+    ExecStarted,
+    ExecEnded(Ended),
+    Refused(Failure),
+}
+
+/// `shim.json`: who is who. Written when the shim starts (without an init), when the container is created, and when it is
+/// started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ShimRecord {
+    pub protocol: u32,
+    /// Start times are counted from boot, so a record of another boot identifies nothing.
+    pub boot: String,
+    pub shim: Identity,
+    pub init: Option<Identity>,
+    pub started_at: Option<SystemTime>,
+}
+
+/// Returns the identity of this boot.
+pub(crate) fn boot_id() -> std::io::Result<String> {
+    Ok(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
+}

@@ -1,0 +1,235 @@
+//! Running a command inside a container: Skep's own short path.
+//!
+//! ```text
+//! shim --fork--> entrant: cgroup, limits, namespaces --fork as sibling--> command: user, seccomp, capabilities, execve
+//! ```
+//!
+//! The command is a child of the shim, so the shim gets its exit code. It ends up exactly as confined as the container's
+//! first process: same cgroup, namespaces, seccomp filter and capability rules.
+
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use rustix::process::DumpableBehavior;
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, Gid, ThreadNameSpaceType, Uid, move_into_thread_name_spaces,
+};
+
+use super::launch::launch;
+use crate::cgroup::Hierarchies;
+use crate::container::Exec;
+use crate::files::{Durability, chain, read_json, write_atomic};
+use crate::paths::{Bundle, BundlePaths, StatePaths};
+use crate::spec::caps::CapSet;
+use crate::spec::process::{ProcessPlan, environment, limits};
+use crate::spec::seccomp::Profile;
+use crate::spec::user::Accounts;
+use crate::sys::bpf::load_seccomp;
+use crate::sys::process::{Fork, cloexec_from, exit_now, fork, fork_sibling, redirect};
+
+/// Exit code of a helper that failed; its sentence is in the pipe.
+const HELPER_FAILED: i32 = 255;
+const NAMESPACES: ThreadNameSpaceType = ThreadNameSpaceType::MOUNT
+    .union(ThreadNameSpaceType::CONTROL_GROUP)
+    .union(ThreadNameSpaceType::HOST_NAME_AND_NIS_DOMAIN_NAME)
+    .union(ThreadNameSpaceType::INTER_PROCESS_COMMUNICATION)
+    .union(ThreadNameSpaceType::PROCESS_ID)
+    .union(ThreadNameSpaceType::NETWORK);
+
+/// What an exec needs from the shim.
+pub(super) struct Target<'a> {
+    pub bundle: &'a BundlePaths,
+    pub state: &'a StatePaths,
+    pub init: &'a OwnedFd,
+}
+
+/// The standard output and error of a command.
+pub(super) struct Outputs {
+    pub stdout: OwnedFd,
+    pub stderr: OwnedFd,
+}
+
+/// What the pipe of a new command says. It ends at the `execve`.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    text: Vec<u8>,
+}
+
+/// How far a command got.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Still on its way.
+    Pending,
+    /// Its program runs.
+    Running,
+    /// It will not run, for this reason.
+    Failed(String),
+}
+
+/// The line that carries the command's pid.
+const PID_PREFIX: &str = "pid ";
+
+impl Progress {
+    /// Reads what there is.
+    pub(super) fn read(&mut self, pipe: &OwnedFd) -> io::Result<Stage> {
+        let mut buffer = [0; 1024];
+        loop {
+            match rustix::io::read(pipe, &mut buffer) {
+                Ok(0) => break,
+                Ok(count) if self.text.len() < 8192 => self.text.extend_from_slice(&buffer[..count]),
+                Ok(_) => {}
+                Err(rustix::io::Errno::AGAIN) => return Ok(Stage::Pending),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let text = String::from_utf8_lossy(&self.text);
+        let sentence: String = text.lines().filter(|line| !line.starts_with(PID_PREFIX)).collect();
+        match (sentence.is_empty(), self.pid()) {
+            (true, Some(_)) => Ok(Stage::Running),
+            (true, None) => Ok(Stage::Failed("the helper that enters the container was killed".into())),
+            (false, _) => Ok(Stage::Failed(sentence)),
+        }
+    }
+
+    /// Returns the pid of the command, once it exists. It is known before the command can end.
+    pub(super) fn pid(&self) -> Option<i32> {
+        let text = std::str::from_utf8(&self.text).ok()?;
+        let line = text.strip_prefix(PID_PREFIX)?.split_once('\n')?.0;
+        line.parse().ok()
+    }
+}
+
+/// Starts a command; the returned pipe tells its progress.
+pub(super) fn spawn(target: &Target<'_>, exec: &Exec, outputs: &Outputs) -> io::Result<OwnedFd> {
+    let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&read, true)?;
+    match fork()? {
+        Fork::Parent(_) => Ok(read),
+        Fork::Child => {
+            if let Err(sentence) = enter(target, exec, outputs, &write) {
+                // The shim is the only reader; if it is gone, so is everyone who wants to know.
+                let _ = rustix::io::write(&write, sentence.as_bytes());
+            }
+            exit_now(HELPER_FAILED)
+        }
+    }
+}
+
+/// The entrant. Ends in `exit_now` if the command was started.
+fn enter(target: &Target<'_>, exec: &Exec, outputs: &Outputs, status: &OwnedFd) -> Result<(), String> {
+    let what = |what: &'static str| move |error: io::Error| format!("cannot {what}: {error}");
+    // In the container's pid namespace this process could be inspected through /proc.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(|errno| what("hide from the container")(errno.into()))?;
+    let bundle: Bundle = read_json(&target.bundle.bundle())
+        .and_then(|bundle| bundle.ok_or_else(|| io::ErrorKind::NotFound.into()))
+        .map_err(what("read the bundle"))?;
+    let held = CapSet::held().map_err(what("read own capabilities"))?;
+    let caps = CapSet::for_container(&bundle.container.capabilities, held).map_err(|e| chain(&e))?;
+    let filter = seccomp_program(target.state, caps)?;
+    let limits = limits(&bundle.container.ulimits).map_err(|e| chain(&e))?;
+
+    Hierarchies::detect().and_then(|h| h.join(&bundle.cgroup)).map_err(|e| chain(&e))?;
+    for limit in &limits {
+        limit.apply().map_err(what("set a resource limit"))?;
+    }
+    // Best effort, as for the container's first process.
+    let _ = std::fs::write("/proc/self/oom_score_adj", bundle.container.oom_score_adj.to_string());
+    move_into_thread_name_spaces(target.init.as_fd(), NAMESPACES)
+        .map_err(|errno| what("enter the container's namespaces")(errno.into()))?;
+
+    let (wait, go) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
+        .map_err(|errno| what("make a pipe")(errno.into()))?;
+    match fork_sibling().map_err(what("fork"))? {
+        Fork::Parent(pid) => {
+            rustix::io::write(status, format!("{PID_PREFIX}{pid}\n").as_bytes())
+                .map_err(|errno| what("report the pid")(errno.into()))?;
+            // Dropping `go` lets the command run: its pid is known before it can end.
+            exit_now(0)
+        }
+        Fork::Child => {
+            drop(go);
+            let _ = rustix::io::read(&wait, &mut [0u8; 1]);
+            let plan = plan(&bundle, exec, caps)?;
+            confine(&plan, &filter, outputs).map_err(what("confine the command"))?;
+            Err(launch(&plan))
+        }
+    }
+}
+
+/// Returns the container's filter, compiled once and then kept.
+fn seccomp_program(state: &StatePaths, caps: CapSet) -> Result<Vec<u8>, String> {
+    let path = state.seccomp();
+    let mut program = Vec::new();
+    if let Ok(mut file) = std::fs::File::open(&path) {
+        file.read_to_end(&mut program).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        return Ok(program);
+    }
+    let program = Profile::for_capabilities(caps).compile().map_err(|error| chain(&error))?;
+    write_atomic(&path, &program, Durability::UntilReboot)
+        .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    Ok(program)
+}
+
+/// Runs inside the container: looks the user up there.
+fn plan(bundle: &Bundle, exec: &Exec, caps: CapSet) -> Result<ProcessPlan, String> {
+    let container = &bundle.container;
+    let user = exec.user.as_deref().unwrap_or(&container.process.user);
+    let accounts = Accounts::here().map_err(|error| chain(&error))?;
+    let user = accounts.resolve(user, &container.process.groups).map_err(|error| chain(&error))?;
+    let env = environment(container, &[&container.process.env, &exec.env], &user);
+    let cwd = exec.cwd.clone().unwrap_or_else(|| container.process.cwd.clone());
+    Ok(ProcessPlan {
+        args: exec.args.clone(),
+        env,
+        cwd: if cwd.is_empty() { "/".into() } else { cwd },
+        user,
+        caps,
+        no_new_privileges: container.no_new_privileges,
+        limits: Vec::new(),
+    })
+}
+
+/// Gives up everything the container's own processes do not have.
+fn confine(plan: &ProcessPlan, filter: &[u8], outputs: &Outputs) -> io::Result<()> {
+    rustix::process::setsid()?;
+    redirect(&outputs.stdout, 1)?;
+    redirect(&outputs.stderr, 2)?;
+    let null = std::fs::File::open("/dev/null")?;
+    redirect(&null.into(), 0)?;
+    // As root, so that a directory the user cannot search is still a valid place to start in.
+    std::env::set_current_dir(Path::new(&plan.cwd))?;
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+
+    if plan.no_new_privileges {
+        rustix::thread::set_no_new_privs(true)?;
+    } else {
+        // Loading a filter is privileged unless no_new_privs is set, so it comes before the drop.
+        load_seccomp(filter)?;
+    }
+    drop_privileges(plan)?;
+    if plan.no_new_privileges {
+        load_seccomp(filter)?;
+    }
+    cloexec_from(3)
+}
+
+fn drop_privileges(plan: &ProcessPlan) -> io::Result<()> {
+    let keep: Vec<u32> = plan.caps.numbers().collect();
+    for number in CapSet::bounding()?.numbers().filter(|number| !keep.contains(number)) {
+        rustix::thread::remove_capability_from_bounding_set(CapabilitySet::from_bits_retain(1 << number))?;
+    }
+    let groups: Vec<Gid> = plan.user.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
+    rustix::thread::set_thread_groups(&groups)?;
+    let (uid, gid) = (Uid::from_raw(plan.user.uid), Gid::from_raw(plan.user.gid));
+    rustix::thread::set_thread_res_gid(Some(gid), Some(gid), Some(gid))?;
+    rustix::thread::set_keep_capabilities(true)?;
+    rustix::thread::set_thread_res_uid(Some(uid), Some(uid), Some(uid))?;
+    rustix::thread::set_keep_capabilities(false)?;
+    rustix::thread::clear_ambient_capability_set()?;
+    let caps = plan.caps.kernel();
+    let sets = CapabilitySets { effective: caps, permitted: caps, inheritable: CapabilitySet::empty() };
+    Ok(rustix::thread::set_capabilities(None, sets)?)
+}

@@ -1,0 +1,118 @@
+//! The last step of every process that enters a container: from our code to the user's.
+//!
+//! libcontainer's own executor insists on a search path and on world-executable files, keeps SIGPIPE ignored, and has no
+//! way to say why `execve` failed. This one speaks Docker's sentences through a pipe that the exec itself closes.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::time::Duration;
+
+use libcontainer::workload::{Executor, ExecutorError, ExecutorSetEnvsError, ExecutorValidationError};
+use oci_spec::runtime::Spec;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::spec::process::{ProcessPlan, search_path};
+use crate::sys::exec::{describe, execve, find_program};
+use crate::sys::signal::reset_for_exec;
+
+/// How long `execve` may take: a slow disk has to deliver the first pages of the program.
+const EXEC_WAIT_MAX: Timespec = Timespec { tv_sec: 30, tv_nsec: 0 };
+/// The longest sentence that is read back.
+const SENTENCE_BYTES_MAX: u64 = 4096;
+
+/// Runs the planned program; returns only on failure, with a sentence for the user.
+pub(super) fn launch(plan: &ProcessPlan) -> String {
+    let name = plan.args.first().map_or("", String::as_str);
+    let program = match find_program(name, search_path(&plan.env)) {
+        Ok(program) => program,
+        Err(sentence) => return sentence,
+    };
+    if let Err(error) = reset_for_exec() {
+        return format!("exec: \"{name}\": cannot reset signals: {error}");
+    }
+    let error = execve(&program, &plan.args, &plan.env);
+    format!("exec {}: {}", program.display(), describe(&error))
+}
+
+/// The pipe that tells whether a process reached its program: end of file, or a sentence.
+pub(super) struct LaunchStatus(OwnedFd);
+
+impl LaunchStatus {
+    /// Makes the pipe; the second half goes to the process.
+    pub(super) fn pipe() -> std::io::Result<(LaunchStatus, OwnedFd)> {
+        let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        Ok((LaunchStatus(read), write))
+    }
+
+    /// Returns the sentence of a process that has already failed.
+    pub(super) fn complaint(&self) -> Option<String> {
+        self.wait_for(Duration::ZERO).and_then(Result::err)
+    }
+
+    /// Waits until the program runs, or returns why it does not.
+    pub(super) fn wait(&self) -> Result<(), String> {
+        let longest = Duration::from_secs(EXEC_WAIT_MAX.tv_sec as u64);
+        self.wait_for(longest).unwrap_or_else(|| Err("the program did not start within 30 s".into()))
+    }
+
+    /// Returns `None` if nothing happened in time.
+    fn wait_for(&self, longest: Duration) -> Option<Result<(), String>> {
+        let timeout = Timespec::try_from(longest).ok()?;
+        let mut polled = [PollFd::new(&self.0, PollFlags::IN)];
+        loop {
+            match poll(&mut polled, Some(&timeout)) {
+                Ok(0) => return None,
+                Ok(_) => break,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return None,
+            }
+        }
+        let mut sentence = String::new();
+        let file = std::fs::File::from(self.0.try_clone().ok()?);
+        // The writer ends after its sentence, or at its exec; a failed read leaves what arrived before.
+        let _ = file.take(SENTENCE_BYTES_MAX).read_to_string(&mut sentence);
+        Some(if sentence.is_empty() { Ok(()) } else { Err(sentence) })
+    }
+}
+
+/// libcontainer's hook around [`launch`].
+#[derive(Clone)]
+pub(super) struct Launcher {
+    plan: Rc<ProcessPlan>,
+    status: Rc<OwnedFd>,
+}
+
+impl Launcher {
+    /// `status` is the write end of a [`LaunchStatus`].
+    pub(super) fn new(plan: Rc<ProcessPlan>, status: OwnedFd) -> Launcher {
+        Launcher { plan, status: Rc::new(status) }
+    }
+
+    fn complain(&self, sentence: &str) {
+        // Without a reader there is nobody left to tell.
+        let _ = rustix::io::write(&*self.status, sentence.as_bytes());
+    }
+}
+
+impl Executor for Launcher {
+    fn exec(&self, _: &Spec) -> Result<(), ExecutorError> {
+        let sentence = launch(&self.plan);
+        self.complain(&sentence);
+        Err(ExecutorError::Other(sentence))
+    }
+
+    fn validate(&self, _: &Spec) -> Result<(), ExecutorValidationError> {
+        let name = self.plan.args.first().map_or("", String::as_str);
+        find_program(name, search_path(&self.plan.env)).map(|_| ()).map_err(|sentence| {
+            self.complain(&sentence);
+            ExecutorValidationError::ArgValidationError(sentence)
+        })
+    }
+
+    /// The environment goes to `execve` as it is; this process keeps its own until then.
+    fn setup_envs(&self, _: HashMap<String, String>) -> Result<(), ExecutorSetEnvsError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,65 @@
+//! Signals of the shim: SIGCHLD as a descriptor, everything else as the container expects to inherit it.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+use super::check;
+
+/// A descriptor that becomes readable when a child ends.
+pub(crate) struct ChildSignals {
+    fd: OwnedFd,
+}
+
+impl ChildSignals {
+    /// Blocks SIGCHLD and opens the descriptor.
+    pub(crate) fn open() -> io::Result<ChildSignals> {
+        let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+        // SAFETY: sigemptyset initialises the set before sigaddset, sigprocmask and signalfd read it; the null
+        // pointer tells sigprocmask not to report the old mask.
+        let fd = unsafe {
+            check(libc::sigemptyset(set.as_mut_ptr()))?;
+            check(libc::sigaddset(set.as_mut_ptr(), libc::SIGCHLD))?;
+            check(libc::sigprocmask(libc::SIG_BLOCK, set.as_ptr(), std::ptr::null_mut()))?;
+            check(libc::signalfd(-1, set.as_ptr(), libc::SFD_CLOEXEC | libc::SFD_NONBLOCK))?
+        };
+        // SAFETY: the kernel has just made this descriptor, and nobody else knows it.
+        Ok(ChildSignals { fd: unsafe { OwnedFd::from_raw_fd(fd) } })
+    }
+
+    /// Forgets the signals received so far. The kernel merges them: call before reaping until nothing is left.
+    pub(crate) fn drain(&self) -> io::Result<()> {
+        let mut info = [0u8; size_of::<libc::signalfd_siginfo>()];
+        match rustix::io::read(&self.fd, &mut info) {
+            Ok(_) | Err(rustix::io::Errno::AGAIN) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl std::os::fd::AsFd for ChildSignals {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl AsRawFd for ChildSignals {
+    fn as_raw_fd(&self) -> i32 {
+        self.fd.as_raw_fd()
+    }
+}
+
+/// Undoes what Rust's start-up and `ChildSignals` did, so that a container's process starts with a clean slate:
+/// nothing blocked, and SIGPIPE fatal again.
+pub(crate) fn reset_for_exec() -> io::Result<()> {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: sigemptyset initialises the set before sigprocmask reads it; SIG_DFL is a valid disposition.
+    unsafe {
+        check(libc::sigemptyset(set.as_mut_ptr()))?;
+        check(libc::sigprocmask(libc::SIG_SETMASK, set.as_ptr(), std::ptr::null_mut()))?;
+        if libc::signal(libc::SIGPIPE, libc::SIG_DFL) == libc::SIG_ERR {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! From create to delete: exit codes, stopping, failures, and that nothing stays behind.
+
+use std::time::{Duration, Instant};
+
+use skep_runtime::CreateError;
+
+use crate::world::{World, printed};
+
+#[tokio::test]
+async fn exit_codes_and_signals_are_told_apart() {
+    let world = World::new();
+    let (exit, text) = world.run(&world.shell("echo hello; echo error >&2; exit 42")).await;
+    assert_eq!((exit.code, exit.signal, exit.oom_killed, exit.shim_lost), (42, None, false, false));
+    assert_eq!(text, "hello\nerror\n");
+    assert_eq!(world.run(&world.shell("true")).await.0.code, 0);
+    let handle =
+        world.start(&world.shell("trap 'exit 3' USR1; echo ready; while :; do sleep 0.05; done")).await;
+    printed(&handle, "ready").await;
+    handle.signal(libc_signal::USR1).expect("sent");
+    assert_eq!(handle.wait().await.code, 3);
+    let handle = world.start(&world.shell("sleep 60")).await;
+    handle.signal(libc_signal::KILL).expect("sent");
+    let exit = handle.wait().await;
+    assert_eq!((exit.code, exit.signal, exit.oom_killed), (137, Some(9), false));
+}
+
+mod libc_signal {
+    pub const KILL: i32 = 9;
+    pub const USR1: i32 = 10;
+    pub const TERM: i32 = 15;
+}
+
+#[tokio::test]
+async fn a_stop_takes_what_the_process_takes() {
+    let world = World::new();
+    let trapping = "trap 'exit 7' TERM; echo ready; while :; do sleep 0.01; done";
+    let handle = world.start(&world.shell(trapping)).await;
+    printed(&handle, "ready").await;
+    let begin = Instant::now();
+    let exit = handle.stop(libc_signal::TERM, Duration::from_secs(20)).await.expect("stopped");
+    assert_eq!(exit.code, 7);
+    assert!(begin.elapsed() < Duration::from_millis(200), "{:?}", begin.elapsed());
+}
+
+#[tokio::test]
+async fn what_ignores_its_signal_is_killed_after_the_grace() {
+    let world = World::new();
+    let handle = world.start(&world.shell("trap '' TERM; echo ready; while :; do sleep 1; done")).await;
+    printed(&handle, "ready").await;
+    let begin = Instant::now();
+    let exit = handle.stop(libc_signal::TERM, Duration::from_millis(300)).await.expect("stopped");
+    assert_eq!(exit.code, 137);
+    assert!((300..1500).contains(&begin.elapsed().as_millis()), "{:?}", begin.elapsed());
+}
+
+#[tokio::test]
+async fn a_created_container_can_be_stopped_and_deleted() {
+    let world = World::new();
+    let handle = world.runtime.create(&world.shell("true")).await.expect("created");
+    let exit = handle.stop(libc_signal::TERM, Duration::from_secs(20)).await.expect("stopped");
+    assert_eq!(exit.signal, Some(9));
+    handle.delete().await.expect("deleted");
+    handle.delete().await.expect("deleted twice");
+}
+
+#[tokio::test]
+async fn programs_that_cannot_run_are_refused_in_dockers_words() {
+    let world = World::new();
+    let refusal = async |args: &[&str]| match world.runtime.create(&world.container(args)).await {
+        Err(error @ CreateError::Refused(_)) => error.to_string(),
+        other => panic!("not refused: {other:?}"),
+    };
+    assert_eq!(refusal(&["foo"]).await, "exec: \"foo\": executable file not found in $PATH");
+    assert_eq!(refusal(&["/foo"]).await, "exec: \"/foo\": stat /foo: no such file or directory");
+    assert_eq!(refusal(&["/etc/passwd"]).await, "exec: \"/etc/passwd\": permission denied");
+    std::fs::write(world.path("image/bin/broken"), "not a program").expect("written");
+    std::process::Command::new("chmod")
+        .arg("+x")
+        .arg(world.path("image/bin/broken"))
+        .status()
+        .expect("chmod");
+    let handle = world.runtime.create(&world.container(&["broken"])).await.expect("created");
+    let error = handle.start().await.expect_err("an exec format error");
+    assert!(error.is_fatal());
+    assert_eq!(error.to_string(), "exec /bin/broken: exec format error");
+    handle.wait().await;
+}

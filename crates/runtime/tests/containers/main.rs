@@ -1,0 +1,4 @@
+//! Real containers, with the testbed binary as their shim. Needs root.
+
+mod lifecycle;
+mod world;
