@@ -13,9 +13,10 @@
 //!                                 └───────────────────────────────────────┘
 //! ```
 //!
-//! Read [`sandbox`] first, then [`daemon`]; `tests/walkthrough.rs` shows how it reads in use.
+//! Read [`sandbox`] first, then [`cluster`]; `tests/e2e/walkthrough.rs` shows how it reads in use.
 
 pub mod bench;
+pub mod cluster;
 pub mod daemon;
 pub mod docker;
 pub mod engine;
@@ -28,8 +29,9 @@ pub mod sandbox;
 mod cgroups;
 mod http;
 mod process;
-mod wait;
+pub mod wait;
 
+pub use cluster::Cluster;
 pub use daemon::Daemon;
 pub use docker::Docker;
 pub use engine::Engine;
@@ -39,4 +41,4 @@ pub use oracle::Oracle;
 pub use process::{Output, run};
 pub use registry::Registry;
 pub use sandbox::Sandbox;
-pub use wait::wait_for;
+pub use wait::{Look, wait_for};

@@ -1,0 +1,17 @@
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, helpers included")]
+//! Skep from the outside: the unmodified docker client against a real daemon with real containers.
+//!
+//! One program, so that it links once. Read [`walkthrough`] first; the others take one idea each.
+
+mod adoption;
+mod api;
+mod containers;
+mod crashes;
+mod health;
+mod limits;
+mod logs;
+mod node;
+mod registries;
+mod updates;
+mod walkthrough;
