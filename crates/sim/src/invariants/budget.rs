@@ -1,0 +1,97 @@
+//! A rollout never works on more slots at a time than its parallelism, and never takes more slots out
+//! of service. Slots whose replacement failed are the failure ratio's business.
+
+use std::collections::BTreeSet;
+
+use skep_core::Store;
+use skep_core::orchestrate::restart::is_given_up;
+use skep_core::orchestrate::rollout::config_in_force;
+use skep_core::store::ChangeSet;
+use skep_model::task::{Desired, TaskState};
+use skep_model::{Rollout, ServiceId, Timestamp};
+
+use super::{Invariant, Moment, slot_service, task_writes};
+
+#[derive(Default)]
+pub struct BudgetIsNeverExceeded {
+    /// Slots that ran until they were told to make room, and do not run again yet.
+    out_of_service: BTreeSet<(ServiceId, u64)>,
+}
+
+impl Invariant for BudgetIsNeverExceeded {
+    fn name(&self) -> &'static str {
+        "budget_is_never_exceeded"
+    }
+
+    fn see(&mut self, now: Timestamp, moment: &Moment<'_>) -> Result<(), String> {
+        let Moment::Committed { before, after, changes, .. } = moment else { return Ok(()) };
+        self.out_of_service.retain(|(id, slot)| is_out_of_service(after, *id, *slot));
+        for id in self.take_out(before, after, changes) {
+            let count = self.out_of_service.iter().filter(|(service_id, _)| *service_id == id).count() as u64;
+            if count > parallelism(after, id) {
+                let (name, limit) =
+                    (&after.service(id).expect("it has slots").spec.name, parallelism(after, id));
+                return Err(format!("{count} slots of {name} are out of service, allowed: {limit}"));
+            }
+        }
+        for rollout in after.services().filter_map(|service| after.rollout(service.id)) {
+            lanes(before, after, rollout, now)?;
+        }
+        Ok(())
+    }
+}
+
+impl BudgetIsNeverExceeded {
+    /// Notes the slots that this commit takes out of service; returns their services.
+    fn take_out(&mut self, before: &Store, after: &Store, changes: &ChangeSet) -> BTreeSet<ServiceId> {
+        let mut ids = BTreeSet::new();
+        for (known, task) in task_writes(before, changes) {
+            let is_told = known.is_some_and(|known| known.is_live()) && task.desired == Desired::Shutdown;
+            let served = task.status.state == TaskState::Running && !is_given_up(after, task);
+            let is_out =
+                slot_service(after, task).is_some() && is_out_of_service(after, task.service_id, task.slot);
+            if is_told && served && is_out && self.out_of_service.insert((task.service_id, task.slot)) {
+                ids.insert(task.service_id);
+            }
+        }
+        ids
+    }
+}
+
+/// Returns whether a slot still waits for a replacement that may yet come to run.
+fn is_out_of_service(store: &Store, id: ServiceId, slot: u64) -> bool {
+    let mut live = store.tasks_of(id).filter(|task| task.slot == slot && task.is_live()).peekable();
+    let has_failed =
+        store.rollout(id).and_then(|rollout| rollout.steps.get(&slot)).is_some_and(|step| step.failed);
+    store.service(id).is_some()
+        && live.peek().is_some()
+        && !has_failed
+        && !live.any(|task| task.status.state == TaskState::Running)
+}
+
+fn parallelism(store: &Store, id: ServiceId) -> u64 {
+    let service = store.service(id).expect("a service with slots");
+    let config = config_in_force(service, store.rollout(id).map(|rollout| &**rollout));
+    if config.parallelism == 0 { u64::MAX } else { config.parallelism }
+}
+
+/// Slots are only taken up while lanes are free: a lane is taken until its slot is settled and the delay
+/// has passed.
+fn lanes(before: &Store, after: &Store, rollout: &Rollout, now: Timestamp) -> Result<(), String> {
+    let id = rollout.service_id;
+    let known = before.rollout(id).filter(|known| known.started_at == rollout.started_at);
+    let is_new = |slot: &u64| known.is_none_or(|known| !known.steps.contains_key(slot));
+    if !rollout.steps.keys().any(is_new) {
+        return Ok(());
+    }
+    let service = after.service(id).expect("a rollout has a service");
+    let delay = config_in_force(service, Some(rollout)).delay;
+    let is_busy = |(_, step): &(&u64, &skep_model::rollout::Step)| {
+        step.settled_at.is_none_or(|settled_at| settled_at + delay > now)
+    };
+    let busy = rollout.steps.iter().filter(is_busy).count() as u64;
+    if busy > parallelism(after, id) {
+        return Err(format!("{busy} lanes of {} are taken: {:?}", service.spec.name, rollout.steps));
+    }
+    Ok(())
+}

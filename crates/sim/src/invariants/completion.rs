@@ -1,0 +1,44 @@
+//! A rollout that says it is completed left no slot behind, but for those that failed and were
+//! tolerated.
+
+use skep_core::orchestrate::current::is_current;
+use skep_core::orchestrate::slot;
+use skep_core::{Change, Store};
+use skep_model::rollout::Phase;
+use skep_model::{Rollout, Timestamp};
+
+use super::{Invariant, Moment};
+
+pub struct CompletedRolloutsLeaveNoSlotBehind;
+
+impl Invariant for CompletedRolloutsLeaveNoSlotBehind {
+    fn name(&self) -> &'static str {
+        "completed_rollouts_leave_no_slot_behind"
+    }
+
+    fn see(&mut self, _: Timestamp, moment: &Moment<'_>) -> Result<(), String> {
+        let Moment::Committed { after, changes, .. } = moment else { return Ok(()) };
+        for change in changes.iter() {
+            if let Change::PutRollout(rollout) = change
+                && rollout.phase == Phase::Completed
+            {
+                complete(after, rollout)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn complete(store: &Store, rollout: &Rollout) -> Result<(), String> {
+    let Some(service) = store.service(rollout.service_id) else { return Ok(()) };
+    for slot in slot::of_service(store, service.id).iter().filter(|slot| slot.is_kept()) {
+        let is_tolerated = rollout.steps.get(&slot.number).is_some_and(|step| step.failed);
+        let last = slot.tasks.last().filter(|_| slot.live().next().is_none());
+        let is_done = slot.live().chain(last).all(|task| is_current(store, service, task));
+        if !is_tolerated && !is_done {
+            let tasks: Vec<_> = slot.tasks.iter().map(|t| (t.revision, t.desired, t.status.state)).collect();
+            return Err(format!("{}.{} was left behind: {tasks:?}", service.spec.name, slot.number));
+        }
+    }
+    Ok(())
+}

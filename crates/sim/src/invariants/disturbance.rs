@@ -1,0 +1,46 @@
+//! Nothing that runs is told to stop before its successor is known to be ready (stop-first) or to run
+//! (start-first). A bad image therefore disturbs nothing.
+
+use skep_core::Store;
+use skep_core::orchestrate::restart::is_given_up;
+use skep_core::orchestrate::rollout::config_in_force;
+use skep_model::service::UpdateOrder;
+use skep_model::task::{Desired, TaskState};
+use skep_model::{Task, Timestamp};
+
+use super::{Invariant, Moment, slot_of, slot_service, task_writes};
+
+pub struct NothingIsDisturbedTooSoon;
+
+impl Invariant for NothingIsDisturbedTooSoon {
+    fn name(&self) -> &'static str {
+        "nothing_is_disturbed_too_soon"
+    }
+
+    fn see(&mut self, _: Timestamp, moment: &Moment<'_>) -> Result<(), String> {
+        let Moment::Committed { before, after, changes, .. } = moment else { return Ok(()) };
+        for (known, task) in task_writes(before, changes) {
+            let Some(known) = known else { continue };
+            let is_told = known.is_live() && task.desired == Desired::Shutdown;
+            let serves = task.status.state == TaskState::Running && !is_given_up(after, task);
+            if is_told && serves && !has_successor(after, task) {
+                let others: Vec<_> =
+                    slot_of(after, task).map(|o| (o.revision, o.desired, o.status.state)).collect();
+                return Err(format!("{} is told to stop, its slot has {others:?}", task.name()));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn has_successor(store: &Store, task: &Task) -> bool {
+    let Some(service) = slot_service(store, task) else { return true };
+    let order = config_in_force(service, store.rollout(service.id).map(|rollout| &**rollout)).order;
+    let needed = match order {
+        UpdateOrder::StopFirst => TaskState::Ready,
+        UpdateOrder::StartFirst => TaskState::Running,
+    };
+    slot_of(store, task).any(|other| {
+        other.id != task.id && other.is_live() && !other.is_over() && other.status.state >= needed
+    })
+}

@@ -1,0 +1,74 @@
+//! With stop-first order two processes of one slot never run at the same time. Excused are the bounded
+//! wait for a task that does not stop, and nodes that were believed lost.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use skep_core::{Change, Store};
+use skep_model::node::NodeState;
+use skep_model::service::UpdateOrder;
+use skep_model::{ServiceId, Task, TaskId, Timestamp, limits};
+
+use super::{Invariant, Moment, Rival};
+
+#[derive(Default)]
+pub struct StopFirstIsExclusive {
+    /// Services that were start-first at any time, in one direction at least.
+    start_first: BTreeSet<ServiceId>,
+    told_at: BTreeMap<TaskId, Timestamp>,
+    /// Tasks whose node was down while they were not over.
+    lost: BTreeSet<TaskId>,
+}
+
+impl Invariant for StopFirstIsExclusive {
+    fn name(&self) -> &'static str {
+        "stop_first_is_exclusive"
+    }
+
+    fn see(&mut self, now: Timestamp, moment: &Moment<'_>) -> Result<(), String> {
+        match moment {
+            Moment::Committed { after, changes, .. } => {
+                changes.iter().for_each(|change| self.note(after, change, now));
+                Ok(())
+            }
+            Moment::Started { store, task, rivals } => self.started(store, task, rivals, now),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl StopFirstIsExclusive {
+    fn note(&mut self, after: &Store, change: &Change, now: Timestamp) {
+        match change {
+            Change::PutService(service) => {
+                let configs = [&service.spec.update, &service.spec.rollback];
+                if configs.into_iter().flatten().any(|config| config.order == UpdateOrder::StartFirst) {
+                    self.start_first.insert(service.id);
+                }
+            }
+            Change::PutTask(task) if !task.is_live() => {
+                self.told_at.entry(task.id).or_insert(now);
+            }
+            Change::PutNode(node) if node.status.state == NodeState::Down => {
+                let lost = after.tasks_on(node.id).filter(|task| !task.is_over());
+                self.lost.extend(lost.map(|task| task.id));
+            }
+            _ => {}
+        }
+    }
+
+    fn started(&self, store: &Store, task: &Task, rivals: &[Rival], now: Timestamp) -> Result<(), String> {
+        let is_free = self.start_first.contains(&task.service_id) || self.lost.contains(&task.id);
+        if is_free || store.service(task.service_id).is_none() {
+            return Ok(());
+        }
+        for rival in rivals {
+            let told_at = self.told_at.get(&rival.task.id);
+            let is_overdue = told_at.is_some_and(|at| now.since(*at) >= limits::OLD_TASK_WAIT_MAX);
+            if !is_overdue && !self.lost.contains(&rival.task.id) {
+                let (name, node) = (rival.task.name(), rival.node_id);
+                return Err(format!("{} starts while {name} runs on {node}, told {told_at:?}", task.name()));
+            }
+        }
+        Ok(())
+    }
+}

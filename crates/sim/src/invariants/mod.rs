@@ -1,0 +1,141 @@
+//! What must hold at every step of every run, one invariant per file.
+//!
+//! An invariant sees moments ([`Moment`]) and may remember what it saw. It says what must be true in its
+//! own terms rather than by asking the code under test again.
+
+mod budget;
+mod completion;
+mod consistency;
+mod desired;
+mod disturbance;
+mod endings;
+mod exclusivity;
+mod failures;
+mod history;
+mod idempotence;
+mod identity;
+mod lateness;
+mod pause;
+mod requests;
+mod revision;
+mod states;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use skep_core::random::Random;
+use skep_core::store::Draft;
+use skep_core::{Change, ChangeSet, Store, orchestrate, schedule};
+use skep_model::request::{Refusal, Reply, Request};
+use skep_model::{NodeId, Service, Task, Timestamp};
+
+use crate::Broken;
+use crate::machine::Machine;
+
+/// Something that happened, with what is needed to judge it.
+pub enum Moment<'a> {
+    /// A log entry was applied.
+    Committed {
+        before: &'a Store,
+        after: &'a Store,
+        changes: &'a ChangeSet,
+        machines: &'a BTreeMap<NodeId, Machine>,
+    },
+    /// The leader has nothing in flight and waits.
+    Idle { store: &'a Store, wake_at: Option<Timestamp>, again: Again },
+    /// A request was granted or refused.
+    Answered { store: &'a Store, request: &'a Request, reply: &'a Result<Reply, Refusal> },
+    /// The process of a task began, while these others ran in its slot.
+    Started { store: &'a Store, task: &'a Task, rivals: &'a [Rival] },
+}
+
+/// A running process of the same slot.
+pub struct Rival {
+    pub task: Arc<Task>,
+    pub node_id: NodeId,
+}
+
+/// What a leader without any memory would do at this moment.
+pub struct Again {
+    pub changes: ChangeSet,
+    pub due_at: Option<Timestamp>,
+}
+
+impl Again {
+    /// Plans everything from the store alone.
+    pub fn plan(store: &Store, now: Timestamp) -> Again {
+        let mut draft = Draft::new(store, now);
+        let mut random = Random::new(1);
+        let of_tasks = store.tasks().map(|task| task.service_id);
+        let ids: BTreeSet<_> = store.services().map(|service| service.id).chain(of_tasks).collect();
+        let deadlines: Vec<_> =
+            ids.into_iter().filter_map(|id| orchestrate::plan(&mut draft, &mut random, id)).collect();
+        schedule::plan(&mut draft);
+        Again { changes: draft.finish(), due_at: deadlines.into_iter().min() }
+    }
+}
+
+/// One thing that must always hold.
+trait Invariant {
+    fn name(&self) -> &'static str;
+    fn see(&mut self, now: Timestamp, moment: &Moment<'_>) -> Result<(), String>;
+}
+
+/// All of them.
+pub struct Invariants(Vec<Box<dyn Invariant>>);
+
+impl Default for Invariants {
+    fn default() -> Self {
+        Invariants(vec![
+            Box::new(states::StatesNeverGoBack),
+            Box::new(desired::DesiredNeverGoesBack),
+            Box::new(identity::TasksKeepTheirIdentity),
+            Box::new(consistency::StoreIsConsistent),
+            Box::new(revision::SlotsKeepTheirRevision),
+            Box::new(disturbance::NothingIsDisturbedTooSoon),
+            Box::new(budget::BudgetIsNeverExceeded::default()),
+            Box::new(pause::PausedRolloutsStartNothing),
+            Box::new(completion::CompletedRolloutsLeaveNoSlotBehind),
+            Box::new(failures::FailuresAreCounted),
+            Box::new(exclusivity::StopFirstIsExclusive::default()),
+            Box::new(endings::EndsAreToldTruly),
+            Box::new(requests::GrantedRequestsAreStored::default()),
+            Box::new(lateness::NothingIsLate),
+            Box::new(idempotence::PlannersAreIdempotent),
+            Box::new(history::HistoryIsBounded),
+        ])
+    }
+}
+
+impl Invariants {
+    /// Shows a moment to every invariant; the first one broken ends the run.
+    pub fn see(&mut self, now: Timestamp, moment: &Moment<'_>) -> Result<(), Broken> {
+        for invariant in &mut self.0 {
+            invariant.see(now, moment).map_err(|detail| Broken { invariant: invariant.name(), detail })?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns each task written, with what it was before, if it was there.
+fn task_writes<'a>(
+    before: &'a Store,
+    changes: &'a ChangeSet,
+) -> impl Iterator<Item = (Option<&'a Arc<Task>>, &'a Arc<Task>)> {
+    changes.iter().filter_map(|change| match change {
+        Change::PutTask(task) => Some((before.task(task.id), task)),
+        _ => None,
+    })
+}
+
+/// Returns the tasks of a task's slot, itself included.
+fn slot_of<'a>(store: &'a Store, task: &Task) -> impl Iterator<Item = &'a Arc<Task>> {
+    let slot = task.slot;
+    store.tasks_of(task.service_id).filter(move |other| other.slot == slot)
+}
+
+/// Returns whether the slot still belongs to a service.
+fn slot_service<'a>(store: &'a Store, task: &Task) -> Option<&'a Arc<Service>> {
+    let is_kept = slot_of(store, task).any(|other| other.desired != skep_model::task::Desired::Remove);
+    store.service(task.service_id).filter(|_| is_kept)
+}

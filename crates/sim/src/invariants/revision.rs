@@ -1,0 +1,53 @@
+//! A slot keeps its revision: only a rollout moves it, and a restart repeats what the slot had.
+//!
+//! While a rollout is unproven, slots that are added get the proven template.
+
+use skep_core::Store;
+use skep_model::rollout::{Direction, Phase};
+use skep_model::{Task, Timestamp};
+
+use super::{Invariant, Moment, slot_of, task_writes};
+
+pub struct SlotsKeepTheirRevision;
+
+impl Invariant for SlotsKeepTheirRevision {
+    fn name(&self) -> &'static str {
+        "slots_keep_their_revision"
+    }
+
+    fn see(&mut self, _: Timestamp, moment: &Moment<'_>) -> Result<(), String> {
+        let Moment::Committed { before, after, changes, .. } = moment else { return Ok(()) };
+        for (_, task) in task_writes(before, changes).filter(|(known, _)| known.is_none()) {
+            if !is_right(before, after, task) {
+                let rollout = after.rollout(task.service_id);
+                let (name, slot, revision) = (&task.service.name, task.slot, task.revision);
+                return Err(format!("{name}.{slot} gets revision {revision}, rollout: {rollout:?}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_right(before: &Store, after: &Store, task: &Task) -> bool {
+    let Some(service) = after.service(task.service_id) else { return false };
+    let rollout = after.rollout(task.service_id);
+    if slot_of(before, task).next().is_none() {
+        let unproven = rollout
+            .filter(|rollout| rollout.direction == Direction::Forward && rollout.phase != Phase::Completed)
+            .and_then(|rollout| rollout.proven.as_ref());
+        let is_first = !after.tasks_of(service.id).any(|other| other.slot != task.slot && other.is_live());
+        return match unproven {
+            Some(proven) if !is_first => task.revision == proven.revision,
+            Some(proven) => task.revision == proven.revision || task.revision == service.revision,
+            None => task.revision == service.revision,
+        };
+    }
+    let is_step = rollout.is_some_and(|rollout| {
+        rollout.revision == task.revision
+            && rollout.steps.get(&task.slot).is_some_and(|step| step.task_id == task.id)
+    });
+    let goes_back = rollout.is_some_and(|rollout| rollout.direction == Direction::Back)
+        && task.revision == service.revision;
+    let had = slot_of(before, task).any(|other| other.is_live() && other.revision == task.revision);
+    is_step || goes_back || had
+}

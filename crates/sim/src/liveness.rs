@@ -1,0 +1,185 @@
+//! What must be true once nothing breaks any more: everything asked for, or a reason why not.
+//!
+//! A service whose image is bad cannot run; then its tasks must be tried as its restart policy says, its
+//! rollout must have ended or say why it is paused, and nothing that ran before may be disturbed for
+//! nothing. A task that fits nowhere must say so.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use skep_core::Store;
+use skep_core::orchestrate::restart::should_restart;
+use skep_core::orchestrate::slot::{self, Slot};
+use skep_model::node::NodeState;
+use skep_model::rollout::Phase;
+use skep_model::task::{Desired, TaskState};
+use skep_model::{NodeId, Service, ServiceId, Task};
+
+use crate::engine::Character;
+use crate::machine::Machine;
+
+/// What there is, and which node is lost for good.
+pub struct State<'a> {
+    store: &'a Store,
+    machines: &'a BTreeMap<NodeId, Machine>,
+    lost: Option<NodeId>,
+}
+
+type Verdict = Result<(), String>;
+
+impl<'a> State<'a> {
+    pub fn new(store: &'a Store, machines: &'a BTreeMap<NodeId, Machine>, lost: Option<NodeId>) -> Self {
+        State { store, machines, lost }
+    }
+
+    /// Returns why not everything has come true yet. A service that was seen as it should be is added
+    /// to `settled`: one whose image is bad is not so all the time.
+    pub fn first_obstacle(&self, settled: &mut BTreeSet<ServiceId>) -> Option<String> {
+        let mut obstacle = self.nodes().err();
+        for service in self.store.services() {
+            if settled.contains(&service.id) {
+                continue;
+            }
+            match self.service(service) {
+                Ok(()) => drop(settled.insert(service.id)),
+                Err(reason) => {
+                    let image = &service.spec.task.container.image;
+                    obstacle.get_or_insert(format!("service {} ({image}): {reason}", service.spec.name));
+                }
+            }
+        }
+        settled.retain(|id| self.store.service(*id).is_some());
+        obstacle.or_else(|| self.containers().err())
+    }
+
+    fn nodes(&self) -> Verdict {
+        for node in self.store.nodes() {
+            let expected = if self.lost == Some(node.id) { NodeState::Down } else { NodeState::Ready };
+            if node.status.state != expected {
+                return Err(format!("node {} is {:?}", node.description.hostname, node.status.state));
+            }
+        }
+        Ok(())
+    }
+
+    fn service(&self, service: &Service) -> Verdict {
+        self.rollout(service)?;
+        let slots = slot::of_service(self.store, service.id);
+        let (kept, dropped): (Vec<_>, Vec<_>) = slots.iter().partition(|slot| slot.is_kept());
+        if kept.len() as u64 != service.spec.replicas() {
+            return Err(format!("{} slots of {}", kept.len(), service.spec.replicas()));
+        }
+        for slot in dropped {
+            if slot.tasks.iter().any(|task| !self.is_unreachable(task)) {
+                return Err(format!("slot {} was given up and is still there", slot.number));
+            }
+        }
+        kept.into_iter().try_for_each(|slot| self.slot(service, slot))
+    }
+
+    fn rollout(&self, service: &Service) -> Verdict {
+        let Some(rollout) = self.store.rollout(service.id) else { return Ok(()) };
+        match rollout.phase {
+            Phase::Completed => Ok(()),
+            Phase::Paused if !rollout.message.is_empty() => Ok(()),
+            Phase::Running if self.store.tasks_of(service.id).any(|task| waits_with_reason(task)) => Ok(()),
+            phase => Err(format!("its rollout is {phase:?}: {:?}", rollout.steps)),
+        }
+    }
+
+    fn slot(&self, service: &Service, slot: &Slot) -> Verdict {
+        let number = slot.number;
+        for task in slot.tasks.iter().filter(|task| !task.is_live() && !task.is_over()) {
+            if !self.is_unreachable(task) {
+                return Err(format!("slot {number}: task {} was told to stop and goes on", task.id));
+            }
+        }
+        let live: Vec<_> = slot.live().collect();
+        if live.is_empty() {
+            return self.dead_slot(service, slot);
+        }
+        let runs = |task: &&&Arc<Task>| task.status.state == TaskState::Running;
+        let runner = live.iter().find(runs);
+        for task in &live {
+            let is_fine = match () {
+                () if task.is_over() => !is_good(task),
+                () if task.status.state == TaskState::Running => self.has_container(task),
+                () if waits_with_reason(task) => true,
+                () if is_good(task) => self.is_held(service, task) && runner.is_some(),
+                () => true,
+            };
+            if !is_fine {
+                let (id, wanted, status) = (task.id, task.desired, &task.status);
+                return Err(format!("slot {number}: task {id} is {:?}, wanted {wanted:?}", status.state));
+            }
+        }
+        let successor_waits =
+            live.iter().any(|task| waits_with_reason(task) || !is_good(task) || self.is_held(service, task));
+        if live.len() > 1 && !successor_waits {
+            return Err(format!("slot {number} has {} live tasks", live.len()));
+        }
+        Ok(())
+    }
+
+    /// A slot may be without a live task only when its restart policy wants no successor.
+    fn dead_slot(&self, service: &Service, slot: &Slot) -> Verdict {
+        let last = slot.tasks.last().expect("a slot has tasks");
+        let policy = last.spec.restart_policy();
+        if !last.is_over() || should_restart(last, &policy) {
+            return Err(format!("slot {} of {} is empty", slot.number, service.spec.name));
+        }
+        Ok(())
+    }
+
+    /// Returns whether a paused rollout holds the task back.
+    fn is_held(&self, service: &Service, task: &Task) -> bool {
+        let rollout = self.store.rollout(service.id);
+        rollout.is_some_and(|rollout| rollout.phase == Phase::Paused) && task.desired == Desired::Ready
+    }
+
+    fn has_container(&self, task: &Task) -> bool {
+        let machine = task.node_id.and_then(|id| self.machines.get(&id));
+        let container = machine.and_then(|machine| machine.engine.container(task.id));
+        !is_good(task) || container.is_some_and(|container| container.is_running())
+    }
+
+    fn is_unreachable(&self, task: &Task) -> bool {
+        task.node_id.is_some() && task.node_id == self.lost
+    }
+
+    /// Every container belongs to a task of its node.
+    fn containers(&self) -> Verdict {
+        for machine in self.machines.values().filter(|machine| self.lost != Some(machine.id)) {
+            for (id, container) in machine.engine.containers() {
+                let task = self.store.task(*id).filter(|task| task.node_id == Some(machine.id));
+                let Some(task) = task else {
+                    return Err(format!("{} has a container of {id}, which is no task", machine.name()));
+                };
+                if container.is_running() && task.is_over() {
+                    return Err(format!("the container of {id} runs, the task is {:?}", task.status.state));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns what remains of services that are all removed.
+    pub fn remains(&self) -> Option<String> {
+        if let Some(service) = self.store.services().next() {
+            return Some(format!("service {} is still there", service.spec.name));
+        }
+        if let Some(task) = self.store.tasks().find(|task| !self.is_unreachable(task)) {
+            return Some(format!("task {} is {:?}", task.id, task.status.state));
+        }
+        self.containers().err()
+    }
+}
+
+fn is_good(task: &Task) -> bool {
+    Character::of(&task.spec.container.image).is_good()
+}
+
+/// Returns whether the task is in no node's reach and says why.
+fn waits_with_reason(task: &Task) -> bool {
+    task.is_live() && task.status.state == TaskState::Pending && !task.status.err.is_empty()
+}

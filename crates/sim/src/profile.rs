@@ -1,0 +1,75 @@
+//! What a seed means: how large the cluster is, how long and how badly it is treated.
+
+use std::time::Duration;
+
+use crate::dice::Dice;
+
+/// The parameters of one run, all drawn from its seed.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    pub node_count: u64,
+    pub service_count_max: u64,
+    /// How long requests and faults go on before the quiet phase.
+    pub turbulent_for: Duration,
+    /// Average pause between two requests.
+    pub request_every: Duration,
+    /// Average pause between two faults; `None`: a run without any.
+    pub fault_every: Option<Duration>,
+    pub network: Network,
+    /// Longest time from a proposal to its commit, in milliseconds.
+    pub commit_millis_max: u64,
+    /// Share of proposals that are dropped while the leader stays, in percent.
+    pub drop_percent: u64,
+    /// Share of engine operations that fail although the image is good, in percent.
+    pub engine_fault_percent: u64,
+    /// Nodes have room for few tasks with reservations.
+    pub is_tight: bool,
+    /// Largest difference between the clocks of a node and of the leader.
+    pub clock_skew_max: Duration,
+    /// One node stays dead in the quiet phase, if there are others.
+    pub loses_a_node: bool,
+    pub dice: Dice,
+}
+
+/// How messages between nodes and the leader fare.
+#[derive(Clone, Copy, Debug)]
+pub struct Network {
+    pub millis_max: u64,
+    pub loss_percent: u64,
+    pub repeat_percent: u64,
+}
+
+impl Network {
+    /// A network that only takes its time.
+    pub const QUIET: Network = Network { millis_max: 20, loss_percent: 0, repeat_percent: 0 };
+}
+
+impl Profile {
+    /// Returns what this seed stands for.
+    pub fn of(seed: u64) -> Self {
+        let mut dice = Dice::new(seed ^ 0x5eed_0f5e_e9b3_e575);
+        // Some runs are calm: what they break, they break without excuse.
+        let is_calm = dice.chance(20);
+        let is_rough = !is_calm && dice.chance(40);
+        let network = match () {
+            () if is_calm => Network::QUIET,
+            () if is_rough => Network { millis_max: 1_500, loss_percent: 8, repeat_percent: 8 },
+            () => Network { millis_max: 200, loss_percent: 1, repeat_percent: 1 },
+        };
+        Profile {
+            node_count: dice.number(1, 5),
+            service_count_max: dice.number(1, 3),
+            turbulent_for: dice.millis(40_000, 160_000),
+            request_every: dice.millis(2_000, 20_000),
+            fault_every: (!is_calm).then(|| dice.millis(3_000, 30_000)),
+            network,
+            commit_millis_max: dice.pick(&[1, 20, 400]),
+            drop_percent: if is_rough { 3 } else { 0 },
+            engine_fault_percent: if is_calm { 0 } else { dice.pick(&[0, 2, 10]) },
+            is_tight: dice.chance(25),
+            clock_skew_max: dice.millis(0, 1) * 20_000,
+            loses_a_node: !is_calm && dice.chance(25),
+            dice: dice.child(),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What breaks, and how it heals.
+
+use std::collections::BTreeSet;
+
+use skep_model::NodeId;
+
+use super::{Happening, LOOK_EVERY, Phase, QUIET_FOR, World};
+use crate::Broken;
+use crate::profile::Network;
+
+impl World<'_> {
+    /// Breaks one thing, and comes back later while the phase lasts.
+    pub(super) fn break_something(&mut self) -> Result<(), Broken> {
+        let Some(average) = self.profile.fault_every.filter(|_| self.phase == Phase::Turbulent) else {
+            return Ok(());
+        };
+        let ids: Vec<_> = self.machines.keys().copied().collect();
+        let id = self.fault_dice.pick(&ids);
+        match self.fault_dice.number(0, 9) {
+            0..=3 => self.depose()?,
+            4..=5 => self.kill_agent(id),
+            6..=7 => self.isolate(id),
+            _ => self.cut_power(id),
+        }
+        let pause = average.mul_f64(self.fault_dice.number(10, 200) as f64 / 100.0);
+        self.after(pause, Happening::Break);
+        Ok(())
+    }
+
+    fn kill_agent(&mut self, id: NodeId) {
+        let machine = self.machines.get_mut(&id).expect("a machine of the world");
+        if !machine.has_agent() {
+            return;
+        }
+        machine.lose_agent();
+        self.summary.agent_restarts += 1;
+        self.trace.note(self.now, || format!("agent of {} killed", machine.name()));
+        let outage = self.fault_dice.pick(&[10, 2_000, 40_000]);
+        let outage = self.fault_dice.millis(0, outage);
+        self.after(outage, Happening::StartAgent(id));
+    }
+
+    fn isolate(&mut self, id: NodeId) {
+        let machine = self.machines.get_mut(&id).expect("a machine of the world");
+        if machine.is_isolated {
+            return;
+        }
+        machine.is_isolated = true;
+        self.summary.nodes_lost += 1;
+        self.trace.note(self.now, || format!("{} isolated", machine.name()));
+        let outage = self.fault_dice.pick(&[500, 5_000, 60_000]);
+        let outage = self.fault_dice.millis(0, outage);
+        self.after(outage, Happening::Rejoin(id));
+    }
+
+    pub(super) fn rejoin(&mut self, id: NodeId) -> Result<(), Broken> {
+        if self.lost() == Some(id) {
+            return Ok(());
+        }
+        let machine = self.machines.get_mut(&id).expect("a machine of the world");
+        machine.is_isolated = false;
+        self.trace.note(self.now, || format!("{} rejoins", machine.name()));
+        Ok(())
+    }
+
+    fn cut_power(&mut self, id: NodeId) {
+        let machine = self.machines.get_mut(&id).expect("a machine of the world");
+        if !machine.has_power() {
+            return;
+        }
+        machine.lose_power();
+        self.summary.nodes_lost += 1;
+        self.trace.note(self.now, || format!("{} loses power", machine.name()));
+        let outage = self.fault_dice.pick(&[1_000, 10_000, 90_000]);
+        let outage = self.fault_dice.millis(0, outage);
+        self.after(outage, Happening::StartAgent(id));
+    }
+
+    /// Ends the turbulence: everything works from here on, but for a node that is lost for good.
+    pub(super) fn heal(&mut self) -> Result<(), Broken> {
+        self.network = Network::QUIET;
+        let can_lose = self.profile.loses_a_node && self.machines.len() > 1;
+        let lost = self.machines.keys().next().copied().filter(|_| can_lose);
+        self.trace.note(self.now, || format!("all heals, lost for good: {}", lost.is_some()));
+        let ids: Vec<_> = self.machines.keys().copied().collect();
+        for id in ids {
+            let machine = self.machines.get_mut(&id).expect("a machine of the world");
+            machine.engine.heal();
+            machine.is_isolated = lost == Some(id);
+            if machine.is_isolated {
+                machine.lose_power();
+            } else {
+                self.start_agent(id)?;
+            }
+        }
+        let until = self.now + QUIET_FOR;
+        self.phase = Phase::Quiet { until, settled: BTreeSet::new(), lost };
+        self.profile.drop_percent = 0;
+        self.elect()?;
+        self.after(LOOK_EVERY, Happening::Look);
+        Ok(())
+    }
+}
