@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::entry::ApiMinor;
 use super::error::Error;
+use super::facts::Changed;
 use super::query::Query;
 use super::{Backend, Context};
 use crate::convert::gate::Minor;
@@ -97,7 +98,9 @@ impl Log {
     /// Starts to record what the backend reports, until `stop`.
     pub(super) fn record(backend: &Arc<dyn Backend>, stop: &CancellationToken) -> Self {
         let shared = Arc::new(Shared { kept: Mutex::default(), live: broadcast::channel(BEHIND_MAX).0 });
-        tokio::spawn(run(backend.clone(), shared.clone(), stop.clone()));
+        // Subscribed here, so that nothing is missed however late the loop gets its turn.
+        let changes = backend.changes();
+        tokio::spawn(run(backend.clone(), changes, shared.clone(), stop.clone()));
         Log { shared }
     }
 
@@ -122,8 +125,12 @@ impl Shared {
 }
 
 /// Records until the backend ends or `stop`.
-async fn run(backend: Arc<dyn Backend>, shared: Arc<Shared>, stop: CancellationToken) {
-    let mut changes = backend.changes();
+async fn run(
+    backend: Arc<dyn Backend>,
+    mut changes: broadcast::Receiver<Changed>,
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+) {
     loop {
         let change = tokio::select! {
             () = stop.cancelled() => return,

@@ -89,8 +89,11 @@ impl Merge {
             };
             tokio::select! {
                 () = self.context.stop.cancelled() => return None,
-                Some((origin, line)) = self.open.next(), if !self.open.is_empty() => {
-                    return Some(self.frame(origin, line).await);
+                line = self.open.next(), if !self.open.is_empty() => {
+                    // `None`: the last log ended; whether that is the end is asked above.
+                    if let Some((origin, line)) = line {
+                        return Some(self.frame(origin, line).await);
+                    }
                 }
                 change = change => self.take(change).await,
             }

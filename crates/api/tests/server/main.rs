@@ -1,0 +1,9 @@
+//! The server from outside: requests through its router, and the real docker client over a socket, in front of a fake
+//! daemon whose control plane takes effect at once.
+
+mod docker;
+mod errors;
+mod fake;
+mod golden;
+mod http;
+mod streams;
