@@ -28,7 +28,7 @@ pub enum RecordError {
 }
 
 /// One container as the agent must know it without asking anybody.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ContainerRecord {
     pub task_id: TaskId,
@@ -45,24 +45,6 @@ pub struct ContainerRecord {
     pub command: Vec<String>,
     pub labels: skep_model::Labels,
     pub created_at: Timestamp,
-}
-
-impl Default for ContainerRecord {
-    fn default() -> Self {
-        ContainerRecord {
-            task_id: TaskId::default(),
-            container_id: String::new(),
-            name: String::new(),
-            address: None,
-            image: String::new(),
-            image_id: String::new(),
-            image_health: None,
-            stop_signal: String::new(),
-            command: Vec::new(),
-            labels: skep_model::Labels::new(),
-            created_at: Timestamp::default(),
-        }
-    }
 }
 
 /// The database.

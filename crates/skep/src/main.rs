@@ -1,1 +1,25 @@
-fn main() {}
+#![forbid(unsafe_code)]
+//! The `skep` binary: the client's commands, `skep daemon`, and the hidden `skep shim`.
+
+mod authority;
+mod backend;
+mod daemon;
+mod host;
+mod manager;
+mod membership;
+mod view;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args: Vec<_> = std::env::args_os().collect();
+    // The shim comes first: it must run before any thread exists.
+    if skep_runtime::is_shim(&args) {
+        return skep_runtime::shim_main(&args);
+    }
+    if args.get(1).is_some_and(|word| word == "daemon") {
+        return daemon::main(&args[1..]);
+    }
+    eprintln!("skep: expected `skep daemon`; use the docker client to talk to it");
+    ExitCode::FAILURE
+}

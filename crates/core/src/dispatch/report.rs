@@ -10,13 +10,18 @@ pub fn apply(draft: &mut Draft, node_id: NodeId, statuses: Vec<(TaskId, TaskStat
     let now = draft.now();
     for (id, mut status) in statuses {
         let Some(task) = draft.task(id).filter(|task| task.node_id == Some(node_id)) else { continue };
-        status.applied_at = task.status.applied_at;
-        if status.state < task.status.state || status == task.status {
+        if status.state < task.status.state {
             continue;
         }
-        // Within a state (a new message, a pid) the clock of the state keeps running.
-        if status.state > task.status.state {
+        // Within a state (a new message, a pid) its clocks keep running: an agent that restarted does
+        // not know when it was entered.
+        if status.state == task.status.state {
+            (status.at, status.applied_at) = (task.status.at, task.status.applied_at);
+        } else {
             status.applied_at = now;
+        }
+        if status == task.status {
+            continue;
         }
         draft.change_task(id, |task| task.status = status);
     }

@@ -1,0 +1,299 @@
+//! What the daemon is told: flags with dockerd's names, and a JSON file with dockerd's keys.
+//!
+//! An option that stands in both is an error, as in dockerd, because nobody could say which one counts.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+use serde::Deserialize;
+use skep_api::server::listen::{Address, ListenError};
+use skep_net::Subnet;
+
+const CONFIG_FILE_DEFAULT: &str = "/etc/skep/daemon.json";
+const DATA_ROOT_DEFAULT: &str = "/var/lib/skep";
+const EXEC_ROOT_DEFAULT: &str = "/run/skep";
+const SOCKET_DEFAULT: &str = "unix:///run/skep/skep.sock";
+pub const BRIDGE_DEFAULT: &str = "skep0";
+const BIP_DEFAULT: &str = "172.30.0.1/16";
+const CGROUP_PARENT_DEFAULT: &str = "/skep";
+
+/// Run a node: containers, images, and the managers' work where it leads.
+#[derive(Debug, Parser)]
+#[command(name = "skep daemon", no_binary_name = false, version)]
+pub struct Flags {
+    /// Directory of images, containers and the cluster's state [default: /var/lib/skep]
+    #[arg(long, value_name = "DIR")]
+    data_root: Option<PathBuf>,
+    /// Directory of sockets and mounts [default: /run/skep]
+    #[arg(long, value_name = "DIR")]
+    exec_root: Option<PathBuf>,
+    /// Where to listen, repeatable: unix://PATH or tcp://ADDRESS:PORT [default: unix:///run/skep/skep.sock]
+    #[arg(short = 'H', long = "host", value_name = "HOST")]
+    hosts: Vec<String>,
+    /// File to write the process id to
+    #[arg(short = 'p', long, value_name = "FILE")]
+    pidfile: Option<PathBuf>,
+    /// Registry (host[:port] or CIDR) that may be reached without TLS, repeatable
+    #[arg(long = "insecure-registry", value_name = "REGISTRY")]
+    insecure_registries: Vec<String>,
+    /// Label of this node's engine, repeatable: KEY=VALUE
+    #[arg(long = "label", value_name = "LABEL")]
+    labels: Vec<String>,
+    /// debug, info, warn, error or fatal [default: info]
+    #[arg(short = 'l', long, value_name = "LEVEL")]
+    log_level: Option<LogLevel>,
+    /// The same as --log-level debug
+    #[arg(short = 'D', long)]
+    debug: bool,
+    /// JSON file with dockerd's keys [default: /etc/skep/daemon.json, if it exists]
+    #[arg(long, value_name = "FILE")]
+    config_file: Option<PathBuf>,
+    /// Name of the bridge of this node's containers [default: skep0]
+    #[arg(short = 'b', long, value_name = "NAME")]
+    bridge: Option<String>,
+    /// Address and prefix of the bridge [default: 172.30.0.1/16]
+    #[arg(long, value_name = "CIDR")]
+    bip: Option<String>,
+    /// Parent of the containers' control groups, absolute [default: /skep]
+    #[arg(long, value_name = "PATH")]
+    cgroup_parent: Option<String>,
+    /// OCI runtime to call in place of the built-in one
+    #[arg(long, value_name = "PATH")]
+    oci_runtime: Option<PathBuf>,
+}
+
+/// The configuration file. Keys are dockerd's; an unknown one is refused by name.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+struct File {
+    data_root: Option<PathBuf>,
+    exec_root: Option<PathBuf>,
+    hosts: Vec<String>,
+    pidfile: Option<PathBuf>,
+    insecure_registries: Vec<String>,
+    labels: Vec<String>,
+    log_level: Option<LogLevel>,
+    debug: bool,
+    bridge: Option<String>,
+    bip: Option<String>,
+    cgroup_parent: Option<String>,
+    oci_runtime: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    Debug,
+    #[default]
+    Info,
+    Warn,
+    Error,
+    Fatal,
+}
+
+/// What the daemon runs with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    pub data_root: PathBuf,
+    pub exec_root: PathBuf,
+    pub hosts: Vec<Address>,
+    pub pidfile: Option<PathBuf>,
+    pub insecure_registries: Vec<String>,
+    pub labels: BTreeMap<String, String>,
+    pub log_level: LogLevel,
+    pub bridge: String,
+    pub subnet: Subnet,
+    pub cgroup_parent: String,
+    pub oci_runtime: Option<PathBuf>,
+}
+
+/// Why the daemon cannot run as told.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    #[error("cannot read the configuration file {path}")]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("the configuration file {path} is not valid")]
+    Parse { path: PathBuf, source: serde_json::Error },
+    #[error(
+        "the following directives are given both as flags and in the configuration file {path}: {names}; \
+         remove one of each"
+    )]
+    Twice { path: PathBuf, names: String },
+    #[error(transparent)]
+    Host(#[from] ListenError),
+    #[error(
+        "refusing to listen on {0}: the API gives root on this machine to whoever reaches it; use a loopback \
+         address, or reach the unix socket over ssh"
+    )]
+    Exposed(Address),
+    #[error("invalid label {0:?}: expected KEY=VALUE")]
+    Label(String),
+    #[error("conflicting labels for {0}: give each key once")]
+    LabelTwice(String),
+    #[error("invalid bridge address")]
+    Bip(#[from] skep_net::SubnetError),
+    #[error("{name} must be an absolute path, not {path:?}")]
+    Relative { name: &'static str, path: PathBuf },
+}
+
+impl Settings {
+    /// Merges flags and file over the defaults.
+    pub fn load(flags: Flags) -> Result<Settings, SettingsError> {
+        let path = flags.config_file.clone().unwrap_or_else(|| CONFIG_FILE_DEFAULT.into());
+        let file = match std::fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map_err(|source| SettingsError::Parse { path: path.clone(), source })?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && flags.config_file.is_none() => {
+                File::default()
+            }
+            Err(source) => return Err(SettingsError::Read { path, source }),
+        };
+        merge(flags, file, &path)
+    }
+}
+
+fn merge(flags: Flags, file: File, path: &Path) -> Result<Settings, SettingsError> {
+    // Both are taken apart whole, so that an option nobody handles does not compile.
+    let Flags {
+        data_root,
+        exec_root,
+        hosts,
+        pidfile,
+        insecure_registries,
+        labels,
+        log_level,
+        debug,
+        config_file: _,
+        bridge,
+        bip,
+        cgroup_parent,
+        oci_runtime,
+    } = flags;
+    let mut twice = Vec::new();
+    let settings = Settings {
+        data_root: absolute(
+            "data-root",
+            one(&mut twice, "data-root", data_root, file.data_root)
+                .unwrap_or_else(|| DATA_ROOT_DEFAULT.into()),
+        )?,
+        exec_root: absolute(
+            "exec-root",
+            one(&mut twice, "exec-root", exec_root, file.exec_root)
+                .unwrap_or_else(|| EXEC_ROOT_DEFAULT.into()),
+        )?,
+        hosts: parse_hosts(many(&mut twice, "hosts", hosts, file.hosts))?,
+        pidfile: one(&mut twice, "pidfile", pidfile, file.pidfile),
+        insecure_registries: many(
+            &mut twice,
+            "insecure-registries",
+            insecure_registries,
+            file.insecure_registries,
+        ),
+        labels: parse_labels(many(&mut twice, "labels", labels, file.labels))?,
+        log_level: match debug || file.debug {
+            true => LogLevel::Debug,
+            false => one(&mut twice, "log-level", log_level, file.log_level).unwrap_or_default(),
+        },
+        bridge: one(&mut twice, "bridge", bridge, file.bridge).unwrap_or_else(|| BRIDGE_DEFAULT.into()),
+        subnet: one(&mut twice, "bip", bip, file.bip).as_deref().unwrap_or(BIP_DEFAULT).parse()?,
+        cgroup_parent: one(&mut twice, "cgroup-parent", cgroup_parent, file.cgroup_parent)
+            .unwrap_or_else(|| CGROUP_PARENT_DEFAULT.into()),
+        oci_runtime: one(&mut twice, "oci-runtime", oci_runtime, file.oci_runtime),
+    };
+    if !twice.is_empty() {
+        return Err(SettingsError::Twice { path: path.to_owned(), names: twice.join(", ") });
+    }
+    Ok(settings)
+}
+
+fn one<T>(twice: &mut Vec<&'static str>, name: &'static str, flag: Option<T>, file: Option<T>) -> Option<T> {
+    if flag.is_some() && file.is_some() {
+        twice.push(name);
+    }
+    flag.or(file)
+}
+
+fn many<T>(twice: &mut Vec<&'static str>, name: &'static str, flags: Vec<T>, file: Vec<T>) -> Vec<T> {
+    if !flags.is_empty() && !file.is_empty() {
+        twice.push(name);
+    }
+    flags.into_iter().chain(file).collect()
+}
+
+fn absolute(name: &'static str, path: PathBuf) -> Result<PathBuf, SettingsError> {
+    if path.is_absolute() { Ok(path) } else { Err(SettingsError::Relative { name, path }) }
+}
+
+fn parse_hosts(hosts: Vec<String>) -> Result<Vec<Address>, SettingsError> {
+    if hosts.is_empty() {
+        return Ok(vec![SOCKET_DEFAULT.parse()?]);
+    }
+    hosts.iter().map(|host| checked(host.parse()?)).collect()
+}
+
+/// Refuses an address that others could reach: there is no TLS on it.
+fn checked(address: Address) -> Result<Address, SettingsError> {
+    let is_local = match &address {
+        Address::Unix(_) => true,
+        Address::Tcp(address) => {
+            let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
+            let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
+            host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
+        }
+    };
+    if is_local { Ok(address) } else { Err(SettingsError::Exposed(address)) }
+}
+
+fn parse_labels(labels: Vec<String>) -> Result<BTreeMap<String, String>, SettingsError> {
+    let mut parsed = BTreeMap::new();
+    for label in labels {
+        let Some((key, value)) = label.split_once('=').filter(|(key, _)| !key.is_empty()) else {
+            return Err(SettingsError::Label(label));
+        };
+        if parsed.insert(key.to_owned(), value.to_owned()).is_some_and(|earlier| earlier != value) {
+            return Err(SettingsError::LabelTwice(key.to_owned()));
+        }
+    }
+    Ok(parsed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(args: &[&str], file: &str) -> Result<Settings, String> {
+        let flags =
+            Flags::try_parse_from(std::iter::once(&"daemon").chain(args)).map_err(|e| e.to_string())?;
+        let file: File = serde_json::from_str(file).map_err(|error| error.to_string())?;
+        merge(flags, file, Path::new("daemon.json")).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn flags_and_file_and_defaults_add_up() {
+        let settings = settings(
+            &["--data-root=/d", "-H", "unix:///s", "-H", "tcp://127.0.0.1:2375", "--label", "a=b"],
+            r#"{"exec-root": "/e", "insecure-registries": ["10.0.0.0/8"], "log-level": "warn"}"#,
+        )
+        .unwrap();
+        assert_eq!(settings.data_root, Path::new("/d"));
+        assert_eq!(settings.exec_root, Path::new("/e"));
+        assert_eq!(settings.hosts, [Address::Unix("/s".into()), Address::Tcp("127.0.0.1:2375".into())]);
+        assert_eq!((settings.log_level, settings.bridge.as_str()), (LogLevel::Warn, "skep0"));
+        assert_eq!(settings.labels["a"], "b");
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let error = |args: &[&str], file| settings(args, file).expect_err("a mistake");
+        assert!(error(&[], r#"{"data-rot": "/x"}"#).contains("unknown field `data-rot`"));
+        assert!(error(&["--exec-root=/a"], r#"{"exec-root": "/b"}"#).contains("both as flags"));
+        assert!(error(&["-H", "http://x"], "{}").contains("invalid host \"http://x\""));
+        assert!(error(&["-H", "tcp://0.0.0.0:2375"], "{}").contains("refusing to listen"));
+        assert!(error(&["--data-root=rel"], "{}").contains("must be an absolute path"));
+        assert!(error(&["--label=x"], "{}").contains("invalid label \"x\""));
+        assert!(error(&["--label=x=1", "--label=x=2"], "{}").contains("conflicting labels for x"));
+        assert!(error(&["--bip=1.2.3.4"], "{}").contains("invalid bridge address"));
+    }
+}

@@ -1,0 +1,266 @@
+//! Events in, outputs performed: the one place where the leader meets the log, the clock and the nodes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use skep_api::server::facts::{Changed, Pair};
+use skep_core::message::ManagerMessage;
+use skep_core::{Change, ChangeSet, Event, Leader, Output, RequestId, Store};
+use skep_model::request::{Refusal, RefusalClass, Reply};
+use skep_model::{NodeId, Timestamp};
+use skep_raft::{Delivery, Log, ProposalId};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+use super::{Input, Published, codec, entropy, now};
+
+type Answer = oneshot::Sender<Result<Reply, Refusal>>;
+
+pub struct ControlLoop {
+    log: Log,
+    store: Store,
+    leader: Option<Leader>,
+    in_flight: Option<(ProposalId, ChangeSet)>,
+    last_proposal: u64,
+    last_request: u64,
+    waiting: BTreeMap<RequestId, Answer>,
+    nodes: BTreeMap<NodeId, mpsc::Sender<ManagerMessage>>,
+    wake_at: Option<Timestamp>,
+    last_now: Timestamp,
+    publish: watch::Sender<Arc<Published>>,
+    changes: broadcast::Sender<Changed>,
+}
+
+impl ControlLoop {
+    pub fn new(
+        log: Log,
+        store: Store,
+        publish: watch::Sender<Arc<Published>>,
+        changes: broadcast::Sender<Changed>,
+    ) -> Self {
+        ControlLoop {
+            log,
+            store,
+            leader: None,
+            in_flight: None,
+            last_proposal: 0,
+            last_request: 0,
+            waiting: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            wake_at: None,
+            last_now: Timestamp::default(),
+            publish,
+            changes,
+        }
+    }
+
+    /// Runs until the log stops.
+    pub async fn run(mut self, mut inputs: mpsc::Receiver<Input>, mut deliveries: mpsc::Receiver<Delivery>) {
+        loop {
+            let wake_at = self.wake_at;
+            tokio::select! {
+                // What is committed comes first: requests are judged on the newest state.
+                biased;
+                delivery = deliveries.recv() => match delivery {
+                    Some(Delivery::Failed(error)) => {
+                        tracing::error!(error = %skep_agent::chain(&error), "the log failed; the daemon must be restarted");
+                        break;
+                    }
+                    Some(delivery) => self.delivered(delivery),
+                    None => break,
+                },
+                input = inputs.recv() => match input {
+                    Some(input) => self.take(input),
+                    None => break,
+                },
+                () = sleep_until(wake_at) => self.step(Event::Woke),
+            }
+        }
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Attach(node_id, way) => drop(self.nodes.insert(node_id, way)),
+            Input::Heard(node_id, message) => self.step(Event::Heard(node_id, message)),
+            Input::Request(request, answer) => {
+                if self.leader.is_none() {
+                    // The asker is gone when this fails; nobody is left to tell.
+                    drop(answer.send(Err(not_leading())));
+                    return;
+                }
+                self.last_request += 1;
+                let id = RequestId(self.last_request);
+                self.waiting.insert(id, answer);
+                self.step(Event::Requested(id, request));
+            }
+        }
+    }
+
+    fn delivered(&mut self, delivery: Delivery) {
+        match delivery {
+            Delivery::Committed { index, data, proposal, .. } => self.committed(index, &data, proposal),
+            Delivery::Dropped(id) => {
+                if self.in_flight.as_ref().is_some_and(|(proposal, _)| *proposal == id) {
+                    self.in_flight = None;
+                    self.step(Event::Dropped);
+                }
+            }
+            Delivery::Leader(leadership) => self.lead(leadership.is_self),
+            Delivery::Snapshot { data, .. } => match codec::decode_store(&data) {
+                Ok(store) => {
+                    self.store = store;
+                    self.publish();
+                }
+                Err(error) => tracing::error!(%error, "a snapshot from the leader is not readable"),
+            },
+            Delivery::SnapshotWanted { .. } => self.snapshot(),
+            // A cluster of one has nobody to send to and no members to follow.
+            Delivery::Send { .. } | Delivery::Members(_) | Delivery::Failed(_) => {}
+        }
+    }
+
+    fn committed(&mut self, index: u64, data: &[u8], proposal: Option<ProposalId>) {
+        let own = self.in_flight.take_if(|(id, _)| Some(*id) == proposal).map(|(_, changes)| changes);
+        let is_own = own.is_some();
+        let changes = match own {
+            Some(changes) => changes,
+            None if data.is_empty() => ChangeSet::default(),
+            None => match codec::decode_changes(data) {
+                Ok(changes) => changes,
+                Err(error) => {
+                    tracing::error!(index, %error, "a committed entry is not readable; it is left out");
+                    ChangeSet::default()
+                }
+            },
+        };
+        let before = self.store.clone();
+        self.store.apply(index, &changes);
+        self.publish();
+        announce(&self.changes, &before, &self.store, &changes);
+        if is_own {
+            self.step(Event::Committed(changes));
+        }
+    }
+
+    fn lead(&mut self, leads: bool) {
+        self.in_flight = None;
+        for (_, answer) in std::mem::take(&mut self.waiting) {
+            drop(answer.send(Err(not_leading())));
+        }
+        self.wake_at = None;
+        self.leader = leads.then(|| Leader::new(u64::from_ne_bytes(entropy()), &self.store, now()));
+        self.publish();
+        if leads {
+            tracing::info!(index = self.store.index(), "this manager leads");
+            self.step(Event::Woke);
+        }
+    }
+
+    /// Hands the leader an event and performs its output.
+    fn step(&mut self, event: Event) {
+        let Some(leader) = &mut self.leader else { return };
+        // The leader's clock never goes back, whatever the system's does.
+        self.last_now = self.last_now.max(now());
+        let Output { propose, send, reply, wake_at } = leader.step(&self.store, self.last_now, event);
+        self.wake_at = wake_at;
+        for (id, answer) in reply {
+            if let Some(waiting) = self.waiting.remove(&id) {
+                // The asker may have given up; the change stands all the same.
+                drop(waiting.send(answer));
+            }
+        }
+        for (node_id, message) in send {
+            self.send(node_id, message);
+        }
+        if let Some(changes) = propose {
+            self.propose(changes);
+        }
+    }
+
+    /// A message that does not fit is lost; the node notices and registers again.
+    fn send(&mut self, node_id: NodeId, message: ManagerMessage) {
+        let sent = self.nodes.get(&node_id).map(|way| way.try_send(message));
+        if !matches!(sent, Some(Ok(()))) {
+            tracing::warn!(node.id = %node_id, "a message to a node was lost");
+        }
+    }
+
+    fn propose(&mut self, changes: ChangeSet) {
+        self.last_proposal += 1;
+        let id = ProposalId(self.last_proposal);
+        match self.log.propose(id, codec::encode_changes(&changes)) {
+            Ok(()) => self.in_flight = Some((id, changes)),
+            Err(error) => {
+                tracing::error!(error = %skep_agent::chain(&error), "a change could not be proposed");
+                self.step(Event::Dropped);
+            }
+        }
+    }
+
+    fn publish(&self) {
+        let published = Published { store: self.store.clone(), leads: self.leader.is_some() };
+        self.publish.send_replace(Arc::new(published));
+    }
+
+    /// Gives the log the state it asked for, off the loop: a store is cheap to hold.
+    fn snapshot(&self) {
+        let (log, store) = (self.log.clone(), self.store.clone());
+        tokio::spawn(async move {
+            let index = store.index();
+            let bytes = tokio::task::spawn_blocking(move || codec::encode_store(&store)).await;
+            let bytes = bytes.expect("encoding does not panic");
+            if let Err(error) = log.snapshot(index, bytes).await {
+                tracing::warn!(error = %skep_agent::chain(&error), "no snapshot was taken; the log keeps growing");
+            }
+        });
+    }
+}
+
+fn not_leading() -> Refusal {
+    Refusal::new(
+        RefusalClass::Unavailable,
+        "This node is not a swarm manager. Manager is being prepared or has trouble connecting to the cluster.",
+    )
+}
+
+/// Tells readers of events what changed. Nobody may be listening.
+fn announce(changes: &broadcast::Sender<Changed>, before: &Store, after: &Store, set: &ChangeSet) {
+    if changes.receiver_count() == 0 {
+        return;
+    }
+    for change in set.iter() {
+        let changed = match change {
+            Change::PutNode(node) => {
+                Changed::Node(Pair { old: before.node(node.id).cloned(), new: after.node(node.id).cloned() })
+            }
+            Change::PutService(service) => service_pair(before, after, service.id),
+            Change::DeleteService(id) => service_pair(before, after, *id),
+            Change::PutTask(task) => task_pair(before, after, task.id),
+            Change::DeleteTask { id, .. } => task_pair(before, after, *id),
+            Change::PutRollout(rollout) => rollout_pair(before, after, rollout.service_id),
+            Change::DeleteRollout(id) => rollout_pair(before, after, *id),
+            Change::PutCluster(_) => continue,
+        };
+        // An error means that the last listener left meanwhile.
+        drop(changes.send(changed));
+    }
+}
+
+fn service_pair(before: &Store, after: &Store, id: skep_model::ServiceId) -> Changed {
+    Changed::Service(Pair { old: before.service(id).cloned(), new: after.service(id).cloned() })
+}
+
+fn task_pair(before: &Store, after: &Store, id: skep_model::TaskId) -> Changed {
+    Changed::Task(Pair { old: before.task(id).cloned(), new: after.task(id).cloned() })
+}
+
+fn rollout_pair(before: &Store, after: &Store, id: skep_model::ServiceId) -> Changed {
+    Changed::Rollout(Pair { old: before.rollout(id).cloned(), new: after.rollout(id).cloned() })
+}
+
+async fn sleep_until(at: Option<Timestamp>) {
+    match at {
+        Some(at) => tokio::time::sleep(at.since(now()).max(Duration::from_millis(1))).await,
+        None => std::future::pending().await,
+    }
+}
