@@ -32,6 +32,8 @@ pub struct Task {
     /// Why it failed or waits; empty otherwise.
     pub error: String,
     pub container: String,
+    /// The container's first process, by its id where the daemon runs; 0 without one.
+    pub process: u64,
     pub exit_code: i64,
     /// The whole object.
     pub raw: Value,
@@ -159,15 +161,10 @@ impl Task {
             image: text(&raw["Spec"]["ContainerSpec"]["Image"]),
             error: text(&status["Err"]),
             container: text(&status["ContainerStatus"]["ContainerID"]),
+            process: status["ContainerStatus"]["PID"].as_u64().unwrap_or_default(),
             exit_code: status["ContainerStatus"]["ExitCode"].as_i64().unwrap_or_default(),
             raw: raw.clone(),
         })
-    }
-
-    /// Returns the task's first address, without the length of its network.
-    pub fn address(&self) -> Option<String> {
-        let address = self.raw["NetworksAttachments"][0]["Addresses"][0].as_str()?;
-        Some(address.split('/').next().unwrap_or(address).to_owned())
     }
 
     /// Returns the tag of the task's image.
@@ -199,11 +196,10 @@ mod tests {
         let task = Task::read(&json!({
             "ID": "t1", "Slot": 2, "DesiredState": "running",
             "Spec": {"ContainerSpec": {"Image": "127.0.0.1:5000/redis:7@sha256:00"}},
-            "Status": {"State": "failed", "Err": "task: non-zero exit (1)"},
-            "NetworksAttachments": [{"Addresses": ["172.31.0.2/16"]}],
+            "Status": {"State": "failed", "Err": "task: non-zero exit (1)", "ContainerStatus": {"PID": 7}},
         }))
         .unwrap();
-        assert_eq!((task.tag(), task.address().as_deref()), ("7", Some("172.31.0.2")));
+        assert_eq!((task.tag(), task.process), ("7", 7));
         assert_eq!(describe(&[task]), "2:failed→running task: non-zero exit (1)");
     }
 

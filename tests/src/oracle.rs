@@ -98,7 +98,8 @@ mod tests {
             "TaskTemplate": {"ContainerSpec": {"Image": image, "Command": ["sleep", "600"]}},
         });
         let id = engine.create_service(&spec).unwrap();
-        engine.wait_running(&id, 2, Duration::from_secs(60), |_| true).unwrap();
+        let tasks = engine.wait_running(&id, 2, Duration::from_secs(60), |_| true).unwrap();
+        assert!(sandbox.address_of(tasks[0].process).unwrap().starts_with("172."));
         assert_eq!(Oracle::daemons(&sandbox).unwrap().len(), 2);
         assert_eq!(Oracle::shims(&sandbox).unwrap().len(), 2);
         engine.remove_service(&id).unwrap();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::engine::Task;
 use crate::sandbox::Sandbox;
 
 /// Longest wait for one answer.
@@ -14,9 +15,10 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// Longest answer to `INFO server`; a real one has about 700 bytes.
 const ANSWER_LIMIT: u64 = 64 << 10;
 
-/// Asks the redis at `address` (port 6379) in the sandbox's network for its version.
-pub fn version(sandbox: &Sandbox, address: &str) -> Result<String> {
-    let info = ask(sandbox, address, "INFO server")?;
+/// Asks the redis of a running task for its version, over the network between node and container.
+pub fn version(sandbox: &Sandbox, task: &Task) -> Result<String> {
+    let address = sandbox.address_of(task.process).with_context(|| format!("task {}", task.id))?;
+    let info = ask(sandbox, &address, "INFO server")?;
     let version = info.lines().find_map(|line| line.strip_prefix("redis_version:"));
     Ok(version.with_context(|| format!("no version in {info:?}"))?.trim().to_owned())
 }

@@ -133,6 +133,19 @@ impl Sandbox {
         })
     }
 
+    /// Returns the address of the network that a process inside has to itself, a container's for example.
+    ///
+    /// `process` is its id inside.
+    pub fn address_of(&self, process: u64) -> Result<String> {
+        let target = process.to_string();
+        let words =
+            ["--target", &target, "--net", "--", "ip", "-4", "-o", "address", "show", "scope", "global"];
+        let listing = self.run("nsenter", &words, PATIENCE)?.success().context("cannot list addresses")?;
+        let address = listing.split_whitespace().skip_while(|word| *word != "inet").nth(1);
+        let address = address.with_context(|| format!("process {process} has no address: {listing:?}"))?;
+        Ok(address.split('/').next().expect("a split has a first part").to_owned())
+    }
+
     /// Lists the processes inside, the sandbox's own keeper left out.
     pub fn inmates(&self) -> Result<Vec<Inmate>> {
         let own = namespace_of(self.init).context("the sandbox is gone")?;

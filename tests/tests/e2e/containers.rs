@@ -120,7 +120,7 @@ fn tasks_reach_each_other_and_the_node() {
     let (mut cluster, image) = start();
     cluster.script("server", &[], &image, "while :; do echo hello | nc -l -p 7000; done").unwrap();
     let server = cluster.running("server", 1).unwrap();
-    let address = server[0].address().unwrap();
+    let address = cluster.sandbox.address_of(server[0].process).unwrap();
     let script = format!("nc -w 5 {address} 7000 </dev/null");
     let printed = cluster.printed(&[], &image, &script).unwrap();
     assert_eq!(printed, "hello\n");

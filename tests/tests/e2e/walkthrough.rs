@@ -20,7 +20,7 @@ const CREATE: [&str; 9] = [
 fn versions(cluster: &mut Cluster) -> Vec<String> {
     let tasks = cluster.engine.tasks("redis", true).unwrap();
     let running = tasks.iter().filter(|task| task.state == "running");
-    running.map(|task| redis::version(&cluster.sandbox, &task.address().unwrap()).unwrap()).collect()
+    running.map(|task| redis::version(&cluster.sandbox, task).unwrap()).collect()
 }
 
 fn with(words: &[&'static str], more: &[&'static str]) -> Vec<&'static str> {
