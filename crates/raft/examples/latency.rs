@@ -22,7 +22,8 @@ async fn main() -> Result<(), Failure> {
     println!("one fdatasync of 4 KiB: {:?} (median of 200)", sync_cost(dir.path())?);
 
     let key = SealKey::generate()?;
-    let (log, _, mut deliveries) = Log::open(Config::new(dir.path().join("log"), 1, key, Bootstrap::Found))?;
+    let (log, _, mut deliveries) =
+        Log::open(Config::new(dir.path().join("log"), 1, key.clone(), Bootstrap::Found))?;
     while !matches!(next(&mut deliveries).await?, Delivery::Leader(leader) if leader.is_self) {}
 
     let mut samples = Vec::new();
@@ -51,6 +52,13 @@ async fn main() -> Result<(), Failure> {
     let begun = Instant::now();
     log.shutdown().await;
     println!("shutdown: {:?}", begun.elapsed());
+
+    let begun = Instant::now();
+    let config = Config::new(dir.path().join("log"), 1, key, Bootstrap::Found);
+    let (log, recovered, mut deliveries) = Log::open(config)?;
+    while !matches!(next(&mut deliveries).await?, Delivery::Leader(leader) if leader.is_self) {}
+    println!("open with {} entries, to leadership: {:?}", recovered.entries.len(), begun.elapsed());
+    log.shutdown().await;
     Ok(())
 }
 

@@ -24,6 +24,7 @@ use crate::member::{ChangeError, Member, MemberChange, ReadError, SnapshotError,
 use crate::storage::{Disk, SnapshotMeta, StoreError};
 
 type Reply<T> = oneshot::Sender<T>;
+type SnapshotReply = Reply<Result<(), SnapshotError>>;
 
 /// What a [`Log`](crate::Log) asks of its driver.
 pub(crate) enum Command {
@@ -50,13 +51,12 @@ pub(crate) enum Command {
     Snapshot {
         index: u64,
         data: Vec<u8>,
-        reply: Reply<Result<(), SnapshotError>>,
+        reply: SnapshotReply,
         done: SyncSender<Command>,
     },
     SnapshotWritten {
         meta: SnapshotMeta,
         written: Result<(), StoreError>,
-        reply: Reply<Result<(), SnapshotError>>,
     },
     Unreachable {
         to: MemberId,
@@ -103,7 +103,13 @@ pub(crate) struct Driver {
     pub(crate) status: watch::Sender<Status>,
     pub(crate) finished: watch::Sender<bool>,
     pub(crate) tick: Duration,
-    pub(crate) snapshot_writer: Option<JoinHandle<()>>,
+    pub(crate) snapshot: Option<Writing>,
+}
+
+/// A snapshot on its way to the disk.
+pub(crate) struct Writing {
+    thread: JoinHandle<()>,
+    reply: SnapshotReply,
 }
 
 enum Arrived {
@@ -117,11 +123,11 @@ impl Driver {
     /// Runs until the log is told to stop, every handle is gone, or storage fails.
     pub(crate) fn run(mut self) {
         let served = self.serve().and_then(|()| self.member.flush());
-        let Self { member, inbox, outlet, finished, snapshot_writer, .. } = self;
+        let Self { member, inbox, outlet, finished, snapshot, .. } = self;
         // Nobody may wait for an answer, or hold the lock of the directory, once the log is finished.
         drop((inbox, member));
-        if snapshot_writer.is_some_and(|writer| writer.join().is_err()) {
-            tracing::error!("the thread that wrote a snapshot panicked");
+        if let Some(Writing { thread, .. }) = snapshot {
+            join(thread);
         }
         outlet.close(served);
         finished.send_replace(true);
@@ -200,7 +206,7 @@ impl Driver {
                 Err(error) => answer(reply, Err(error)),
             },
             Command::Snapshot { index, data, reply, done } => self.begin_snapshot(index, data, reply, done),
-            Command::SnapshotWritten { meta, written, reply } => self.end_snapshot(meta, written, reply)?,
+            Command::SnapshotWritten { meta, written } => self.end_snapshot(meta, written)?,
             Command::Unreachable { to } => self.member.report_unreachable(to),
             Command::SnapshotArrived { to, arrived } => self.member.report_snapshot(to, arrived),
             Command::Wake => {}
@@ -218,14 +224,8 @@ impl Driver {
         }
     }
 
-    fn begin_snapshot(
-        &mut self,
-        index: u64,
-        data: Vec<u8>,
-        reply: Reply<Result<(), SnapshotError>>,
-        done: SyncSender<Command>,
-    ) {
-        if self.snapshot_writer.is_some() {
+    fn begin_snapshot(&mut self, index: u64, data: Vec<u8>, reply: SnapshotReply, done: SyncSender<Command>) {
+        if self.snapshot.is_some() {
             return answer(reply, Err(SnapshotError::Busy));
         }
         let meta = match self.member.plan_snapshot(index, data.len()) {
@@ -236,14 +236,11 @@ impl Driver {
         let write = move || {
             let written = snapshots.write(&meta, &data);
             // Fails only when the driver has stopped; the file is removed at the next start.
-            drop(done.send(Command::SnapshotWritten { meta, written, reply }));
+            drop(done.send(Command::SnapshotWritten { meta, written }));
         };
         match std::thread::Builder::new().name("log-snapshot".into()).spawn(write) {
-            Ok(writer) => self.snapshot_writer = Some(writer),
-            // The reply went with the closure, which tells the caller that the log does not answer.
-            Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "no thread to write a snapshot")
-            }
+            Ok(thread) => self.snapshot = Some(Writing { thread, reply }),
+            Err(source) => answer(reply, Err(SnapshotError::Thread { index, source })),
         }
     }
 
@@ -252,13 +249,14 @@ impl Driver {
         &mut self,
         meta: SnapshotMeta,
         written: Result<(), StoreError>,
-        reply: Reply<Result<(), SnapshotError>>,
     ) -> Result<(), StoreError> {
-        self.snapshot_writer = None;
         let index = meta.position.index;
+        let Writing { thread, reply } = self.snapshot.take().expect("one thread at a time, which ends once");
+        join(thread);
         match written {
             Ok(()) => {
                 self.member.adopt_snapshot(meta)?;
+                self.publish();
                 answer(reply, Ok(()));
             }
             Err(source) => answer(reply, Err(SnapshotError::Store { index, source })),
@@ -364,6 +362,13 @@ impl Outlet {
             tracing::error!(error = &error as &dyn std::error::Error, "the log stopped");
             self.deliver(Delivery::Failed(error));
         }
+    }
+}
+
+/// Waits for the thread of a snapshot, which has nothing left to do but end.
+fn join(thread: JoinHandle<()>) {
+    if thread.join().is_err() {
+        tracing::error!("the thread that wrote a snapshot panicked");
     }
 }
 

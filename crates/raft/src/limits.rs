@@ -83,7 +83,7 @@ pub(crate) const INBOX_BYTES_MAX: usize = 8 * PROPOSAL_BYTES_MAX;
 pub(crate) const COMMANDS_PER_COMMIT: usize = 256;
 
 /// Deliveries waiting for the owner. Beyond it the driver waits: an owner that is stuck should not lead.
-pub(crate) const DELIVERIES_MAX: usize = 256;
+pub const DELIVERIES_MAX: usize = 256;
 
 /// The default period of the clock.
 pub const TICK: Duration = Duration::from_millis(100);

@@ -122,7 +122,7 @@ impl Log {
             status: status_sender,
             finished: finished_sender,
             tick,
-            snapshot_writer: None,
+            snapshot: None,
         };
         std::thread::Builder::new().name("log".into()).spawn(move || driver.run()).map_err(thread_error)?;
         let handle = Handle { member_id, inbox: inbox_sender, budget, status, stop, finished };

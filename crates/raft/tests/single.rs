@@ -134,17 +134,13 @@ async fn a_stop_does_not_wait_for_an_owner_that_listens_no_more() {
     let dir = TempDir::new().unwrap();
     let mut group = open(config(dir.path()));
     group.leads().await;
-    let many = 2 * limits_deliveries();
+    let many = 2 * limits::DELIVERIES_MAX as u64;
     for id in 0..many {
         while group.log.propose(ProposalId(id), vec![1]) == Err(ProposeError::Busy) {
             tokio::task::yield_now().await;
         }
     }
     timeout(PATIENCE, group.log.shutdown()).await.expect("a stop in time");
-}
-
-fn limits_deliveries() -> u64 {
-    256
 }
 
 #[tokio::test]

@@ -103,6 +103,15 @@ pub enum SnapshotError {
     /// Another snapshot is being written, or the driver holds as much as it may.
     #[error("another snapshot is being written")]
     Busy,
+    /// There is no thread to write it.
+    #[error("cannot start a thread to write the snapshot at {index}")]
+    Thread {
+        /// Its index.
+        index: u64,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// It could not be stored.
     #[error("cannot store the snapshot at {index}")]
     Store {

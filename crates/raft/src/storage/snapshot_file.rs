@@ -43,7 +43,13 @@ impl SnapshotDir {
             .map_err(|source| StoreError::Seal { record: Record::Snapshot(index), source })?;
         let path = self.path(index);
         let aside = self.dir.join(format!("{PREFIX}{index}{ASIDE}"));
-        write_synced(&aside, &record).map_err(failed("write", &aside))?;
+        if let Err(error) = write_synced(&aside, &record) {
+            // On a full disk, half a snapshot would keep it full until the next start.
+            if let Err(error) = fs::remove_file(&aside) {
+                tracing::warn!(error = &error as &dyn std::error::Error, "unfinished snapshot not removed");
+            }
+            return Err(failed("write", &aside)(error));
+        }
         fs::rename(&aside, &path).map_err(failed("rename into place", &path))?;
         sync_dir(&self.dir).map_err(failed("sync", &self.dir))
     }
