@@ -55,7 +55,11 @@ pub struct MemberConfig {
     pub seed: u64,
 }
 
-/// One member of a group. See the [module](self).
+/// One member of a group: consensus as a value, without threads, clock or network.
+///
+/// Inputs (`propose`, `step`, `tick`, `read`, `change`, `snapshot`) only change what is in memory;
+/// [`ready`](Self::ready) makes it durable and hands out what follows. Equal seeds and inputs give equal
+/// outputs.
 pub struct Member<S: Storage> {
     id: MemberId,
     raw: RawNode<View<S>>,

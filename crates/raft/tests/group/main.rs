@@ -14,7 +14,7 @@ use skep_raft::{MemberChange, TransferError};
 use world::{Faults, World};
 
 /// How many seeds a test runs. More: `SKEP_RAFT_SEEDS=<n>`.
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 200;
 
 fn each_seed(run: impl Fn(u64)) {
     let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
@@ -193,5 +193,28 @@ fn any_member_confirms_reads_and_nobody_alone_does() {
         world.read(leader);
         world.run_until("the read to fail", |world| world.reads_failed() == 1);
         assert_eq!(world.reads_confirmed(), 3);
+    });
+}
+
+/// Raft itself panics when a member forgot what it acknowledged.
+#[test]
+fn a_member_that_lost_its_disk_is_told_and_replaced() {
+    each_seed(|seed| {
+        let mut world = World::of_three(seed);
+        world.write_until_acknowledged();
+        let leader = world.leader().unwrap();
+        let replaced = (1..=3).find(|id| *id != leader).unwrap();
+        world.run_until("the follower to catch up", |world| world.has_caught_up(replaced));
+        world.lose_disk(replaced);
+        world.run_until("the member to be told", |world| world.is_told_of_its_lost_disk(replaced));
+        world.write_until_acknowledged();
+
+        world.change_until_done(MemberChange::Remove(replaced));
+        world.discard(replaced);
+        world.join(4);
+        world.change_until_done(MemberChange::AddLearner(4));
+        world.run_until("the learner to catch up", |world| world.has_caught_up(4));
+        world.change_until_done(MemberChange::Promote(4));
+        world.heal_and_converge();
     });
 }

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use skep_raft::{
     Bootstrap, ChangeError, Delivery, Member, MemberChange, MemberConfig, MemberId, Memory, Output,
-    ProposalId, ReadId, TransferError,
+    ProposalId, ReadId, StepError, TransferError,
 };
 
 /// Small, so that snapshots happen all the time.
@@ -67,6 +67,8 @@ pub struct World {
     cut_off: BTreeSet<MemberId>,
     starts: u64,
     proposed: u64,
+    /// Members that came back with an empty disk, and how often they were told so.
+    lost_disk: BTreeMap<MemberId, u64>,
     acknowledged: BTreeMap<u64, u64>,
     dropped: BTreeSet<u64>,
     committed: BTreeMap<u64, (u64, Vec<u8>)>,
@@ -91,6 +93,7 @@ impl World {
             cut_off: BTreeSet::new(),
             starts: 0,
             proposed: 0,
+            lost_disk: BTreeMap::new(),
             acknowledged: BTreeMap::new(),
             dropped: BTreeSet::new(),
             committed: BTreeMap::new(),
@@ -196,6 +199,13 @@ impl World {
     pub fn join(&mut self, id: MemberId) {
         self.disks.insert(id, Memory::new(id, Bootstrap::Join));
         self.come_back(id);
+    }
+
+    /// Brings a member back with an empty disk, as when somebody replaced it.
+    pub fn lose_disk(&mut self, id: MemberId) {
+        self.vanish(id);
+        self.lost_disk.insert(id, 0);
+        self.join(id);
     }
 
     pub fn cut_off(&mut self, id: MemberId) {
@@ -314,6 +324,10 @@ impl World {
         &self.owners[&id].transfers
     }
 
+    pub fn is_told_of_its_lost_disk(&self, id: MemberId) -> bool {
+        self.lost_disk[&id] > 0
+    }
+
     pub fn reads_confirmed(&self) -> u64 {
         self.reads_confirmed
     }
@@ -411,8 +425,12 @@ impl World {
     fn arrive(&mut self, message: &Message) {
         let receiver = self.members.get_mut(&message.to).unwrap();
         if let Err(error) = receiver.step(message.from, &message.bytes) {
-            // Raft answers so to a response of a member that is not, or not yet, one of the group.
-            assert!(matches!(error, skep_raft::StepError::Refused { .. }), "{error:?}");
+            match (error, self.lost_disk.get_mut(&message.to)) {
+                (StepError::BeyondLog { .. }, Some(count)) => *count += 1,
+                // Raft answers so to a response of a member that is not, or not yet, one of the group.
+                (StepError::Refused { .. }, _) => {}
+                (error, _) => panic!("{error:?}"),
+            }
         }
         self.ready(message.to);
     }
