@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
 
 use super::error::Error;
+use super::extract::Reference;
 use super::facts::{Distribution, ImagePlatform};
 use super::{Context, registry_auth, reply};
 use crate::wire;
@@ -20,7 +21,7 @@ pub(super) fn routes() -> Router<Arc<Context>> {
 
 async fn inspect(
     State(context): State<Arc<Context>>,
-    Path(rest): Path<String>,
+    Reference(rest): Reference,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let image = rest.strip_suffix("/json").filter(|image| !image.is_empty());

@@ -1,9 +1,10 @@
-//! Request bodies: bounded in size and time, typed by their header, decoded as Go does.
+//! References out of paths, and request bodies: bounded in size and time, typed by their header, decoded as Go does.
 
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -16,6 +17,17 @@ use crate::wire::decode::{decode, decode_or_default};
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Longest time that a body may take to arrive.
 const BODY_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// The reference in a path: an id, a name or a beginning of an id, percent-decoded.
+pub struct Reference(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Reference {
+    type Rejection = Error;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        path.map(|Path(reference)| Reference(reference)).map_err(|error| Error::invalid(error.body_text()))
+    }
+}
 
 /// A JSON body that must be there.
 pub struct Json<T>(pub T);

@@ -1,6 +1,7 @@
 //! `filters`: values of one key are alternatives, keys must all hold, and so must all labels.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde_json::Value;
 use skep_model::Labels;
@@ -59,9 +60,13 @@ impl Filters {
         values.peek().is_none() || values.any(test)
     }
 
-    /// Returns whether the key is absent or one of its values begins `subject`.
-    pub fn prefix(&self, key: &str, subject: &str) -> bool {
-        self.any(key, |value| subject.starts_with(value))
+    /// Returns whether the key is absent or one of its values begins `subject`, which is rendered only if asked.
+    pub fn prefix(&self, key: &str, subject: impl fmt::Display) -> bool {
+        if self.values(key).next().is_none() {
+            return true;
+        }
+        let subject = subject.to_string();
+        self.values(key).any(|value| subject.starts_with(value))
     }
 
     /// Returns whether every listed label is there. `k` and `k=` take any value.

@@ -4,13 +4,14 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::error::Error;
+use super::extract::Reference;
 use super::facts::{ContainerFacts, ImageFacts};
 use super::filters::Filters;
 use super::query::Query;
@@ -223,7 +224,7 @@ async fn networks(query: Query) -> Result<Response, Error> {
     Ok(reply::json(&rows))
 }
 
-async fn network(Path(reference): Path<String>, query: Query) -> Result<Response, Error> {
+async fn network(Reference(reference): Reference, query: Query) -> Result<Response, Error> {
     let local = matches!(query.get("scope"), "" | "local");
     let found = NETWORKS
         .into_iter()
@@ -248,7 +249,7 @@ async fn volumes() -> Response {
     reply::json(&json!({"Volumes": [], "Warnings": null}))
 }
 
-async fn volume(Path(name): Path<String>) -> Error {
+async fn volume(Reference(name): Reference) -> Error {
     Error::new(axum::http::StatusCode::NOT_FOUND, format!("get {name}: no such volume"))
 }
 
@@ -264,7 +265,7 @@ async fn secrets(State(context): State<Arc<Context>>, query: Query) -> Result<Re
 
 async fn secret(
     State(context): State<Arc<Context>>,
-    Path(reference): Path<String>,
+    Reference(reference): Reference,
 ) -> Result<Response, Error> {
     context.view().await?;
     Err(Error::not_found("secret", &reference))
@@ -278,7 +279,7 @@ async fn configs(State(context): State<Arc<Context>>, query: Query) -> Result<Re
 
 async fn config(
     State(context): State<Arc<Context>>,
-    Path(reference): Path<String>,
+    Reference(reference): Reference,
 ) -> Result<Response, Error> {
     context.view().await?;
     Err(Error::not_found("config", &reference))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{get, post};
 use skep_model::node::Role;
@@ -11,7 +11,7 @@ use skep_model::request::{Refusal, RefusalClass, Request};
 use skep_model::{Node, NodeId};
 
 use super::error::Error;
-use super::extract::Json;
+use super::extract::{Json, Reference};
 use super::filters::Filters;
 use super::query::Query;
 use super::{Context, View, refs, reply};
@@ -43,7 +43,7 @@ fn check_words(filters: &Filters, key: &str, sentence: &str, words: &[&str]) -> 
 }
 
 fn passes(filters: &Filters, node: &Node) -> bool {
-    filters.prefix("id", &node.id.to_string())
+    filters.prefix("id", node.id)
         && filters.prefix("name", &node.description.hostname)
         && filters.any("role", |role| role == convert::node::role_word(node.spec.role))
         // A node is in the store because it was accepted.
@@ -58,7 +58,7 @@ fn show(view: &dyn View, node: &Node) -> wire::Node {
 
 async fn inspect(
     State(context): State<Arc<Context>>,
-    Path(reference): Path<String>,
+    Reference(reference): Reference,
 ) -> Result<Response, Error> {
     let view = context.view().await?;
     Ok(reply::json(&show(&*view, refs::node(&*view, &reference)?)))
@@ -71,7 +71,7 @@ async fn resolve(context: &Context, reference: &str) -> Result<NodeId, Error> {
 
 async fn update(
     State(context): State<Arc<Context>>,
-    Path(reference): Path<String>,
+    Reference(reference): Reference,
     query: Query,
     Json(spec): Json<wire::NodeSpec>,
 ) -> Result<Response, Error> {
@@ -84,7 +84,7 @@ async fn update(
 
 async fn remove(
     State(context): State<Arc<Context>>,
-    Path(reference): Path<String>,
+    Reference(reference): Reference,
 ) -> Result<Response, Error> {
     let view = context.view().await?;
     let node = refs::node(&*view, &reference)?;

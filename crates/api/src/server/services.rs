@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -14,7 +14,7 @@ use skep_model::{Service, ServiceId};
 
 use super::entry::ApiMinor;
 use super::error::Error;
-use super::extract::Json;
+use super::extract::{Json, Reference};
 use super::filters::Filters;
 use super::query::Query;
 use super::{Context, View, refs, registry_auth, reply};
@@ -45,7 +45,7 @@ fn passes(filters: &Filters, service: &Service) -> bool {
     let mode = match service.spec.mode {
         Mode::Replicated { .. } => "replicated",
     };
-    filters.prefix("id", &service.id.to_string())
+    filters.prefix("id", service.id)
         && filters.prefix("name", &service.spec.name)
         && filters.labels("label", &service.spec.labels)
         && filters.any("mode", |wanted| wanted == mode)
@@ -74,7 +74,7 @@ fn count_tasks(view: &dyn View, id: ServiceId) -> wire::ServiceStatus {
 
 async fn inspect(
     State(context): State<Arc<Context>>,
-    Path(reference): Path<String>,
+    Reference(reference): Reference,
     query: Query,
 ) -> Result<Response, Error> {
     let with_defaults = query.strict("insertDefaults")?;
@@ -108,7 +108,7 @@ async fn create(
 async fn update(
     State(context): State<Arc<Context>>,
     Extension(ApiMinor(minor)): Extension<ApiMinor>,
-    Path(reference): Path<String>,
+    Reference(reference): Reference,
     query: Query,
     headers: HeaderMap,
     Json(mut spec): Json<wire::ServiceSpec>,
@@ -144,7 +144,7 @@ async fn resolve(context: &Context, reference: &str) -> Result<ServiceId, Error>
 
 async fn remove(
     State(context): State<Arc<Context>>,
-    Path(reference): Path<String>,
+    Reference(reference): Reference,
 ) -> Result<Response, Error> {
     let id = resolve(&context, &reference).await?;
     context.request(Request::RemoveService { id }).await?;

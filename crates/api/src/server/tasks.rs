@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use skep_model::{NodeId, ServiceId, Task};
 
 use super::error::Error;
+use super::extract::Reference;
 use super::filters::Filters;
 use super::query::Query;
 use super::{Context, Rows, View, refs, reply};
@@ -71,15 +72,15 @@ impl Wanted {
             && filters.any("desired-state", |word| word == task::desired_word(task.desired))
             && filters.any("runtime", |runtime| runtime == "container")
             && filters.labels("label", &task.service.labels)
-            && (!filters.has("id") || filters.prefix("id", &task.id.to_string()))
-            && (!filters.has("name") || filters.prefix("name", &task.name()))
+            && filters.prefix("id", task.id)
+            && (!filters.has("name") || filters.prefix("name", task.name()))
             && (!filters.has(UP_TO_DATE) || current())
     }
 }
 
 async fn inspect(
     State(context): State<Arc<Context>>,
-    Path(reference): Path<String>,
+    Reference(reference): Reference,
 ) -> Result<Response, Error> {
     let view = context.view().await?;
     Ok(reply::json(&task::to_wire(refs::task(&*view, &reference)?)))

@@ -107,18 +107,26 @@ async fn the_walk_through() {
     let image =
         daemon.ok(&["service", "inspect", "redis", "--format", "{{.Spec.TaskTemplate.ContainerSpec.Image}}"]);
     assert_eq!(image.await, format!("redis:7@{DIGEST}\n"));
+    daemon
+        .ok(&["service", "update", "--detach", "--force", "--env-add", "A=1", "--limit-cpu", ".5", "redis"])
+        .await;
     daemon.ok(&["service", "scale", "--detach", "redis=1"]).await;
     daemon.ok(&["service", "rollback", "--detach", "redis"]).await;
     let state = daemon.ok(&["service", "inspect", "redis", "--format", "{{.UpdateStatus.State}}"]).await;
     assert_eq!(state, "completed\n");
 
-    let task = daemon.fake.world.lock().unwrap().as_ref().expect("a cluster").task_ids()[0];
-    daemon.fake.logs.lock().unwrap().insert(task, vec![line("ready to accept")]);
+    let task =
+        daemon.fake.world.lock().expect("nobody panics with it").as_ref().expect("a cluster").task_ids()[0];
+    daemon.fake.logs.lock().expect("nobody panics with it").insert(task, vec![line("ready to accept")]);
     let logs = daemon.ok(&["service", "logs", "redis"]).await;
     assert!(logs.contains("@bee") && logs.ends_with("| ready to accept\n"), "{logs}");
 
     assert_eq!(daemon.ok(&["service", "rm", "redis"]).await, "redis\n");
     assert_eq!(daemon.ok(&["service", "ls", "-q"]).await, "");
+    let past =
+        ["events", "--since", "1767323000", "--until", "1767323100", "--format", "{{.Type}} {{.Action}}"];
+    let events = daemon.ok(&past).await;
+    assert!(events.starts_with("service create\nservice update\n"), "{events}");
     daemon.end().await;
 }
 
@@ -138,6 +146,10 @@ async fn the_cluster_and_its_node() {
     let node = daemon.ok(&["node", "inspect", "self", "--pretty"]).await;
     assert!(node.contains("Raft Status:\t\tReachable"), "{node}");
     daemon.ok(&["node", "update", "--label-add", "zone=a", "bee"]).await;
+    daemon.ok(&["node", "update", "--availability", "drain", "bee"]).await;
+    daemon.ok(&["swarm", "update", "--task-history-limit", "3"]).await;
+    let token = daemon.ok(&["swarm", "join-token", "-q", "worker"]).await;
+    assert_eq!(token, "SWMTKN-1-w\n");
     let info = daemon.ok(&["info"]).await;
     for part in [
         " Swarm: active",
@@ -149,7 +161,13 @@ async fn the_cluster_and_its_node() {
     }
     let version = daemon.ok(&["version"]).await;
     assert!(version.contains("API version:      1.50 (minimum version 1.24)"), "{version}");
-    for words in [&["ps", "-q"][..], &["images", "-q"], &["network", "ls", "-q"], &["secret", "ls", "-q"]] {
+    for words in [
+        &["ps", "-q"][..],
+        &["images", "-q"],
+        &["network", "ls", "-q"],
+        &["secret", "ls", "-q"],
+        &["system", "df"],
+    ] {
         daemon.ok(words).await;
     }
     daemon.end().await;

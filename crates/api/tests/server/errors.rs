@@ -41,6 +41,7 @@ async fn every_refusal_has_docker_s_status_and_sentence() {
         ),
         ("GET", "/services/nope", "", 404, "service nope not found"),
         ("DELETE", "/services/nope", "", 404, "service nope not found"),
+        ("GET", "/services/%ff", "", 400, "Invalid URL: Invalid UTF-8 in `id`"),
         ("GET", "/tasks/nope", "", 404, "task nope not found"),
         ("GET", "/tasks/9", "", 404, "task 9 not found"),
         ("GET", "/nodes/nope", "", 404, "node nope not found"),

@@ -71,13 +71,14 @@ impl Fake {
         let fake = Self::new();
         let text = "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to \
                     connect this node to swarm and try again.";
-        *fake.world.lock().unwrap() = Err(Refusal::new(RefusalClass::Unavailable, text));
-        *fake.local.lock().unwrap() = LocalNode::default();
+        *fake.world.lock().expect("nobody panics with it") =
+            Err(Refusal::new(RefusalClass::Unavailable, text));
+        *fake.local.lock().expect("nobody panics with it") = LocalNode::default();
         fake
     }
 
     pub fn change(&self, change: impl FnOnce(&mut World) -> Changed) {
-        let changed = change(self.world.lock().unwrap().as_mut().expect("a cluster"));
+        let changed = change(self.world.lock().expect("nobody panics with it").as_mut().expect("a cluster"));
         let _ = self.changes.send(changed);
     }
 }
@@ -297,13 +298,13 @@ impl View for World {
 
 impl Backend for Fake {
     fn view(&self) -> BoxFuture<'_, Result<Arc<dyn View>, Refusal>> {
-        let world = self.world.lock().unwrap().clone();
+        let world = self.world.lock().expect("nobody panics with it").clone();
         async move { world.map(|world| Arc::new(world) as Arc<dyn View>) }.boxed()
     }
 
     fn request(&self, request: Request) -> BoxFuture<'_, Result<Reply, Refusal>> {
-        self.requests.lock().unwrap().push(request.clone());
-        let mut world = self.world.lock().unwrap();
+        self.requests.lock().expect("nobody panics with it").push(request.clone());
+        let mut world = self.world.lock().expect("nobody panics with it");
         let result = world.as_mut().map_err(|refusal| refusal.clone()).and_then(|world| world.obey(request));
         let reply = result.map(|(reply, change)| {
             if let Some(change) = change {
@@ -319,7 +320,7 @@ impl Backend for Fake {
     }
 
     fn local_node(&self) -> LocalNode {
-        self.local.lock().unwrap().clone()
+        self.local.lock().expect("nobody panics with it").clone()
     }
 
     fn host(&self) -> BoxFuture<'_, HostFacts> {
@@ -342,14 +343,14 @@ impl Backend for Fake {
     }
 
     fn init_swarm(&self, _: NewSwarm) -> BoxFuture<'_, Result<NodeId, Refusal>> {
-        let mut world = self.world.lock().unwrap();
+        let mut world = self.world.lock().expect("nobody panics with it");
         let result = match &*world {
             Ok(_) => Err(Refusal::new(RefusalClass::Unavailable, "This node is already part of a swarm.")),
             Err(_) => Ok(node_id()),
         };
         if result.is_ok() {
             *world = Ok(World::new());
-            *self.local.lock().unwrap() = LocalNode {
+            *self.local.lock().expect("nobody panics with it") = LocalNode {
                 state: LocalState::Active,
                 id: Some(node_id()),
                 addr: "10.0.0.1".into(),
@@ -365,7 +366,7 @@ impl Backend for Fake {
             if !force {
                 return Err(Refusal::new(RefusalClass::Unavailable, "You are attempting to leave the swarm"));
             }
-            *self.local.lock().unwrap() = LocalNode::default();
+            *self.local.lock().expect("nobody panics with it") = LocalNode::default();
             Ok(())
         }
         .boxed()
@@ -398,7 +399,13 @@ impl Backend for Fake {
     }
 
     fn logs(&self, request: LogRequest) -> BoxStream<'static, Result<LogLine, LogFault>> {
-        let lines = self.logs.lock().unwrap().get(&request.task_id).cloned().unwrap_or_default();
+        let lines = self
+            .logs
+            .lock()
+            .expect("nobody panics with it")
+            .get(&request.task_id)
+            .cloned()
+            .unwrap_or_default();
         let skip = request.tail.map_or(0, |tail| lines.len().saturating_sub(tail as usize));
         let lines = stream::iter(lines.into_iter().skip(skip));
         match request.follow {

@@ -6,4 +6,5 @@ mod errors;
 mod fake;
 mod golden;
 mod http;
+mod sockets;
 mod streams;

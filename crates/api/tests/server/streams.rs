@@ -44,13 +44,17 @@ impl Follow {
 async fn the_log_of_a_service_joins_its_tasks_and_those_to_come() {
     let api = Api::new(Fake::new());
     let id = api.create(BODY).await.parse().expect("an id");
-    let tasks = api.fake.world.lock().unwrap().as_ref().expect("a cluster").task_ids();
-    api.fake.logs.lock().unwrap().insert(tasks[0], vec![line("one"), line("two")]);
+    let tasks = api.fake.world.lock().expect("nobody panics with it").as_ref().expect("a cluster").task_ids();
+    api.fake.logs.lock().expect("nobody panics with it").insert(tasks[0], vec![line("one"), line("two")]);
     let mut log = Follow::open(&api, "/services/web/logs?stdout=1&follow=1&tail=1").await;
     assert_eq!(log.kind, "application/vnd.docker.multiplexed-stream");
     assert_eq!(log.next().await.expect("a frame"), b"\x01\0\0\0\0\0\0\x04two\n");
 
-    api.fake.logs.lock().unwrap().insert(TaskId::from_number(999), vec![line("three"), line("four")]);
+    api.fake
+        .logs
+        .lock()
+        .expect("nobody panics with it")
+        .insert(TaskId::from_number(999), vec![line("three"), line("four")]);
     api.fake.change(|world| world.add_task(id, 999));
     assert_eq!(log.text().await, "three\n");
     assert_eq!(log.text().await, "four\n");
@@ -60,8 +64,8 @@ async fn the_log_of_a_service_joins_its_tasks_and_those_to_come() {
 async fn a_log_that_is_not_followed_ends_and_tells_where_each_line_is_from() {
     let api = Api::new(Fake::new());
     api.create(BODY).await;
-    let tasks = api.fake.world.lock().unwrap().as_ref().expect("a cluster").task_ids();
-    api.fake.logs.lock().unwrap().insert(tasks[1], vec![line("hello")]);
+    let tasks = api.fake.world.lock().expect("nobody panics with it").as_ref().expect("a cluster").task_ids();
+    api.fake.logs.lock().expect("nobody panics with it").insert(tasks[1], vec![line("hello")]);
     let target = format!("/v1.41/tasks/{}/logs?stdout=true&stderr=1&details=1&timestamps=1", tasks[1]);
     let mut log = Follow::open(&api, &target).await;
     assert_eq!(log.kind, "application/vnd.docker.raw-stream");
@@ -78,9 +82,9 @@ async fn a_log_that_is_not_followed_ends_and_tells_where_each_line_is_from() {
 async fn a_log_that_fails_says_so_within() {
     let api = Api::new(Fake::new());
     api.create(BODY).await;
-    let tasks = api.fake.world.lock().unwrap().as_ref().expect("a cluster").task_ids();
+    let tasks = api.fake.world.lock().expect("nobody panics with it").as_ref().expect("a cluster").task_ids();
     let fault = Err(LogFault { message: "the disk is gone".into() });
-    api.fake.logs.lock().unwrap().insert(tasks[0], vec![fault]);
+    api.fake.logs.lock().expect("nobody panics with it").insert(tasks[0], vec![fault]);
     let mut log = Follow::open(&api, "/services/web/logs?stdout=1&follow=1").await;
     let frame = log.next().await.expect("a frame");
     assert_eq!(frame[0], 3);

@@ -10,7 +10,7 @@ mod merge;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -21,6 +21,7 @@ use skep_model::{ServiceId, Task, Timestamp};
 
 use super::entry::ApiMinor;
 use super::error::Error;
+use super::extract::Reference;
 use super::query::Query;
 use super::{Context, View, refs};
 use crate::convert::gate::Minor;
@@ -88,7 +89,7 @@ fn since(text: &str) -> Result<Option<Timestamp>, Error> {
 async fn of_service(
     State(context): State<Arc<Context>>,
     Extension(ApiMinor(minor)): Extension<ApiMinor>,
-    Path(reference): Path<String>,
+    Reference(reference): Reference,
     query: Query,
 ) -> Result<Response, Error> {
     let wish = Wish::from_query(&query)?;
@@ -105,7 +106,7 @@ async fn of_service(
 async fn of_task(
     State(context): State<Arc<Context>>,
     Extension(ApiMinor(minor)): Extension<ApiMinor>,
-    Path(reference): Path<String>,
+    Reference(reference): Reference,
     query: Query,
 ) -> Result<Response, Error> {
     let wish = Wish::from_query(&query)?;
