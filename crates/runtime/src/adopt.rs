@@ -168,36 +168,39 @@ impl Inner {
         {
             send_signal(&init, libc::SIGKILL).map_err(failed)?;
         }
-        let cgroup = self.cgroup(id);
-        self.hierarchies.kill(&cgroup).map_err(|source| AdoptError::Kill { id: id.to_owned(), source })?;
-        self.await_orphan(id).map_err(failed)?;
-        self.hierarchies.kill(&cgroup).map_err(|source| AdoptError::Kill { id: id.to_owned(), source })?;
+        self.await_orphan(id)?;
         // It may have ended properly at the very last moment.
         Ok(Condition::Ended(self.exit(id).unwrap_or_else(Exit::lost)))
     }
 
-    /// Waits until no process holds the container's lock: a shim just born has it before it has written its record, and gives
-    /// up as soon as it finds its daemon gone.
-    fn await_orphan(&self, id: &str) -> io::Result<()> {
+    /// Kills until no process holds the container's lock. A shim just born has it before it has written its record, and gives
+    /// up when it finds its daemon gone; a first process whose shim was killed waits for its start forever.
+    fn await_orphan(&self, id: &str) -> Result<(), AdoptError> {
+        let failed = |source| AdoptError::State { id: id.to_owned(), source };
+        let cgroup = self.cgroup(id);
+        let kill = || {
+            self.hierarchies.kill(&cgroup).map_err(|source| AdoptError::Kill { id: id.to_owned(), source })
+        };
         let lock = match File::open(self.paths.state(id).lock()) {
             Ok(lock) => lock,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return kill(),
+            Err(error) => return Err(failed(error)),
         };
         let deadline = Instant::now() + ORPHAN_WAIT_MAX;
         loop {
+            kill()?;
             match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => return Ok(()),
                 Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < deadline => {
                     std::thread::sleep(ORPHAN_PAUSE)
                 }
                 Err(rustix::io::Errno::WOULDBLOCK) => {
-                    return Err(io::Error::new(
+                    return Err(failed(io::Error::new(
                         io::ErrorKind::TimedOut,
                         "a shim without a record does not end",
-                    ));
+                    )));
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(failed(error.into())),
             }
         }
     }

@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
 use thiserror::Error;
@@ -15,6 +16,9 @@ use thiserror::Error;
 const NAME: &str = "skep";
 /// Room beside the file for its directory entry and page rounding.
 const SLACK_BYTES: u64 = 1 << 20;
+/// Attempts at making the copy read-only, and the pause between them.
+const SEAL_COUNT_MAX: usize = 500;
+const SEAL_PAUSE: Duration = Duration::from_millis(2);
 
 /// A copy that cannot be made or removed.
 #[derive(Debug, Error)]
@@ -130,7 +134,13 @@ fn copy(mut source: File, size: u64, target: &Path) -> io::Result<()> {
     let mut file = File::create(&path)?;
     io::copy(&mut source, &mut file)?;
     file.set_permissions(fs::Permissions::from_mode(0o755))?;
-    // A file that is open for writing cannot be executed.
     drop(file);
-    Ok(mount_remount(target, flags | MountFlags::RDONLY, c"")?)
+    for _ in 0..SEAL_COUNT_MAX {
+        match mount_remount(target, flags | MountFlags::RDONLY, c"") {
+            // A child just forked by another thread has a copy of our descriptor until it executes its program.
+            Err(rustix::io::Errno::BUSY) => std::thread::sleep(SEAL_PAUSE),
+            result => return Ok(result?),
+        }
+    }
+    Err(io::ErrorKind::ResourceBusy.into())
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 
@@ -33,11 +34,25 @@ impl Identity {
             Err(error) => return Err(error),
         };
         match start_time(self.pid) {
+            // A zombie still has its pid and its start time.
+            Ok(start) if start == self.start && has_ended(&pidfd)? => Ok(None),
             Ok(start) if start == self.start => Ok(Some(pidfd)),
             Ok(_) => Ok(None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(None),
             Err(error) => Err(error),
+        }
+    }
+}
+
+/// Returns whether a process has ended, reaped or not.
+fn has_ended(pidfd: &OwnedFd) -> io::Result<bool> {
+    let mut polled = [PollFd::new(pidfd, PollFlags::IN)];
+    loop {
+        match poll(&mut polled, Some(&Timespec::default())) {
+            Ok(count) => return Ok(count > 0),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
         }
     }
 }

@@ -49,16 +49,17 @@ impl AsRawFd for ChildSignals {
     }
 }
 
-/// Undoes what Rust's start-up and `ChildSignals` did, so that a container's process starts with a clean slate:
-/// nothing blocked, and SIGPIPE fatal again.
+/// Gives a container's process a clean slate: nothing blocked, nothing ignored. Rust ignores SIGPIPE, the shim blocks
+/// SIGCHLD, and whoever started the daemon may have had its own ideas.
 pub(crate) fn reset_for_exec() -> io::Result<()> {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: sigemptyset initialises the set before sigprocmask reads it; SIG_DFL is a valid disposition.
+    // SAFETY: sigemptyset initialises the set before sigprocmask reads it; SIG_DFL is a valid disposition for any signal.
     unsafe {
         check(libc::sigemptyset(set.as_mut_ptr()))?;
         check(libc::sigprocmask(libc::SIG_SETMASK, set.as_ptr(), std::ptr::null_mut()))?;
-        if libc::signal(libc::SIGPIPE, libc::SIG_DFL) == libc::SIG_ERR {
-            return Err(io::Error::last_os_error());
+        for signal in 1..=libc::SIGRTMAX() {
+            // Fails for the two that cannot be ignored and the two that libc keeps for itself.
+            libc::signal(signal, libc::SIG_DFL);
         }
     }
     Ok(())

@@ -1,4 +1,11 @@
 //! Real containers, with the testbed binary as their shim. Needs root.
 
+mod confinement;
+mod environment;
+mod exec;
 mod lifecycle;
+mod limits;
+mod logs;
+mod runtimes;
+mod survival;
 mod world;
