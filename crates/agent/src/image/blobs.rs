@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::digest::Digest;
 use super::error::PullError;
+use super::unpack::remove_tree;
 
 /// Content by digest, in the layout of an OCI image directory (`blobs/sha256/<hex>`).
 pub(super) struct Blobs {
@@ -88,7 +89,7 @@ impl Temps {
     /// Opens the directory and removes what a crash left in it.
     pub fn open(root: &Path) -> io::Result<Self> {
         let dir = root.join("tmp");
-        match fs::remove_dir_all(&dir) {
+        match remove_tree(&dir) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
@@ -126,7 +127,7 @@ impl Temp {
 impl Drop for Temp {
     fn drop(&mut self) {
         let removed = match fs::symlink_metadata(&self.path) {
-            Ok(found) if found.is_dir() => fs::remove_dir_all(&self.path),
+            Ok(found) if found.is_dir() => remove_tree(&self.path),
             Ok(_) => fs::remove_file(&self.path),
             Err(error) => Err(error),
         };

@@ -190,7 +190,8 @@ impl Inner {
             Arc::clone(self).install(install).await?;
             pins.spend(layer.digest)?;
         }
-        Ok(())
+        // Archives of layers that another pull unpacked meanwhile; whoever is last cleans up.
+        described.manifest.layers.iter().try_for_each(|layer| pins.spend(layer.digest))
     }
 
     /// Unpacks a layer once for all who need it.

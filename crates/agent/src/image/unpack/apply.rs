@@ -88,7 +88,7 @@ impl<'fd> Applier<'fd> {
         let name = head.path.file_name().unwrap_or_default().as_bytes();
         match name {
             OPAQUE => self.opaque(head),
-            _ if name.starts_with(AUFS) => Ok(()),
+            _ if head.path.iter().any(|part| part.as_bytes().starts_with(AUFS)) => Ok(()),
             _ => match name.strip_prefix(WHITEOUT) {
                 Some(hidden) => self.whiteout(head, OsStr::from_bytes(hidden)),
                 None => self.create(head, entry),

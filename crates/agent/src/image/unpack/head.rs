@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use tar::{Entry, EntryType};
 
 use super::tree::Place;
-use super::{PATH_LEN_MAX, UnpackError};
+use super::{DEPTH_MAX, PATH_LEN_MAX, UnpackError};
 
 const XATTR: &[u8] = b"SCHILY.xattr.";
 
@@ -42,6 +42,9 @@ impl Head {
         }
         let path = clean(Path::new(OsStr::from_bytes(&name)))
             .ok_or_else(|| UnpackError::Escape { entry: label.clone(), target: label.clone() })?;
+        if path.components().count() > DEPTH_MAX {
+            return Err(UnpackError::TooLarge { what: "nested directories", max: DEPTH_MAX as u64 });
+        }
         let mut kind = entry.header().entry_type();
         // Archives older than the directory type mark directories by a slash.
         if kind == EntryType::Regular && name.ends_with(b"/") {

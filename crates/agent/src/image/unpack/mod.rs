@@ -31,6 +31,8 @@ use rustix::fs::{Mode, OFlags};
 use super::digest::Digest;
 use super::error::is_disk_full;
 
+pub(super) use self::tree::remove_tree;
+
 /// The most entries one layer may have; a large distribution with every package has fewer than 500,000.
 pub(super) const ENTRIES_MAX: u64 = 1 << 20;
 /// The most bytes one layer may unpack to. A bound for liars; the disk is the bound that honest images meet.
@@ -41,8 +43,8 @@ pub(super) const PATH_LEN_MAX: usize = 4095;
 pub(super) const NAMES_LEN_MAX: usize = 256 << 20;
 /// Long names and extended attributes of one entry, which the archive's reader holds in memory.
 pub(super) const HEADER_LEN_MAX: u64 = 1 << 20;
-/// Nested directories that are removed by a whiteout; paths cannot be nested deeper than 2048 in one layer.
-pub(super) const DEPTH_MAX: usize = 2048;
+/// Nested directories, in a path and in what a whiteout removes; each one costs stack and an open file.
+pub(super) const DEPTH_MAX: usize = 256;
 
 /// Why a layer cannot be applied.
 #[derive(Debug, thiserror::Error)]

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
 use super::{DEPTH_MAX, PATH_LEN_MAX};
@@ -179,6 +179,8 @@ pub(super) fn names(dir: impl AsFd) -> io::Result<Vec<OsString>> {
     Ok(names)
 }
 
+/// Removes a directory of an image's view. Deeper ones than any honest image has are refused: unlike in
+/// [`remove_tree`], nothing can be moved around where layers are merged.
 fn remove_dir(parent: BorrowedFd<'_>, name: &OsStr, depth: usize) -> io::Result<()> {
     if depth > DEPTH_MAX {
         return Err(Errno::NAMETOOLONG.into());
@@ -192,4 +194,48 @@ fn remove_dir(parent: BorrowedFd<'_>, name: &OsStr, depth: usize) -> io::Result<
         }
     }
     Ok(rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)?)
+}
+
+/// Removes a plain directory however deep it is. Symlinks let an image nest directories deeper than a stack or the
+/// limit on open files bears, so whatever is too deep is first moved up to the top.
+pub(in crate::image) fn remove_tree(path: &Path) -> io::Result<()> {
+    {
+        let top = open_dir(rustix::fs::CWD, path.as_os_str())?;
+        let mut moved = 0;
+        // Each pass leaves less depth, and one more than was moved finds nothing left.
+        while clear(top.as_fd(), top.as_fd(), 0, &mut moved)? {}
+    }
+    std::fs::remove_dir(path)
+}
+
+/// Removes what is in `dir` and returns whether something was moved to `top` instead.
+fn clear(top: BorrowedFd<'_>, dir: BorrowedFd<'_>, depth: usize, moved: &mut u64) -> io::Result<bool> {
+    let mut left = false;
+    for name in names(dir)? {
+        match stat(dir, &name)? {
+            Some(found) if is_dir(&found) && depth >= DEPTH_MAX => {
+                move_up(top, dir, &name, moved)?;
+                left = true;
+            }
+            Some(found) if is_dir(&found) => {
+                left |= clear(top, open_dir(dir, &name)?.as_fd(), depth + 1, moved)?;
+                rustix::fs::unlinkat(dir, &name, AtFlags::REMOVEDIR)?;
+            }
+            Some(_) => rustix::fs::unlinkat(dir, &name, AtFlags::empty())?,
+            None => {}
+        }
+    }
+    Ok(left)
+}
+
+fn move_up(top: BorrowedFd<'_>, dir: BorrowedFd<'_>, name: &OsStr, moved: &mut u64) -> io::Result<()> {
+    loop {
+        *moved += 1;
+        let to = format!(".deep-{moved}");
+        // The image may have a file of that name; there are more numbers than files.
+        match rustix::fs::renameat_with(dir, name, top, &to, RenameFlags::NOREPLACE) {
+            Err(Errno::EXIST) => {}
+            done => return Ok(done?),
+        }
+    }
 }
