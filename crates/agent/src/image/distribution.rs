@@ -44,8 +44,8 @@ impl Store {
 impl Inner {
     async fn look_up(&self, source: &Source) -> Result<Distribution, PullError> {
         let served = self.registries.manifest(source).await?;
-        let platforms = match parse(source, &served)? {
-            Document::Index(index) => index.platforms(),
+        let (media_type, platforms) = match parse(source, &served)? {
+            Document::Index(index) => (index.media_type.clone(), index.platforms()),
             Document::Manifest(manifest) => {
                 let bytes = self.registries.document(source, manifest.config.digest).await?;
                 let config = config::Document::parse(&bytes).map_err(|error| PullError::InvalidDocument {
@@ -53,11 +53,11 @@ impl Inner {
                     document: "configuration",
                     reason: error.to_string(),
                 })?;
-                vec![config.platform()]
+                (manifest.media_type, vec![config.platform()])
             }
         };
         let size = served.bytes.len() as u64;
-        let descriptor = Descriptor { media_type: served.media_type, digest: served.digest, size };
+        let descriptor = Descriptor { media_type, digest: served.digest, size };
         Ok(Distribution { descriptor, platforms })
     }
 }

@@ -15,9 +15,9 @@ use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 
 use super::blobs::Temp;
 use super::digest::Hasher;
-use super::error::PullError;
+use super::error::{PullError, shown};
 use super::manifest::Descriptor;
-use super::registry::{Registries, Source, ended_early};
+use super::registry::{Registries, Source};
 use super::store::Inner;
 use super::sync::blocking;
 
@@ -89,8 +89,8 @@ impl Sink {
             return Ok(());
         }
         let mut response = registries.blob(source, layer.digest, self.len).await?;
-        let url = response.url().to_string();
-        self.align(&response, &url).await?;
+        let url = response.url().clone();
+        self.align(&response).await?;
         loop {
             let chunk = response.chunk().await;
             let chunk =
@@ -105,19 +105,24 @@ impl Sink {
             self.file.write_all(&chunk).await.map_err(PullError::storage("write", self.temp.path()))?;
         }
         if self.len < layer.size {
-            return Err(ended_early(&url, self.len, layer.size));
+            // The answer is complete in the registry's eyes; one that breaks off has failed above.
+            let reason = format!("{} of the {} bytes of the manifest", self.len, layer.size);
+            return Err(PullError::CorruptLayer { digest: layer.digest, reason });
         }
         Ok(())
     }
 
     /// Continues at the end of what is there if the registry does, and starts over if not.
-    async fn align(&mut self, response: &Response, url: &str) -> Result<(), PullError> {
+    async fn align(&mut self, response: &Response) -> Result<(), PullError> {
         if response.status() == StatusCode::PARTIAL_CONTENT {
             let range = response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
             let continues = range.is_some_and(|range| range.starts_with(&format!("bytes {}-", self.len)));
             return match continues {
                 true => Ok(()),
-                false => Err(PullError::Protocol { url: url.to_owned(), reason: "it continues elsewhere" }),
+                false => {
+                    let reason = "the answer does not continue where the last one stopped";
+                    Err(PullError::Protocol { url: shown(response.url()), reason })
+                }
             };
         }
         if self.len > 0 {

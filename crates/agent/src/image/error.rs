@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::Url;
+
 use super::digest::Digest;
 use super::platform::Platform;
 use super::reference::ReferenceError;
@@ -219,8 +221,8 @@ impl PullError {
     }
 
     /// Classifies a failure of the HTTP client; `stall_after` is the silence it was told to bear.
-    pub(super) fn transport(url: &str, error: &reqwest::Error, stall_after: Duration) -> Self {
-        let url = url.to_owned();
+    pub(super) fn transport(url: &Url, error: &reqwest::Error, stall_after: Duration) -> Self {
+        let url = shown(url);
         let source = TransportError::of(error);
         if error.is_connect() {
             return match source.tls {
@@ -242,6 +244,16 @@ impl PullError {
             false => Self::Storage { operation, path, source: Arc::new(error) },
         }
     }
+}
+
+/// Writes a URL for people. Redirects to storage carry signatures in their query, which open it to whoever reads on.
+pub(super) fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    // Only a URL without a host refuses this, and such a one has no credentials either.
+    let _ = url.set_username("").and_then(|()| url.set_password(None));
+    url.into()
 }
 
 /// Returns whether there is no room left: neither blocks, nor inodes, nor quota.
@@ -269,10 +281,6 @@ impl TransportError {
             innermost = inner;
         }
         Self { reason: innermost.to_string(), tls }
-    }
-
-    pub(super) fn new(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), tls: false }
     }
 }
 

@@ -40,6 +40,15 @@ pub(super) struct Record {
     pub size: u64,
 }
 
+/// What [`super::Store::remove`] did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// References that stand for nothing any more.
+    pub untagged: Vec<Reference>,
+    /// The image, if that was its last reference.
+    pub deleted: Option<Digest>,
+}
+
 /// Why the file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
@@ -134,13 +143,26 @@ impl Index {
         }
     }
 
-    pub fn remove_reference(&mut self, reference: &Reference) {
-        self.references.remove(&reference.key().to_string());
+    /// Forgets `reference`, and with its last tag the whole image.
+    pub fn remove(&mut self, reference: &Reference) -> Removed {
+        let Some(id) = self.resolve(reference) else { return Removed::default() };
+        let reference = reference.key();
+        let mut others = self.references(id);
+        others.retain(|other| *other != reference);
+        // Digests alone keep an image only if it had no tag in the first place.
+        let was_tag = reference.digest().is_none();
+        if others.is_empty() || (was_tag && others.iter().all(|other| other.digest().is_some())) {
+            return self.remove_image(id);
+        }
+        self.references.remove(&reference.to_string());
+        Removed { untagged: vec![reference], deleted: None }
     }
 
-    pub fn remove_image(&mut self, id: Digest) {
-        self.images.remove(&id);
+    /// Forgets an image and everything that stands for it.
+    pub fn remove_image(&mut self, id: Digest) -> Removed {
+        let untagged = self.references(id);
         self.references.retain(|_, image| *image != id);
+        Removed { untagged, deleted: self.images.remove(&id).map(|_| id) }
     }
 
     /// Returns the digests of blobs and chains that images need.

@@ -22,8 +22,12 @@ const INDEX_TYPES: [&str; 2] =
     ["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"];
 const MANIFEST_TYPES: [&str; 2] =
     ["application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"];
-const CONFIG_TYPES: [&str; 2] =
-    ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
+/// The last one is what Docker 1.10 wrote (moby issue 22378).
+const CONFIG_TYPES: [&str; 3] = [
+    "application/vnd.oci.image.config.v1+json",
+    "application/vnd.docker.container.image.v1+json",
+    "application/octet-stream",
+];
 /// The compression is found in the bytes, so only the kind of content matters here.
 const LAYER_TYPES: [&str; 7] = [
     "application/vnd.oci.image.layer.v1.tar",
@@ -65,12 +69,14 @@ pub(super) struct Entry {
 /// A list of variants of one image.
 #[derive(Debug)]
 pub(super) struct Index {
+    pub media_type: String,
     pub entries: Vec<Entry>,
 }
 
 /// One variant: a configuration and layers, bottom first.
 #[derive(Debug)]
 pub(super) struct Manifest {
+    pub media_type: String,
     pub config: Descriptor,
     pub layers: Vec<Descriptor>,
 }
@@ -117,12 +123,12 @@ impl Document {
         match (raw.manifests, raw.config, raw.layers) {
             (Some(entries), None, None) if generic || INDEX_TYPES.contains(&media_type.as_str()) => {
                 bounded(entries.len(), INDEX_ENTRIES_MAX, "entries")?;
-                Ok(Self::Index(Index { entries }))
+                Ok(Self::Index(Index { media_type, entries }))
             }
             (None, Some(config), Some(layers))
                 if generic || MANIFEST_TYPES.contains(&media_type.as_str()) =>
             {
-                Manifest::checked(config, layers).map(Self::Manifest)
+                Manifest::checked(media_type, config, layers).map(Self::Manifest)
             }
             // A document that reads as both could mean different content to different readers (CVE-2021-41190).
             (Some(_), _, _) => Err(Rejected::Invalid("both or neither of index and manifest".to_owned())),
@@ -132,14 +138,14 @@ impl Document {
 }
 
 impl Manifest {
-    fn checked(config: Descriptor, layers: Vec<Descriptor>) -> Result<Self, Rejected> {
+    fn checked(media_type: String, config: Descriptor, layers: Vec<Descriptor>) -> Result<Self, Rejected> {
         bounded(layers.len(), LAYERS_MAX, "layers")?;
         if !CONFIG_TYPES.contains(&config.media_type.as_str()) {
             return Err(Rejected::MediaType(config.media_type));
         }
         match layers.iter().find(|layer| !LAYER_TYPES.contains(&layer.media_type.as_str())) {
             Some(layer) => Err(Rejected::MediaType(layer.media_type.clone())),
-            None => Ok(Self { config, layers }),
+            None => Ok(Self { media_type, config, layers }),
         }
     }
 }

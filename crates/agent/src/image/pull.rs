@@ -21,7 +21,7 @@ use super::platform::Platform;
 use super::reference::Reference;
 use super::registry::{Auth, Served, Source};
 use super::store::{Image, Inner, Pins, Store};
-use super::sync::blocking;
+use super::sync::{blocking, joined};
 
 impl Store {
     /// Makes sure that the image is on this node, and returns it.
@@ -175,10 +175,7 @@ impl Inner {
             .map(|download| AbortOnDropHandle::new(tokio::spawn(download)))
             .collect();
         for ((at, (layer, diff_id)), download) in missing.into_iter().zip(downloads) {
-            match download.await {
-                Ok(downloaded) => downloaded?,
-                Err(error) => std::panic::resume_unwind(error.into_panic()),
-            }
+            joined(download).await?;
             let install = Install {
                 chain: described.chains[at],
                 parents: described.chains[..at].to_vec(),
@@ -250,7 +247,14 @@ impl Drop for CancelOnDrop {
 /// Returns the name of each stack of layers, bottom first.
 fn chains(source: &Source, manifest: &Manifest, config: &config::Document) -> Result<Vec<Digest>, PullError> {
     let diff_ids = &config.rootfs.diff_ids;
-    if diff_ids.len() != manifest.layers.len() || diff_ids.is_empty() {
+    if diff_ids.is_empty() {
+        return Err(PullError::InvalidDocument {
+            reference: source.reference.familiar(),
+            document: "configuration",
+            reason: "no layers, so there is nothing to run".to_owned(),
+        });
+    }
+    if diff_ids.len() != manifest.layers.len() {
         return Err(PullError::InvalidDocument {
             reference: source.reference.familiar(),
             document: "configuration",

@@ -21,7 +21,7 @@ use super::config::{self, Config};
 use super::digest::Digest;
 use super::error::PullError;
 use super::flight::Flights;
-use super::index::{Index, IndexError, Record};
+use super::index::{Index, IndexError, Record, Removed};
 use super::layers::Layers;
 use super::platform::Platform;
 use super::reference::Reference;
@@ -56,15 +56,6 @@ pub struct Image {
     pub layers: Vec<PathBuf>,
     /// The bytes that the files of all layers take.
     pub size: u64,
-}
-
-/// What [`Store::remove`] did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Removed {
-    /// References that stand for nothing any more.
-    pub untagged: Vec<Reference>,
-    /// The image, if that was its last reference.
-    pub deleted: Option<Digest>,
 }
 
 /// Why the store cannot be opened.
@@ -112,6 +103,8 @@ pub(super) struct Inner {
     pub temps: Temps,
     pub registries: Registries,
     state: Mutex<State>,
+    /// Held while the index is written, so that reading it never waits for the disk.
+    writing: Mutex<()>,
     pub downloads: Semaphore,
     pub unpacks: Arc<Semaphore>,
     pub pulls: Flights<Result<Image, PullError>>,
@@ -146,6 +139,7 @@ impl Store {
             temps: Temps::open(&root).map_err(directory)?,
             registries,
             state: Mutex::new(State { index, pins: HashMap::new() }),
+            writing: Mutex::new(()),
             downloads: Semaphore::new(DOWNLOADS_MAX),
             unpacks: Arc::new(Semaphore::new(UNPACKS_MAX)),
             pulls: Flights::default(),
@@ -192,13 +186,13 @@ impl Store {
     /// The caller makes sure that no container uses the image: its layers are deleted from under it.
     pub async fn remove(&self, reference: &Reference) -> Result<Removed, PullError> {
         let (inner, reference) = (Arc::clone(&self.inner), reference.clone());
-        blocking(move || inner.remove(&reference)).await
+        blocking(move || inner.forget(|index| index.remove(&reference))).await
     }
 
     /// Forgets an image and all its references; see [`Store::remove`].
     pub async fn remove_id(&self, id: Digest) -> Result<Removed, PullError> {
         let inner = Arc::clone(&self.inner);
-        blocking(move || inner.remove_id(id)).await
+        blocking(move || inner.forget(|index| index.remove_image(id))).await
     }
 
     /// Deletes what neither an image nor a running pull needs, such as the leftovers of failed pulls.
@@ -241,48 +235,26 @@ impl Inner {
     }
 
     /// Changes the index on disk, then in memory; if the disk refuses, nothing has changed.
-    fn change(&self, change: impl FnOnce(&mut Index)) -> Result<(), PullError> {
-        let mut state = lock(&self.state);
-        let mut index = state.index.clone();
-        change(&mut index);
-        if index != state.index {
+    fn change<T>(&self, change: impl FnOnce(&mut Index) -> T) -> Result<T, PullError> {
+        let _writing = lock(&self.writing);
+        let before = lock(&self.state).index.clone();
+        let mut after = before.clone();
+        let done = change(&mut after);
+        if after != before {
             let temp = self.temps.file();
-            index
-                .save(&self.index_path, temp.path())
-                .map_err(PullError::storage("write", &self.index_path))?;
-            state.index = index;
+            let saved = after.save(&self.index_path, temp.path());
+            saved.map_err(PullError::storage("write", &self.index_path))?;
+            lock(&self.state).index = after;
         }
-        Ok(())
+        Ok(done)
     }
 
-    fn remove(&self, reference: &Reference) -> Result<Removed, PullError> {
-        let (id, others) = {
-            let state = lock(&self.state);
-            let Some(id) = state.index.resolve(reference) else { return Ok(Removed::default()) };
-            let mut others = state.index.references(id);
-            others.retain(|other| *other != reference.key());
-            (id, others)
-        };
-        // Digests alone keep an image only if it never had a tag or somebody removed another digest.
-        let was_tag = reference.digest().is_none();
-        if others.is_empty() || (was_tag && others.iter().all(|other| other.digest().is_some())) {
-            return self.remove_id(id);
+    fn forget(&self, forget: impl FnOnce(&mut Index) -> Removed) -> Result<Removed, PullError> {
+        let removed = self.change(forget)?;
+        if removed.deleted.is_some() {
+            self.sweep()?;
         }
-        self.change(|index| index.remove_reference(reference))?;
-        Ok(Removed { untagged: vec![reference.key()], deleted: None })
-    }
-
-    fn remove_id(&self, id: Digest) -> Result<Removed, PullError> {
-        let untagged = {
-            let state = lock(&self.state);
-            if state.index.record(id).is_none() {
-                return Ok(Removed::default());
-            }
-            state.index.references(id)
-        };
-        self.change(|index| index.remove_image(id))?;
-        self.sweep()?;
-        Ok(Removed { untagged, deleted: Some(id) })
+        Ok(removed)
     }
 
     fn sweep(&self) -> Result<(), PullError> {

@@ -48,13 +48,14 @@ async fn a_layer_with_another_content_is_named() {
     let registry = Registry::with(&built).await;
     let fixture = Fixture::new();
     let bad = built.layers[1];
-    for change in ["flip", "longer"] {
+    for change in ["flip", "longer", "shorter"] {
         registry.rule(move |request, truth| {
             request.path.ends_with(&bad.to_string()).then(|| {
                 let mut lie = truth.clone();
                 match change {
                     "flip" => lie.body[1000] ^= 1,
-                    _ => lie.body.push(0),
+                    "longer" => lie.body.push(0),
+                    _ => lie.body.truncate(250_000),
                 }
                 lie
             })
@@ -294,6 +295,15 @@ async fn redirects_are_followed_without_the_credentials_and_not_for_ever() {
     assert_eq!(storage.requests("/blobs/").len(), 3);
 
     let other = Fixture::new();
+    let elsewhere = storage.address.clone();
+    registry.rule(move |request, _| {
+        let location = format!("http://u:p@{elsewhere}/nothing/blobs/here?X-Signature=secret");
+        request.path.contains("/blobs/").then(|| Reply::new(307, "").header("Location", location))
+    });
+    storage.rule(|_, _| Some(Reply::new(500, "")));
+    let said = other.pull(&registry.name("app:1")).await.unwrap_err().to_string();
+    assert!(said.starts_with(&format!("Get \"http://{}/nothing/blobs/here\": ", storage.address)), "{said}");
+
     registry.rule(|request, _| {
         request.path.contains("/blobs/").then(|| Reply::new(302, "").header("Location", request.path.clone()))
     });

@@ -9,6 +9,7 @@
 mod basics;
 mod failures;
 mod joining;
+mod killed;
 mod layer;
 mod login;
 mod real;

@@ -14,14 +14,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http_auth::{ChallengeRef, parse_challenges};
 use reqwest::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
-use reqwest::{Response, StatusCode};
+use reqwest::{Response, StatusCode, Url};
 use serde::Deserialize;
 
 use super::endpoint::{Endpoint, remember};
 use super::said::{Said, printable};
 use super::{Source, read_bounded};
 use crate::image::digest::Digest;
-use crate::image::error::PullError;
+use crate::image::error::{PullError, shown};
 use crate::image::sync::lock;
 
 /// The largest answer of a token service that is read, in bytes.
@@ -171,16 +171,16 @@ impl TokenRequest<'_> {
         let status = response.status();
         let body = read_bounded(response, TOKEN_LEN_MAX, self.stall_after).await?;
         if !status.is_success() {
-            return Err(self.refused(url.as_str(), status, &body));
+            return Err(self.refused(&url, status, &body));
         }
         let granted: Granted = serde_json::from_slice(&body)
-            .map_err(|_| self.protocol(url.as_str(), "the token service's answer is not a token"))?;
+            .map_err(|_| self.protocol(&shown(&url), "the token service's answer is not a token"))?;
         let token = if granted.token.is_empty() { &granted.access_token } else { &granted.token };
         let life = granted.expires_in.map_or(TOKEN_LIFE_DEFAULT, Duration::from_secs);
         Ok((self.bearer_header(token)?, life.max(TOKEN_LIFE_DEFAULT)))
     }
 
-    async fn ask(&self, url: reqwest::Url, service: Option<&str>) -> Result<Response, PullError> {
+    async fn ask(&self, url: Url, service: Option<&str>) -> Result<Response, PullError> {
         let scope = format!("repository:{}:pull", self.source.reference.repository());
         let service = service.unwrap_or_default();
         let auth = self.source.auth.as_ref();
@@ -188,7 +188,7 @@ impl TokenRequest<'_> {
         let request = match auth.filter(|auth| !auth.identity_token.is_empty()) {
             Some(auth) => {
                 client.post(url.clone()).header("Content-Type", "application/x-www-form-urlencoded").body(
-                    reqwest::Url::parse_with_params(
+                    Url::parse_with_params(
                         "form:/",
                         [
                             ("grant_type", "refresh_token"),
@@ -217,11 +217,11 @@ impl TokenRequest<'_> {
                 }
             }
         };
-        request.send().await.map_err(|error| PullError::transport(url.as_str(), &error, self.stall_after))
+        request.send().await.map_err(|error| PullError::transport(&url, &error, self.stall_after))
     }
 
-    fn realm(&self, realm: &str) -> Result<reqwest::Url, PullError> {
-        let url = reqwest::Url::parse(realm)
+    fn realm(&self, realm: &str) -> Result<Url, PullError> {
+        let url = Url::parse(realm)
             .map_err(|_| self.protocol(&self.endpoint.base, "the realm of its token service is not a URL"))?;
         match (url.scheme(), self.endpoint.base.starts_with("http://")) {
             ("https", _) | ("http", true) => Ok(url),
@@ -237,7 +237,7 @@ impl TokenRequest<'_> {
         Ok(header)
     }
 
-    fn refused(&self, url: &str, status: StatusCode, body: &[u8]) -> PullError {
+    fn refused(&self, url: &Url, status: StatusCode, body: &[u8]) -> PullError {
         let detail = token_error(body);
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST => {
@@ -250,7 +250,7 @@ impl TokenRequest<'_> {
             },
             _ => {
                 let detail = detail.map(|detail| format!(": {detail}")).unwrap_or_default();
-                PullError::Status { url: url.to_owned(), status: status.as_u16(), detail }
+                PullError::Status { url: shown(url), status: status.as_u16(), detail }
             }
         }
     }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, Identity};
+use reqwest::{Certificate, Client, Identity, Url};
 
 use crate::image::error::PullError;
 use crate::image::sync::lock;
@@ -31,7 +31,7 @@ pub struct RegistryConfig {
     /// `host`, `host:port` or network (`10.0.0.0/8`) whose registries need no valid certificate, or no TLS at all.
     /// `localhost` and 127.0.0.0/8 always belong to them.
     pub insecure_registries: Vec<String>,
-    /// A directory laid out like `/etc/docker/certs.d`.
+    /// A directory laid out like `/etc/docker/certs.d`. What is in it for a registry is read once.
     pub certs_dir: Option<PathBuf>,
     /// The silence after which a transfer counts as stalled.
     pub stall_after: Duration,
@@ -122,7 +122,9 @@ impl Endpoints {
         let mut failure = None;
         for scheme in ["https", "http"] {
             let url = format!("{scheme}://{registry}/v2/");
-            match client.get(&url).send().await {
+            let reason = "the registry's name is not a URL";
+            let url = Url::parse(&url).map_err(|_| PullError::Protocol { url, reason })?;
+            match client.get(url.clone()).send().await {
                 Ok(_) => {
                     remember(&mut lock(&self.schemes), registry.to_owned(), scheme);
                     return Ok(scheme);
@@ -131,6 +133,11 @@ impl Endpoints {
             }
         }
         Err(failure.expect("two schemes were tried"))
+    }
+
+    /// Forgets what an insecure registry was found to speak.
+    pub fn forget(&self, registry: &str) {
+        lock(&self.schemes).remove(registry);
     }
 
     async fn is_insecure(&self, registry: &str) -> bool {

@@ -14,7 +14,7 @@ mod said;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RANGE};
-use reqwest::{Response, StatusCode};
+use reqwest::{Response, StatusCode, Url};
 
 pub use self::auth::Auth;
 pub use self::endpoint::{InsecureEntryError, RegistryConfig};
@@ -23,7 +23,7 @@ use self::auth::Tokens;
 use self::endpoint::{Endpoint, Endpoints};
 use self::said::{OrSilent as _, Said};
 use super::digest::Digest;
-use super::error::{PullError, TransportError};
+use super::error::{PullError, shown};
 use super::manifest;
 use super::reference::Reference;
 
@@ -114,8 +114,11 @@ impl Registries {
         accept: Option<&'static str>,
         offset: u64,
     ) -> Result<Response, PullError> {
-        let endpoint = self.endpoints.find(source.reference.registry()).await?;
+        let registry = source.reference.registry();
+        let endpoint = self.endpoints.find(registry).await?;
         let url = format!("{}/v2/{}/{path}", endpoint.base, source.reference.repository());
+        let reason = "the registry's name is not a URL";
+        let url = Url::parse(&url).map_err(|_| PullError::Protocol { url, reason })?;
         let mut headers = HeaderMap::new();
         if let Some(accept) = accept {
             headers.insert(ACCEPT, HeaderValue::from_static(accept));
@@ -129,9 +132,14 @@ impl Registries {
         if let Some(authorization) = self.tokens.cached(source) {
             headers.insert(AUTHORIZATION, authorization);
         }
-        let first = self.follow(&endpoint, &url, headers.clone()).await?;
+        // What an insecure registry was found to speak may have changed; the next attempt finds out again.
+        let first = self.follow(&endpoint, &url, headers.clone()).await;
+        let first = first.inspect_err(|_| self.endpoints.forget(registry))?;
+        if first.status() == StatusCode::BAD_REQUEST {
+            self.endpoints.forget(registry);
+        }
         // Only the registry itself may ask for credentials, not a host that it redirects to.
-        let from_registry = first.url().as_str().starts_with(&format!("{}/", endpoint.base));
+        let from_registry = first.url().origin() == url.origin();
         if first.status() != StatusCode::UNAUTHORIZED || !from_registry {
             return self.judge(source, first).await;
         }
@@ -150,19 +158,16 @@ impl Registries {
     async fn follow(
         &self,
         endpoint: &Endpoint,
-        url: &str,
+        url: &Url,
         mut headers: HeaderMap,
     ) -> Result<Response, PullError> {
-        let mut url = reqwest::Url::parse(url).map_err(|_| PullError::Protocol {
-            url: url.to_owned(),
-            reason: "the registry's name is not a URL",
-        })?;
+        let mut url = url.clone();
         for _ in 0..=REDIRECTS_MAX {
             let response = send(&endpoint.client, &url, headers.clone(), self.stall_after()).await?;
             let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
             let target = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
             let (true, Some(target)) = (is_redirect, target) else { return Ok(response) };
-            let protocol = |reason| PullError::Protocol { url: url.to_string(), reason };
+            let protocol = |reason| PullError::Protocol { url: shown(&url), reason };
             let next = url.join(target).map_err(|_| protocol("redirected to something that is not a URL"))?;
             match (url.scheme(), next.scheme()) {
                 ("https", "https") | ("http", "http" | "https") => {}
@@ -173,7 +178,7 @@ impl Registries {
             }
             url = next;
         }
-        Err(PullError::Protocol { url: url.to_string(), reason: "redirected too often" })
+        Err(PullError::Protocol { url: shown(&url), reason: "redirected too often" })
     }
 
     /// Reads a whole body of at most `len_max` bytes.
@@ -187,7 +192,7 @@ impl Registries {
         if matches!(status, StatusCode::OK | StatusCode::PARTIAL_CONTENT) {
             return Ok(response);
         }
-        let url = response.url().to_string();
+        let url = shown(response.url());
         let scope_missing = auth::is_insufficient_scope(response.headers());
         // The status alone is worth reporting, so a body that breaks off only costs its message.
         let body = self.read(response, ERROR_LEN_MAX).await.unwrap_or_default();
@@ -215,12 +220,12 @@ impl Registries {
 
 async fn send(
     client: &reqwest::Client,
-    url: &reqwest::Url,
+    url: &Url,
     headers: HeaderMap,
     stall_after: Duration,
 ) -> Result<Response, PullError> {
     let request = client.get(url.clone()).headers(headers);
-    request.send().await.map_err(|error| PullError::transport(url.as_str(), &error, stall_after))
+    request.send().await.map_err(|error| PullError::transport(url, &error, stall_after))
 }
 
 /// Reads a whole body of at most `len_max` bytes.
@@ -229,21 +234,15 @@ async fn read_bounded(
     len_max: u64,
     stall_after: Duration,
 ) -> Result<Vec<u8>, PullError> {
-    let url = response.url().to_string();
+    let url = response.url().clone();
     let mut bytes = Vec::new();
     loop {
         let chunk =
             response.chunk().await.map_err(|error| PullError::transport(&url, &error, stall_after))?;
         let Some(chunk) = chunk else { return Ok(bytes) };
         if (bytes.len() + chunk.len()) as u64 > len_max {
-            return Err(PullError::Protocol { url, reason: "the answer is too long" });
+            return Err(PullError::Protocol { url: shown(&url), reason: "the answer is too long" });
         }
         bytes.extend_from_slice(&chunk);
     }
-}
-
-/// Returns the error of a transfer that ended before its announced end.
-pub(super) fn ended_early(response_url: &str, received: u64, announced: u64) -> PullError {
-    let reason = format!("unexpected end after {received} of {announced} bytes");
-    PullError::Interrupted { url: response_url.to_owned(), source: TransportError::new(reason) }
 }
