@@ -14,6 +14,7 @@
 //!     shim.sock                commands
 //!     shim.log                 what libcontainer complained about
 //!     oci/                     state of the OCI runtime
+//! exec_root/seccomp/           compiled system call filters, by profile
 //! exec_root/bin/<build>/       read-only copies of our binary, one tmpfs each
 //! ```
 
@@ -37,6 +38,8 @@ pub(crate) struct Bundle {
     pub cgroup: String,
     /// The cgroup of all shims.
     pub cgroup_shims: String,
+    /// Where compiled system call filters are kept.
+    pub filters: PathBuf,
     /// An external OCI runtime in place of libcontainer.
     pub oci_runtime: Option<PathBuf>,
 }
@@ -95,9 +98,6 @@ impl StatePaths {
     pub(crate) fn complaints(&self) -> PathBuf {
         self.0.join("shim.log")
     }
-    pub(crate) fn seccomp(&self) -> PathBuf {
-        self.0.join("seccomp.bpf")
-    }
     pub(crate) fn oci(&self) -> PathBuf {
         self.0.join("oci")
     }
@@ -116,6 +116,9 @@ impl Paths {
     }
     pub(crate) fn states(&self) -> PathBuf {
         self.exec_root.join("run")
+    }
+    pub(crate) fn filters(&self) -> PathBuf {
+        self.exec_root.join("seccomp")
     }
     pub(crate) fn bin(&self) -> PathBuf {
         self.exec_root.join("bin")

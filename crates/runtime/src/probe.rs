@@ -13,12 +13,6 @@ use crate::spec::seccomp::Profile;
 /// The outcome of one check.
 pub type Check<T = ()> = Result<T, String>;
 
-// Without this feature libcontainer ignores seccomp profiles silently; such a build must not exist.
-const _: fn(
-    &oci_spec::runtime::LinuxSeccomp,
-) -> Result<Option<std::os::fd::RawFd>, libcontainer::seccomp::SeccompError> =
-    libcontainer::seccomp::initialize_seccomp;
-
 /// Everything the runtime wants from a host.
 #[derive(Debug, Clone)]
 pub struct Probe {

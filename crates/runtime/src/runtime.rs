@@ -64,7 +64,14 @@ impl Runtime {
     pub fn open(options: Options) -> Result<Runtime, OpenError> {
         let Options { exec_root, data_root, cgroup_parent, oci_runtime, shim_binary } = options;
         let paths = Paths { exec_root, data_root };
-        for path in [&paths.exec_root, &paths.data_root, &paths.states(), &paths.containers(), &paths.bin()] {
+        for path in [
+            &paths.exec_root,
+            &paths.data_root,
+            &paths.states(),
+            &paths.containers(),
+            &paths.bin(),
+            &paths.filters(),
+        ] {
             make_directory(path).map_err(|source| OpenError::Directory { path: path.clone(), source })?;
         }
         let cgroup_parent = format!("/{}", cgroup_parent.trim_matches('/'));
@@ -147,6 +154,7 @@ impl Inner {
                 state: state.root().to_owned(),
                 cgroup: self.cgroup(id),
                 cgroup_shims: format!("{}/shims", self.cgroup_parent),
+                filters: self.paths.filters(),
                 oci_runtime: self.oci_runtime.clone(),
             };
             write_json(&paths.bundle(), &bundle, Durability::UntilReboot)?;
@@ -196,7 +204,7 @@ impl Inner {
         binary::remove_all(&self.paths.bin(), force).map_err(PurgeError::Binary)?;
         self.hierarchies.remove(&self.cgroup_parent).map_err(PurgeError::Cgroup)?;
         if force {
-            for path in [self.paths.states(), self.paths.containers()] {
+            for path in [self.paths.states(), self.paths.containers(), self.paths.filters()] {
                 remove_tree(&path).map_err(|source| PurgeError::Directory { path, source })?;
             }
         }

@@ -16,6 +16,7 @@ use std::rc::Rc;
 
 use pathrs::Root;
 
+use super::launch::Payload;
 use super::libcontainer::Libcontainer;
 use super::oci::{OciRuntime, Stdio};
 use super::rootfs::{HostNamespace, mount_root, stage_binds};
@@ -28,9 +29,9 @@ use crate::paths::{Bundle, BundlePaths, StatePaths};
 use crate::protocol::{Failure, ShimRecord};
 use crate::spec::caps::CapSet;
 use crate::spec::process::{ProcessPlan, environment, limits};
-use crate::spec::seccomp::MaskedEqual;
+use crate::spec::seccomp::Profile;
 use crate::spec::user::Accounts;
-use crate::spec::{self, Inputs};
+use crate::spec::{self, Confinement, Inputs};
 use crate::sys::net::raise_loopback;
 use crate::sys::process::{Identity, open_pidfd, trim_heap};
 use crate::sys::signal::ChildSignals;
@@ -72,7 +73,7 @@ impl Setting {
         slot: &mut Option<Box<dyn OciRuntime>>,
     ) -> Result<Created, Failure> {
         let host = HostNamespace::leave().map_err(|error| Failure::retryable(&error))?;
-        let plan = Rc::new(self.configure()?);
+        let plan = self.configure()?;
         let oci = slot.insert(self.runtime(plan)?);
 
         let (stdout, stdout_write) = pipe()?;
@@ -122,9 +123,9 @@ impl Setting {
             hierarchies: &self.hierarchies,
             cgroup: &self.bundle.cgroup,
             cgroup_parent: &parent.display().to_string(),
-            masked_equal: match self.bundle.oci_runtime {
-                Some(_) => MaskedEqual::ValueIsMask,
-                None => MaskedEqual::ValueTwoIsMask,
+            confinement: match self.bundle.oci_runtime {
+                Some(_) => Confinement::ByRuntime,
+                None => Confinement::ByHook,
             },
         };
         let config = spec::render(&inputs).map_err(|error| Failure::fatal(&error))?;
@@ -165,7 +166,7 @@ impl Setting {
         })
     }
 
-    fn runtime(&self, plan: Rc<ProcessPlan>) -> Result<Box<dyn OciRuntime>, Failure> {
+    fn runtime(&self, plan: ProcessPlan) -> Result<Box<dyn OciRuntime>, Failure> {
         let root = self.state.oci();
         std::fs::create_dir_all(&root)
             .map_err(|error| named("cannot make the OCI runtime's directory", &error))?;
@@ -173,7 +174,13 @@ impl Setting {
         let bundle = self.paths.root().to_owned();
         Ok(match &self.bundle.oci_runtime {
             Some(program) => Box::new(Runc { program: PathBuf::from(program), id, bundle, root }),
-            None => Box::new(Libcontainer { id, bundle, root, plan, created: None }),
+            None => {
+                let filter = Profile::for_capabilities(plan.caps)
+                    .program(&self.bundle.filters)
+                    .map_err(|error| Failure::retryable(&error))?;
+                let payload = Rc::new(Payload { plan, filter });
+                Box::new(Libcontainer { id, bundle, root, payload, created: None })
+            }
         })
     }
 

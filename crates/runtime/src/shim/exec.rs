@@ -7,25 +7,23 @@
 //! The command is a child of the shim, so the shim gets its exit code. It ends up exactly as confined as the container's
 //! first process: same cgroup, namespaces, seccomp filter and capability rules.
 
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use rustix::process::DumpableBehavior;
-use rustix::thread::{
-    CapabilitySet, CapabilitySets, Gid, ThreadNameSpaceType, Uid, move_into_thread_name_spaces,
-};
+use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
 
+use super::confine::confine;
 use super::launch::launch;
 use crate::cgroup::Hierarchies;
 use crate::container::Exec;
-use crate::files::{Durability, chain, read_json, write_atomic};
-use crate::paths::{Bundle, BundlePaths, StatePaths};
+use crate::files::{chain, read_json};
+use crate::paths::{Bundle, BundlePaths};
 use crate::spec::caps::CapSet;
 use crate::spec::process::{ProcessPlan, environment, limits};
 use crate::spec::seccomp::Profile;
 use crate::spec::user::Accounts;
-use crate::sys::bpf::load_seccomp;
 use crate::sys::process::{Fork, cloexec_from, exit_now, fork, fork_sibling, redirect};
 
 /// Exit code of a helper that failed; its sentence is in the pipe.
@@ -40,7 +38,6 @@ const NAMESPACES: ThreadNameSpaceType = ThreadNameSpaceType::MOUNT
 /// What an exec needs from the shim.
 pub(super) struct Target<'a> {
     pub bundle: &'a BundlePaths,
-    pub state: &'a StatePaths,
     pub init: &'a OwnedFd,
 }
 
@@ -128,7 +125,7 @@ fn enter(target: &Target<'_>, exec: &Exec, outputs: &Outputs, status: &OwnedFd) 
         .map_err(what("read the bundle"))?;
     let held = CapSet::held().map_err(what("read own capabilities"))?;
     let caps = CapSet::for_container(&bundle.container.capabilities, held).map_err(|e| chain(&e))?;
-    let filter = seccomp_program(target.state, caps)?;
+    let filter = Profile::for_capabilities(caps).program(&bundle.filters).map_err(|e| chain(&e))?;
     let limits = limits(&bundle.container.ulimits).map_err(|e| chain(&e))?;
 
     Hierarchies::detect().and_then(|h| h.join(&bundle.cgroup)).map_err(|e| chain(&e))?;
@@ -153,24 +150,10 @@ fn enter(target: &Target<'_>, exec: &Exec, outputs: &Outputs, status: &OwnedFd) 
             drop(go);
             let _ = rustix::io::read(&wait, &mut [0u8; 1]);
             let plan = plan(&bundle, exec, caps)?;
-            confine(&plan, &filter, outputs).map_err(what("confine the command"))?;
+            become_command(&plan, &filter, outputs).map_err(what("confine the command"))?;
             Err(launch(&plan))
         }
     }
-}
-
-/// Returns the container's filter, compiled once and then kept.
-fn seccomp_program(state: &StatePaths, caps: CapSet) -> Result<Vec<u8>, String> {
-    let path = state.seccomp();
-    let mut program = Vec::new();
-    if let Ok(mut file) = std::fs::File::open(&path) {
-        file.read_to_end(&mut program).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-        return Ok(program);
-    }
-    let program = Profile::for_capabilities(caps).compile().map_err(|error| chain(&error))?;
-    write_atomic(&path, &program, Durability::UntilReboot)
-        .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
-    Ok(program)
 }
 
 /// Runs inside the container: looks the user up there.
@@ -192,8 +175,8 @@ fn plan(bundle: &Bundle, exec: &Exec, caps: CapSet) -> Result<ProcessPlan, Strin
     })
 }
 
-/// Gives up everything the container's own processes do not have.
-fn confine(plan: &ProcessPlan, filter: &[u8], outputs: &Outputs) -> io::Result<()> {
+/// Takes on the command's output, directory and confinement.
+fn become_command(plan: &ProcessPlan, filter: &[u8], outputs: &Outputs) -> io::Result<()> {
     rustix::process::setsid()?;
     redirect(&outputs.stdout, 1)?;
     redirect(&outputs.stderr, 2)?;
@@ -203,33 +186,6 @@ fn confine(plan: &ProcessPlan, filter: &[u8], outputs: &Outputs) -> io::Result<(
     std::env::set_current_dir(Path::new(&plan.cwd))?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
 
-    if plan.no_new_privileges {
-        rustix::thread::set_no_new_privs(true)?;
-    } else {
-        // Loading a filter is privileged unless no_new_privs is set, so it comes before the drop.
-        load_seccomp(filter)?;
-    }
-    drop_privileges(plan)?;
-    if plan.no_new_privileges {
-        load_seccomp(filter)?;
-    }
+    confine(plan, filter)?;
     cloexec_from(3)
-}
-
-fn drop_privileges(plan: &ProcessPlan) -> io::Result<()> {
-    let keep: Vec<u32> = plan.caps.numbers().collect();
-    for number in CapSet::bounding()?.numbers().filter(|number| !keep.contains(number)) {
-        rustix::thread::remove_capability_from_bounding_set(CapabilitySet::from_bits_retain(1 << number))?;
-    }
-    let groups: Vec<Gid> = plan.user.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
-    rustix::thread::set_thread_groups(&groups)?;
-    let (uid, gid) = (Uid::from_raw(plan.user.uid), Gid::from_raw(plan.user.gid));
-    rustix::thread::set_thread_res_gid(Some(gid), Some(gid), Some(gid))?;
-    rustix::thread::set_keep_capabilities(true)?;
-    rustix::thread::set_thread_res_uid(Some(uid), Some(uid), Some(uid))?;
-    rustix::thread::set_keep_capabilities(false)?;
-    rustix::thread::clear_ambient_capability_set()?;
-    let caps = plan.caps.kernel();
-    let sets = CapabilitySets { effective: caps, permitted: caps, inheritable: CapabilitySet::empty() };
-    Ok(rustix::thread::set_capabilities(None, sets)?)
 }

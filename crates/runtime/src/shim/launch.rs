@@ -13,6 +13,7 @@ use libcontainer::workload::{Executor, ExecutorError, ExecutorSetEnvsError, Exec
 use oci_spec::runtime::Spec;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::confine::confine;
 use crate::spec::process::{ProcessPlan, search_path};
 use crate::sys::exec::{describe, execve, find_program};
 use crate::sys::signal::reset_for_exec;
@@ -77,17 +78,24 @@ impl LaunchStatus {
     }
 }
 
-/// libcontainer's hook around [`launch`].
+/// What the first process runs, and how confined.
+pub(super) struct Payload {
+    pub plan: ProcessPlan,
+    /// The compiled system call filter.
+    pub filter: Vec<u8>,
+}
+
+/// libcontainer's hook around [`confine`] and [`launch`].
 #[derive(Clone)]
 pub(super) struct Launcher {
-    plan: Rc<ProcessPlan>,
+    payload: Rc<Payload>,
     status: Rc<OwnedFd>,
 }
 
 impl Launcher {
     /// `status` is the write end of a [`LaunchStatus`].
-    pub(super) fn new(plan: Rc<ProcessPlan>, status: OwnedFd) -> Launcher {
-        Launcher { plan, status: Rc::new(status) }
+    pub(super) fn new(payload: Rc<Payload>, status: OwnedFd) -> Launcher {
+        Launcher { payload, status: Rc::new(status) }
     }
 
     fn complain(&self, sentence: &str) {
@@ -98,14 +106,19 @@ impl Launcher {
 
 impl Executor for Launcher {
     fn exec(&self, _: &Spec) -> Result<(), ExecutorError> {
-        let sentence = launch(&self.plan);
+        let sentence = launch(&self.payload.plan);
         self.complain(&sentence);
         Err(ExecutorError::Other(sentence))
     }
 
+    /// Called when the process is in all its namespaces, before it waits for its start.
     fn validate(&self, _: &Spec) -> Result<(), ExecutorValidationError> {
-        let name = self.plan.args.first().map_or("", String::as_str);
-        find_program(name, search_path(&self.plan.env)).map(|_| ()).map_err(|sentence| {
+        let plan = &self.payload.plan;
+        confine(plan, &self.payload.filter).map_err(|error| {
+            ExecutorValidationError::ArgValidationError(format!("cannot confine: {error}"))
+        })?;
+        let name = plan.args.first().map_or("", String::as_str);
+        find_program(name, search_path(&plan.env)).map(|_| ()).map_err(|sentence| {
             self.complain(&sentence);
             ExecutorValidationError::ArgValidationError(sentence)
         })

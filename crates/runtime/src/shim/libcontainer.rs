@@ -11,11 +11,10 @@ use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::error::LibcontainerError;
 use libcontainer::syscall::syscall::SyscallType;
 
-use super::launch::{LaunchStatus, Launcher};
+use super::launch::{LaunchStatus, Launcher, Payload};
 use super::oci::{OciRuntime, Stdio};
 use crate::files::remove_tree;
 use crate::protocol::Failure;
-use crate::spec::process::ProcessPlan;
 
 /// One container of libcontainer.
 pub(super) struct Libcontainer {
@@ -23,7 +22,7 @@ pub(super) struct Libcontainer {
     pub(super) bundle: PathBuf,
     /// libcontainer's own directory.
     pub(super) root: PathBuf,
-    pub(super) plan: Rc<ProcessPlan>,
+    pub(super) payload: Rc<Payload>,
     pub(super) created: Option<(Container, LaunchStatus)>,
 }
 
@@ -33,7 +32,7 @@ impl OciRuntime for Libcontainer {
         let build = || -> Result<Container, LibcontainerError> {
             ContainerBuilder::new(self.id.clone(), SyscallType::Linux)
                 .with_root_path(&self.root)?
-                .with_executor(Launcher::new(Rc::clone(&self.plan), status_write))
+                .with_executor(Launcher::new(Rc::clone(&self.payload), status_write))
                 .with_stdout(stdio.stdout)
                 .with_stderr(stdio.stderr)
                 .as_init(&self.bundle)

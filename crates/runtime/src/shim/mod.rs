@@ -10,6 +10,7 @@
 
 mod client;
 mod complaints;
+mod confine;
 mod create;
 mod exec;
 mod launch;

@@ -211,8 +211,7 @@ impl<'a> Serve<'a> {
             Ok(_) => return client.reply(refused("too many commands run in this container")),
             Err(_) => return client.reply(refused("an exec needs two descriptors")),
         };
-        let target =
-            Target { bundle: &self.setting.paths, state: &self.setting.state, init: &self.container.init };
+        let target = Target { bundle: &self.setting.paths, init: &self.container.init };
         match spawn(&target, exec, &outputs) {
             Ok(pipe) => {
                 self.runs.push(Run {

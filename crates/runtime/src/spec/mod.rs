@@ -22,7 +22,7 @@ use oci_spec::runtime::{
 use thiserror::Error;
 
 use self::process::{Limit, ProcessPlan};
-use self::seccomp::{MaskedEqual, Profile};
+use self::seccomp::Profile;
 use crate::cgroup::{Hierarchies, Layout, devices};
 use crate::container::{Container, Resources};
 
@@ -56,7 +56,16 @@ pub(crate) struct Inputs<'a> {
     /// The container's cgroup and its parent.
     pub cgroup: &'a str,
     pub cgroup_parent: &'a str,
-    pub masked_equal: MaskedEqual,
+    pub confinement: Confinement,
+}
+
+/// Who drops capabilities and loads the system call filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Confinement {
+    /// The OCI runtime, as its configuration says.
+    ByRuntime,
+    /// `shim::confine`, called by the runtime's hook; the configuration says nothing, and everything is kept until then.
+    ByHook,
 }
 
 /// Renders the configuration.
@@ -72,7 +81,7 @@ pub(crate) fn render(inputs: &Inputs<'_>) -> Result<Spec, LimitError> {
         .root(root)
         .mounts(mounts::render(container, inputs.staged, mount_cgroup))
         .hostname(process::hostname(container))
-        .process(render_process(inputs.plan))
+        .process(render_process(inputs.plan, inputs.confinement))
         .linux(render_linux(inputs)?)
         .build()
         .expect("every field of a configuration has a default");
@@ -81,7 +90,7 @@ pub(crate) fn render(inputs: &Inputs<'_>) -> Result<Spec, LimitError> {
     Ok(spec)
 }
 
-fn render_process(plan: &ProcessPlan) -> Process {
+fn render_process(plan: &ProcessPlan, confinement: Confinement) -> Process {
     let user = UserBuilder::default()
         .uid(plan.user.uid)
         .gid(plan.user.gid)
@@ -106,8 +115,10 @@ fn render_process(plan: &ProcessPlan) -> Process {
         .capabilities(caps)
         .build()
         .expect("every field of a process has a default");
-    // `false` would move libcontainer's filter behind the drop of capabilities, where it cannot be loaded.
-    process.set_no_new_privileges(plan.no_new_privileges.then_some(true));
+    process.set_no_new_privileges(Some(plan.no_new_privileges));
+    if confinement == Confinement::ByHook {
+        process.set_capabilities(None);
+    }
     process.set_rlimits((!plan.limits.is_empty()).then(|| plan.limits.iter().map(rlimit).collect()));
     process.set_oom_score_adj(None);
     process.set_apparmor_profile(None);
@@ -127,16 +138,17 @@ fn rlimit(limit: &Limit) -> PosixRlimit {
 
 fn render_linux(inputs: &Inputs<'_>) -> Result<Linux, LimitError> {
     let container = inputs.container;
-    let profile = Profile::for_capabilities(inputs.plan.caps);
     let mut linux = LinuxBuilder::default()
         .cgroups_path(inputs.cgroup)
         .namespaces(namespaces(container))
         .resources(resources(&container.resources, inputs.hierarchies, inputs.cgroup_parent)?)
         .masked_paths(mounts::masked())
         .readonly_paths(mounts::READ_ONLY.map(str::to_owned).to_vec())
-        .seccomp(profile.oci(inputs.masked_equal))
         .build()
         .expect("every field of the Linux part has a default");
+    if inputs.confinement == Confinement::ByRuntime {
+        linux.set_seccomp(Some(Profile::for_capabilities(inputs.plan.caps).oci()));
+    }
     if !container.sysctls.is_empty() {
         linux.set_sysctl(Some(container.sysctls.clone().into_iter().collect()));
     }

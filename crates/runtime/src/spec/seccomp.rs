@@ -1,10 +1,12 @@
 //! The default seccomp profile: Docker's allow list, resolved for one container's capabilities and this machine.
 //!
-//! The profile is our own data. `oci` renders it for the OCI runtime (container start), `compile` turns it into a BPF
-//! program (exec), so that both see the same rules. What is not listed fails with EPERM.
+//! The profile is our own data. `program` compiles it to BPF, which `shim::confine` loads; `oci` renders it for external
+//! OCI runtimes. What is not listed fails with EPERM.
 
 use std::fs::File;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read, Seek};
+use std::path::{Path, PathBuf};
 
 use libseccomp::{ScmpAction, ScmpArch, ScmpArgCompare, ScmpCompareOp, ScmpFilterContext, ScmpSyscall};
 use oci_spec::runtime::{
@@ -15,13 +17,23 @@ use thiserror::Error;
 
 use super::caps::CapSet;
 use super::syscalls::ALLOWED;
+use crate::files::{Durability, write_atomic};
 
-/// A filter that cannot be built.
+/// A filter that cannot be built or kept.
 #[derive(Debug, Error)]
-pub enum CompileError {
+pub enum FilterError {
     /// libseccomp refuses a rule.
     #[error("cannot build the seccomp filter")]
     Rules(#[source] libseccomp::error::SeccompError),
+    /// The kept program cannot be read or written.
+    #[error("cannot access the compiled seccomp filter {path}")]
+    Kept {
+        /// The file.
+        path: PathBuf,
+        /// Cause.
+        #[source]
+        source: io::Error,
+    },
     /// The program has no place to go.
     #[error("cannot buffer the seccomp filter")]
     Buffer(#[source] io::Error),
@@ -63,7 +75,7 @@ const BY_MACHINE: [(&str, &str); 4] = [
     ("powerpc64", "sync_file_range2 swapcontext"),
 ];
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Test {
     Equal(u64),
     NotEqual(u64),
@@ -71,7 +83,7 @@ enum Test {
     Clear(u64),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Rule {
     names: Vec<&'static str>,
     /// `None` allows; an error number refuses with it.
@@ -81,18 +93,9 @@ struct Rule {
 }
 
 /// The rules for one container.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Profile {
     rules: Vec<Rule>,
-}
-
-/// Which of the two numbers of a masked comparison an OCI runtime takes for the mask.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum MaskedEqual {
-    /// `value` is the mask and `valueTwo` the expected result: the specification, and runc.
-    ValueIsMask,
-    /// The other way round: libcontainer 0.7. With the specification's order it would refuse every `clone`.
-    ValueTwoIsMask,
 }
 
 impl Profile {
@@ -122,25 +125,41 @@ impl Profile {
     }
 
     /// Renders the profile into an OCI configuration.
-    pub(crate) fn oci(&self, order: MaskedEqual) -> LinuxSeccomp {
+    pub(crate) fn oci(&self) -> LinuxSeccomp {
         LinuxSeccompBuilder::default()
             .default_action(LinuxSeccompAction::ScmpActErrno)
             .default_errno_ret(libc::EPERM as u32)
             .architectures(architectures().iter().map(|(oci, _)| *oci).collect::<Vec<_>>())
-            .syscalls(self.rules.iter().map(|rule| rule.oci(order)).collect::<Vec<_>>())
+            .syscalls(self.rules.iter().map(|rule| rule.oci()).collect::<Vec<_>>())
             .build()
             .expect("the required field, the default action, is set")
     }
 
+    /// Returns the program of this profile, compiled once and then kept in `directory`.
+    pub(crate) fn program(&self, directory: &Path) -> Result<Vec<u8>, FilterError> {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        let path = directory.join(format!("{:016x}.bpf", hasher.finish()));
+        match std::fs::read(&path) {
+            Ok(program) => return Ok(program),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(FilterError::Kept { path, source }),
+        }
+        let program = self.compile()?;
+        write_atomic(&path, &program, Durability::UntilReboot)
+            .map_err(|source| FilterError::Kept { path, source })?;
+        Ok(program)
+    }
+
     /// Compiles the profile into classic BPF for this kernel.
-    pub(crate) fn compile(&self) -> Result<Vec<u8>, CompileError> {
-        let filter = self.filter().map_err(CompileError::Rules)?;
+    pub(crate) fn compile(&self) -> Result<Vec<u8>, FilterError> {
+        let filter = self.filter().map_err(FilterError::Rules)?;
         // libseccomp before 2.6 writes its program to a descriptor only.
         let file = rustix::fs::memfd_create("seccomp", rustix::fs::MemfdFlags::CLOEXEC);
-        let mut file = File::from(file.map_err(|error| CompileError::Buffer(error.into()))?);
-        filter.export_bpf(&file).map_err(CompileError::Rules)?;
+        let mut file = File::from(file.map_err(|error| FilterError::Buffer(error.into()))?);
+        filter.export_bpf(&file).map_err(FilterError::Rules)?;
         let mut program = Vec::new();
-        file.rewind().and_then(|()| file.read_to_end(&mut program)).map_err(CompileError::Buffer)?;
+        file.rewind().and_then(|()| file.read_to_end(&mut program)).map_err(FilterError::Buffer)?;
         Ok(program)
     }
 
@@ -166,7 +185,7 @@ impl Rule {
         Rule { names: vec![name], errno: None, first: Some(test) }
     }
 
-    fn oci(&self, order: MaskedEqual) -> LinuxSyscall {
+    fn oci(&self) -> LinuxSyscall {
         let mut builder = LinuxSyscallBuilder::default()
             .names(self.names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>());
         builder = match self.errno {
@@ -174,7 +193,7 @@ impl Rule {
             Some(errno) => builder.action(LinuxSeccompAction::ScmpActErrno).errno_ret(errno),
         };
         if let Some(test) = self.first {
-            builder = builder.args(vec![test.oci(order)]);
+            builder = builder.args(vec![test.oci()]);
         }
         builder.build().expect("the required fields, names and action, are set")
     }
@@ -189,16 +208,13 @@ impl Test {
         }
     }
 
-    fn oci(self, order: MaskedEqual) -> LinuxSeccompArg {
+    fn oci(self) -> LinuxSeccompArg {
         let builder = LinuxSeccompArgBuilder::default().index(0usize);
-        match (self, order) {
-            (Test::Equal(value), _) => builder.value(value).op(LinuxSeccompOperator::ScmpCmpEq),
-            (Test::NotEqual(value), _) => builder.value(value).op(LinuxSeccompOperator::ScmpCmpNe),
-            (Test::Clear(mask), MaskedEqual::ValueIsMask) => {
+        match self {
+            Test::Equal(value) => builder.value(value).op(LinuxSeccompOperator::ScmpCmpEq),
+            Test::NotEqual(value) => builder.value(value).op(LinuxSeccompOperator::ScmpCmpNe),
+            Test::Clear(mask) => {
                 builder.value(mask).value_two(0u64).op(LinuxSeccompOperator::ScmpCmpMaskedEq)
-            }
-            (Test::Clear(mask), MaskedEqual::ValueTwoIsMask) => {
-                builder.value(0u64).value_two(mask).op(LinuxSeccompOperator::ScmpCmpMaskedEq)
             }
         }
         .build()

@@ -6,6 +6,7 @@ mod exec;
 mod lifecycle;
 mod limits;
 mod logs;
+mod measure;
 mod runtimes;
 mod survival;
 mod world;
