@@ -91,11 +91,14 @@ impl Leader {
             Event::Requested(id, request) => self.enqueue(id, request, &mut output),
             Event::Heard(node_id, message) => self.dispatch.hear(store, now, node_id, message),
             Event::Committed(changes) => self.committed(store, &changes, &mut output),
-            Event::Dropped => self.dropped(store, &mut output),
+            Event::Dropped => self.dropped(store, now, &mut output),
             Event::Woke => {}
         }
-        if self.in_flight.is_none() {
+        while self.in_flight.is_none() {
             self.pass(store, now, &mut output);
+            if self.requests.is_empty() {
+                break;
+            }
         }
         output.send = self.dispatch.send(store);
         output.wake_at = self.next_deadline();
@@ -120,12 +123,13 @@ impl Leader {
     }
 
     /// The proposal is lost, and with it what was planned: everything is looked at again.
-    fn dropped(&mut self, store: &Store, output: &mut Output) {
+    fn dropped(&mut self, store: &Store, now: Timestamp, output: &mut Output) {
         for (id, _) in self.in_flight.take().unwrap_or_default() {
             let text = "the leader changed before the request took effect; try again";
             output.reply.push((id, Err(Refusal::new(RefusalClass::Unavailable, text))));
         }
-        self.dispatch.dropped();
+        // Sessions may have been opened or ended in it.
+        self.dispatch = Dispatch::new(store, now);
         self.dirty.extend(all_services(store));
     }
 

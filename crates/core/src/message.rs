@@ -21,6 +21,9 @@ pub struct SessionId(pub u64);
 pub enum NodeMessage {
     /// Opens a session. What the node knew of an earlier one is void.
     Register {
+        /// Rises with every registration of the node; the answer repeats it. An answer to another one is
+        /// late or comes from a former leader.
+        attempt: u64,
         description: Box<NodeDescription>,
         addr: String,
     },
@@ -41,9 +44,16 @@ pub enum ManagerMessage {
     /// The session is open; beat this often.
     Registered {
         session: SessionId,
+        attempt: u64,
         heartbeat_period: Duration,
     },
     Assignments(Assignments),
+    /// Answers a heartbeat with the number of the assignment message that comes next, so that the loss of
+    /// the last one does not go unnoticed.
+    Alive {
+        session: SessionId,
+        sequence: u64,
+    },
     /// The statuses of reports up to this sequence are stored.
     Acknowledged {
         session: SessionId,

@@ -5,13 +5,13 @@ use skep_model::request::{Refusal, RefusalClass, Reply};
 use skep_model::{Node, NodeId};
 
 use super::check_version;
-use crate::store::Draft;
+use crate::store::{Draft, Key};
 
 pub fn update(draft: &mut Draft, id: NodeId, version: u64, spec: NodeSpec) -> Result<Reply, Refusal> {
     let Some(stored) = draft.node(id) else {
         return Err(Refusal::new(RefusalClass::NotFound, format!("node {id} not found")));
     };
-    check_version(stored.meta.version, version)?;
+    check_version(draft, Key::Node(id), &stored.meta, version)?;
     if stored.spec.role == Role::Manager && spec.role == Role::Worker {
         let managers = draft.nodes().filter(|node| node.spec.role == Role::Manager).count();
         if managers <= 1 {

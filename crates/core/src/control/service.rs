@@ -13,7 +13,7 @@ use skep_model::{Meta, Rollout, Service, ServiceId, ServiceSpec, Timestamp};
 
 use super::{check_version, names};
 use crate::random::Random;
-use crate::store::Draft;
+use crate::store::{Draft, Key};
 
 pub fn create(draft: &mut Draft, random: &mut Random, mut spec: ServiceSpec) -> Result<Reply, Refusal> {
     if spec.name.is_empty() {
@@ -52,12 +52,12 @@ pub fn update(
                 let text = "renaming services is not supported";
                 return Err(Refusal::new(RefusalClass::Unimplemented, text));
             }
-            check_version(stored.meta.version, version)?;
+            check_version(draft, Key::Service(id), &stored.meta, version)?;
             let spec = with_credentials(spec, auth, &stored)?;
             replace_spec(draft, stored, spec);
         }
         ServiceChange::Rollback => {
-            check_version(stored.meta.version, version)?;
+            check_version(draft, Key::Service(id), &stored.meta, version)?;
             roll_back(draft, stored)?;
         }
     }
@@ -136,12 +136,12 @@ fn roll_back(draft: &mut Draft, stored: Service) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Returns the template known to work: that before an unfinished rollout, else the one in force.
+/// Returns the template known to work: that before an unfinished rollout, else the one in force. An
+/// automatic rollback goes to a proven one.
 fn proven_by(rollout: Option<&Rollout>, stored: &Service) -> Option<Proven> {
-    match rollout {
-        Some(rollout) if rollout.phase != Phase::Completed => rollout.proven.clone(),
-        _ => Some(Proven { task: stored.spec.task.clone(), revision: stored.revision }),
-    }
+    let unfinished = rollout.filter(|rollout| rollout.phase != Phase::Completed);
+    let in_force = || Proven { task: stored.spec.task.clone(), revision: stored.revision };
+    Some(unfinished.and_then(|rollout| rollout.proven.clone()).unwrap_or_else(in_force))
 }
 
 fn asked(

@@ -1,7 +1,7 @@
 //! The leader's side of its conversation with the nodes: sessions, heartbeats, assignments, reports.
 //!
-//! Nothing in here is stored: after a change of leader every node registers again and is sent its whole
-//! set. What a node is told comes from committed state only.
+//! Nothing in here is stored: after a change of leader, or the loss of a proposal, every node registers
+//! again and is sent its whole set. What a node is told comes from committed state only.
 
 mod assign;
 mod report;
@@ -49,6 +49,7 @@ impl Dispatch {
             let grace = limits::HEARTBEAT_GRACE * heartbeat_period(store);
             if let Some(known) = self.session_mut(node_id, session) {
                 known.silent_at = now + grace;
+                known.beat = true;
                 return;
             }
         }
@@ -67,7 +68,10 @@ impl Dispatch {
 
     fn take_in(&mut self, draft: &mut Draft, random: &mut Random, node_id: NodeId, message: NodeMessage) {
         match message {
-            NodeMessage::Register { description, addr } => {
+            NodeMessage::Register { attempt, description, addr } => {
+                if self.sessions.get(&node_id).is_some_and(|session| session.is_opened_by(attempt)) {
+                    return;
+                }
                 let Some(stored) = draft.node(node_id).map(|node| Node::clone(node)) else { return };
                 let mut node = stored.clone();
                 node.description = *description;
@@ -79,7 +83,7 @@ impl Dispatch {
                 }
                 let silent_at = draft.now() + limits::HEARTBEAT_GRACE * heartbeat_period(draft);
                 self.expected.remove(&node_id);
-                self.sessions.insert(node_id, Session::new(SessionId(random.next()), silent_at));
+                self.sessions.insert(node_id, Session::new(SessionId(random.next()), attempt, silent_at));
             }
             NodeMessage::Heartbeat { session } => self.refuse(node_id, session),
             NodeMessage::Report { session, sequence, statuses } => match self.session_mut(node_id, session) {
@@ -148,11 +152,6 @@ impl Dispatch {
         for session in self.sessions.values_mut() {
             session.to_acknowledge = session.taken_in.take().or(session.to_acknowledge);
         }
-    }
-
-    /// What was taken in and not yet stored is lost; the nodes will report it again.
-    pub fn dropped(&mut self) {
-        self.sessions.values_mut().for_each(|session| session.taken_in = None);
     }
 
     /// Returns what the nodes must be told, from committed state.

@@ -1,16 +1,17 @@
 //! Statuses that nodes report.
 
-use skep_model::task::TaskStatus;
+use skep_model::task::{TaskState, TaskStatus};
 use skep_model::{NodeId, TaskId};
 
 use crate::store::Draft;
 
-/// Writes what is news. A state never goes back: a repeated or late report changes nothing.
+/// Writes what is news. A state never goes back, and an end is the end: a repeated or late report changes
+/// nothing.
 pub fn apply(draft: &mut Draft, node_id: NodeId, statuses: Vec<(TaskId, TaskStatus)>) {
     let now = draft.now();
     for (id, mut status) in statuses {
         let Some(task) = draft.task(id).filter(|task| task.node_id == Some(node_id)) else { continue };
-        if status.state < task.status.state {
+        if status.state < task.status.state || task.status.state > TaskState::Running {
             continue;
         }
         // Within a state (a new message, a pid) its clocks keep running: an agent that restarted does

@@ -13,6 +13,8 @@ use crate::store::Store;
 #[derive(Debug)]
 pub struct Session {
     pub id: SessionId,
+    /// The registration that opened it.
+    attempt: u64,
     /// The node is down if nothing is heard before this instant.
     pub silent_at: Timestamp,
     /// Number of the next assignment message; `None`: the node was not told that it is registered.
@@ -27,12 +29,15 @@ pub struct Session {
     pub to_acknowledge: Option<u64>,
     /// A session that the node believes in and that is not this one.
     pub refused: Option<SessionId>,
+    /// A heartbeat waits for its answer.
+    pub beat: bool,
 }
 
 impl Session {
-    pub fn new(id: SessionId, silent_at: Timestamp) -> Self {
+    pub fn new(id: SessionId, attempt: u64, silent_at: Timestamp) -> Self {
         Session {
             id,
+            attempt,
             silent_at,
             sequence: None,
             told: BTreeMap::new(),
@@ -40,16 +45,22 @@ impl Session {
             taken_in: None,
             to_acknowledge: None,
             refused: None,
+            beat: false,
         }
     }
 
     /// Returns the placeholder for a node that has no session and must be told so.
     pub fn refused() -> Self {
-        Session::new(SessionId(0), Timestamp::MAX)
+        Session::new(SessionId(0), 0, Timestamp::MAX)
     }
 
     pub fn is_open(&self) -> bool {
         self.silent_at != Timestamp::MAX
+    }
+
+    /// Returns whether this registration opened the session: a repeated one opens no other.
+    pub fn is_opened_by(&self, attempt: u64) -> bool {
+        self.is_open() && self.attempt == attempt
     }
 
     /// Appends what the node must be told now.
@@ -67,11 +78,14 @@ impl Session {
             return;
         }
         if self.sequence.is_none() {
-            let session = self.id;
-            messages.push((node_id, ManagerMessage::Registered { session, heartbeat_period }));
+            let (session, attempt) = (self.id, self.attempt);
+            messages.push((node_id, ManagerMessage::Registered { session, attempt, heartbeat_period }));
         }
         if let Some(assignments) = assign::next(self, store, node_id) {
             messages.push((node_id, ManagerMessage::Assignments(assignments)));
+        }
+        if let Some(sequence) = self.sequence.filter(|_| std::mem::take(&mut self.beat)) {
+            messages.push((node_id, ManagerMessage::Alive { session: self.id, sequence }));
         }
         if let Some(sequence) = self.to_acknowledge.take() {
             messages.push((node_id, ManagerMessage::Acknowledged { session: self.id, sequence }));

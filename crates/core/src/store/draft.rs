@@ -103,6 +103,11 @@ impl Draft {
         std::mem::take(&mut self.touched)
     }
 
+    /// Returns whether this object was written to.
+    pub fn has_written(&self, key: Key) -> bool {
+        self.changes.contains_key(&key)
+    }
+
     /// Returns whether anything was written.
     pub fn is_clean(&self) -> bool {
         self.changes.is_empty()

@@ -15,7 +15,7 @@ use imbl::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 use skep_model::{Cluster, Node, NodeId, Rollout, Service, ServiceId, Task, TaskId, Timestamp};
 
-pub use change::{Change, ChangeSet};
+pub use change::{Change, ChangeSet, Key};
 pub use draft::Draft;
 
 /// One version of everything the managers agreed on.
@@ -84,6 +84,12 @@ impl Store {
     /// Returns the tasks of a service in the order of their slots.
     pub fn tasks_of(&self, id: ServiceId) -> impl Iterator<Item = &Arc<Task>> {
         let all = (id, u64::MIN, TaskId::default())..=(id, u64::MAX, last_task_id());
+        self.tasks_by_slot.range(all).map(|(_, _, task_id)| self.indexed(*task_id))
+    }
+
+    /// Returns the tasks of one slot of a service.
+    pub fn tasks_in(&self, id: ServiceId, slot: u64) -> impl Iterator<Item = &Arc<Task>> {
+        let all = (id, slot, TaskId::default())..=(id, slot, last_task_id());
         self.tasks_by_slot.range(all).map(|(_, _, task_id)| self.indexed(*task_id))
     }
 

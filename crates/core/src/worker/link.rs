@@ -17,6 +17,8 @@ const ANSWER_AFTER: Duration = Duration::from_secs(2);
 #[derive(Debug, Default)]
 pub struct Link {
     identity: Option<(NodeDescription, String)>,
+    /// Number of the registration that waits for its answer, or of the last one that got it.
+    attempt: u64,
     register_again_at: Option<Timestamp>,
     session: Option<Session>,
     report_sequence: u64,
@@ -53,17 +55,24 @@ impl Link {
         let (description, addr) = self.identity.clone()?;
         self.session = None;
         self.register_again_at = Some(now + ANSWER_AFTER);
-        Some(Effect::Send(NodeMessage::Register { description: Box::new(description), addr }))
+        // From the clock, so that it rises over restarts of the agent too.
+        self.attempt = u64::try_from(now.0).unwrap_or(0).max(self.attempt + 1);
+        let (attempt, description) = (self.attempt, Box::new(description));
+        Some(Effect::Send(NodeMessage::Register { attempt, description, addr }))
     }
 
-    /// The leader opened a session: everything it may not know is reported to it.
+    /// The leader opened a session: everything it may not know is reported to it. Only the first answer to
+    /// the latest registration counts; a former leader's would bring a set of tasks that is out of date.
     pub fn registered(
         &mut self,
         now: Timestamp,
-        id: SessionId,
+        (id, attempt): (SessionId, u64),
         heartbeat_period: Duration,
         tasks: &mut BTreeMap<TaskId, Tracked>,
     ) {
+        if attempt != self.attempt || self.session.is_some() {
+            return;
+        }
         self.register_again_at = None;
         let beat_at = now + heartbeat_period;
         self.session = Some(Session { id, heartbeat_period, beat_at, sequence: 0, report_again_at: None });
@@ -73,6 +82,13 @@ impl Link {
     pub fn invalid(&mut self, now: Timestamp, id: SessionId) -> Option<Effect> {
         let is_ours = self.session.as_ref().is_some_and(|session| session.id == id);
         if is_ours { self.register(now) } else { None }
+    }
+
+    /// The leader lives, and its next assignment message has this number: if one before it did not come,
+    /// it is lost.
+    pub fn alive(&mut self, now: Timestamp, id: SessionId, sequence: u64) -> Option<Effect> {
+        let session = self.session.as_ref().filter(|session| session.id == id)?;
+        if session.sequence < sequence { self.register(now) } else { None }
     }
 
     pub fn accept(&mut self, assignments: &Assignments) -> Accepted {

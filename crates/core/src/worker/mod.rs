@@ -169,13 +169,18 @@ impl Worker {
         }
         for tracked in self.tasks.values_mut() {
             tracked.recovered(now);
+            // What was reported before the restart, and whether it arrived, is not remembered.
+            tracked.report_anyway();
         }
     }
 
     fn told(&mut self, now: Timestamp, message: ManagerMessage, effects: &mut Vec<Effect>) {
         match message {
-            ManagerMessage::Registered { session, heartbeat_period } => {
-                self.link.registered(now, session, heartbeat_period, &mut self.tasks);
+            ManagerMessage::Registered { session, attempt, heartbeat_period } => {
+                self.link.registered(now, (session, attempt), heartbeat_period, &mut self.tasks);
+            }
+            ManagerMessage::Alive { session, sequence } => {
+                effects.extend(self.link.alive(now, session, sequence));
             }
             ManagerMessage::Acknowledged { session, sequence } => {
                 self.link.acknowledged(session, sequence, &mut self.tasks);
@@ -217,12 +222,15 @@ impl Worker {
                 }
             }
         }
+        // What the node knows goes with the task: managers may not have heard of its end yet.
+        let put: Vec<_> =
+            assignments.put.iter().filter_map(|task| self.tasks.get(&task.id)?.known()).collect();
         let forget = match is_whole {
             true => self.tasks.keys().filter(|id| !self.assigned.contains(id)).copied().collect(),
             false => assignments.remove,
         };
-        if !(assignments.put.is_empty() && forget.is_empty()) {
-            effects.push(Effect::Remember { put: assignments.put, forget });
+        if !(put.is_empty() && forget.is_empty()) {
+            effects.push(Effect::Remember { put, forget });
         }
         let held = self.assigned.iter().filter_map(|id| self.tasks.get(id)).map(|t| (t.id, t.desired()));
         if checksum(held) != assignments.checksum {

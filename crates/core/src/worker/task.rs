@@ -41,6 +41,8 @@ pub struct Tracked {
     /// The managers no longer list the task.
     is_gone: bool,
     report: Report,
+    /// The end of the task is not remembered yet.
+    ended_just_now: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,11 +97,18 @@ impl Tracked {
             unhealthy: false,
             is_gone: false,
             report: Report::Acknowledged,
+            ended_just_now: false,
         }
     }
 
     pub fn task(&self) -> Option<&Arc<Task>> {
         self.task.as_ref()
+    }
+
+    /// Returns the task with the status that the node knows, to be remembered.
+    pub fn known(&self) -> Option<Arc<Task>> {
+        let task = self.task.as_ref()?;
+        Some(Arc::new(Task { status: self.status.clone(), ..Task::clone(task) }))
     }
 
     pub fn status(&self) -> &TaskStatus {
@@ -155,8 +164,13 @@ impl Tracked {
                 self.set_pid(pid);
                 self.watch_health(started_at, now);
             }
+            FoundState::Exited(_) if self.status.state > TaskState::Running => {
+                self.container = Container::Exited;
+            }
             FoundState::Exited(exit) => {
+                // It must have been started, even if the start is not remembered.
                 self.container = Container::Running;
+                self.enter(now, TaskState::Starting, "starting");
                 self.exited(now, exit);
             }
         }
@@ -187,6 +201,17 @@ impl Tracked {
 
     /// Takes the next step, if there is one to take. Returns when to look again.
     pub fn advance(&mut self, now: Timestamp, effects: &mut Vec<Effect>) -> Option<Timestamp> {
+        let wake_at = self.step(now, effects);
+        // An end cannot be told a second time from what is found, so it is kept before it is reported.
+        if std::mem::take(&mut self.ended_just_now)
+            && let Some(task) = self.known().filter(|_| !self.is_gone)
+        {
+            effects.push(Effect::Remember { put: vec![task], forget: Vec::new() });
+        }
+        wake_at
+    }
+
+    fn step(&mut self, now: Timestamp, effects: &mut Vec<Effect>) -> Option<Timestamp> {
         if let Some((operation, at)) = self.retry {
             let is_moot = matches!(operation, Operation::Prepare { .. }) && self.is_unwanted();
             if at > now && !is_moot {
@@ -406,6 +431,7 @@ impl Tracked {
         self.monitor = None;
         self.attempts = 0;
         self.report = Report::Due;
+        self.ended_just_now = true;
     }
 
     pub fn is_news(&self) -> bool {
@@ -414,6 +440,11 @@ impl Tracked {
 
     pub fn waits_for_acknowledgement(&self) -> bool {
         self.report != Report::Acknowledged && self.task.is_some()
+    }
+
+    /// Reports the status even if managers seem to know it.
+    pub fn report_anyway(&mut self) {
+        self.report = Report::Due;
     }
 
     /// A new session begins: the leader may not know what an earlier one was told.
