@@ -123,9 +123,8 @@ impl<'a> State<'a> {
 
     /// A slot may be without a live task only when its restart policy wants no successor.
     fn dead_slot(&self, service: &Service, slot: &Slot) -> Verdict {
-        let last = slot.tasks.last().expect("a slot has tasks");
-        let policy = last.spec.restart_policy();
-        if !last.is_over() || should_restart(last, &policy) {
+        let is_final = |task: &Arc<Task>| !should_restart(task, &task.spec.restart_policy());
+        if !slot.tasks.iter().any(|task| task.is_over() && is_final(task)) {
             return Err(format!("slot {} of {} is empty", slot.number, service.spec.name));
         }
         Ok(())

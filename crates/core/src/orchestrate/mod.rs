@@ -15,6 +15,7 @@ pub mod rollout;
 pub mod slot;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use skep_model::task::{Desired, ServiceStamp, TaskStatus};
 use skep_model::{Meta, Service, ServiceId, Task, TaskSpec, Timestamp};
@@ -72,9 +73,12 @@ fn new_task(
     desired: Desired,
 ) -> Task {
     let now = draft.now();
+    // Within a slot the order of tasks is the order of their making, also within one instant.
+    let newest = draft.tasks_in(service.id, slot).map(|task| task.meta.created_at).max();
+    let created_at = newest.map_or(now, |newest| now.max(newest + Duration::from_nanos(1)));
     Task {
         id: random.id(),
-        meta: Meta::new(now),
+        meta: Meta { created_at, ..Meta::new(now) },
         service_id: service.id,
         service: Arc::new(ServiceStamp {
             name: service.spec.name.clone(),

@@ -32,10 +32,20 @@ fn make_slots(draft: &mut Draft, random: &mut Random, service: &Service, slots: 
     let taken: BTreeSet<u64> = draft.tasks_of(service.id).map(|task| task.slot).collect();
     let rollout = draft.rollout(service.id).cloned();
     let free: Vec<u64> = (1u64..).filter(|number| !taken.contains(number)).take(count).collect();
+    forget_steps(draft, rollout.as_deref(), &free);
     for number in free {
         let made_from = blueprint(service, rollout.as_deref(), slots.is_empty());
         let task = new_task(draft, random, service, number, made_from, Desired::Running);
         draft.put_task(task);
+    }
+}
+
+/// A failure under a number that is used again was another slot's.
+fn forget_steps(draft: &mut Draft, rollout: Option<&Rollout>, numbers: &[u64]) {
+    if let Some(rollout) = rollout.filter(|rollout| numbers.iter().any(|n| rollout.steps.contains_key(n))) {
+        let mut rollout = Rollout::clone(rollout);
+        rollout.steps.retain(|number, _| !numbers.contains(number));
+        draft.put_rollout(rollout);
     }
 }
 

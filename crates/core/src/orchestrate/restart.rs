@@ -6,12 +6,13 @@
 
 use std::sync::Arc;
 
-use skep_model::rollout::Phase;
+use skep_model::rollout::{Phase, Step};
 use skep_model::task::{Desired, TaskState};
 use skep_model::template::{RestartCondition, RestartPolicy};
 use skep_model::{Rollout, Service, Task, Timestamp, limits};
 
-use super::slot::{Slot, goes_back};
+use super::current::is_current;
+use super::slot::{self, Slot, goes_back, is_held};
 use super::{Blueprint, new_task};
 use crate::random::Random;
 use crate::store::{Draft, Store};
@@ -21,27 +22,17 @@ pub fn is_given_up(store: &Store, task: &Task) -> bool {
     task.node_id.is_some_and(|id| store.node(id).is_none_or(|node| node.gives_up_tasks()))
 }
 
-/// Answers the end of `ended`, the newest task of the slot that ended in this pass.
+/// Answers the ends of `ended`, tasks of the slot that ended in this pass, oldest first.
 pub(super) fn plan(
     draft: &mut Draft,
     random: &mut Random,
     service: &Service,
     rollout: Option<&Rollout>,
     slot: &Slot,
-    ended: &Arc<Task>,
+    ended: &[Arc<Task>],
 ) {
-    let others = slot.live().filter(|task| task.id != ended.id && !task.is_over());
-    let (mut has_successor, mut has_incumbent) = (false, false);
-    for other in others {
-        let younger = (other.meta.created_at, other.id) > (ended.meta.created_at, ended.id);
-        has_successor |= younger;
-        has_incumbent |= !younger;
-    }
-    if has_successor || (has_incumbent && !may_retry(service, rollout, ended)) {
-        return;
-    }
-    if goes_back(rollout) && rollout.is_some_and(Rollout::is_running) && ended.revision != service.revision {
-        // The slot is outdated and empty: the rollback takes it up, and first.
+    let Some(ended) = to_replace(draft, service, rollout, slot, ended) else { return };
+    if is_left_to_rollback(service, rollout, ended) {
         return;
     }
     let made_from = blueprint(service, rollout, ended);
@@ -60,7 +51,59 @@ pub(super) fn plan(
         let earlier = if same_revision { &ended.restarts[..] } else { &[] };
         task.restarts = record(earlier, draft.now(), &policy);
     }
+    follow(draft, service, ended, &task);
     draft.put_task(task);
+}
+
+/// Returns the ended task whose place must be taken again, if the slot lacks one.
+///
+/// The oldest task of a slot holds it, the others are successors of its. If it ended and a successor is
+/// left, that one takes over, unless it has no claim (yet): then it goes, and the slot keeps what it had.
+fn to_replace<'t>(
+    draft: &mut Draft,
+    service: &Service,
+    rollout: Option<&Rollout>,
+    slot: &Slot,
+    ended: &'t [Arc<Task>],
+) -> Option<&'t Arc<Task>> {
+    let is_left = |task: &&Arc<Task>| !task.is_over() && ended.iter().all(|other| other.id != task.id);
+    let left: Vec<_> = slot.live().filter(is_left).cloned().collect();
+    let (oldest, newest) = (ended.first()?, ended.last()?);
+    if slot.live().next().is_none_or(|holder| holder.id != oldest.id) {
+        let has_other = left.iter().any(|task| is_younger(task, newest));
+        return (!has_other && (left.is_empty() || may_retry(service, rollout, newest))).then_some(newest);
+    }
+    let has_claim = |task: &&Arc<Task>| {
+        task.desired == Desired::Running || (is_current(draft, service, task) && !is_held(rollout, task))
+    };
+    if left.iter().any(|task| has_claim(&task)) {
+        return None;
+    }
+    slot::shut_down(draft, &left);
+    Some(if may_retry(service, rollout, newest) { newest } else { oldest })
+}
+
+fn is_younger(task: &Task, than: &Task) -> bool {
+    (task.meta.created_at, task.id) > (than.meta.created_at, than.id)
+}
+
+/// Returns whether the slot is outdated, empty, and not yet taken up by a rollback, which takes it first.
+fn is_left_to_rollback(service: &Service, rollout: Option<&Rollout>, ended: &Task) -> bool {
+    goes_back(rollout)
+        && ended.revision != service.revision
+        && rollout.is_some_and(|rollout| rollout.is_running() && !rollout.steps.contains_key(&ended.slot))
+}
+
+/// Lets the rollout follow a replacement that was lost with its node before it was settled.
+fn follow(draft: &mut Draft, service: &Service, ended: &Task, task: &Task) {
+    let Some(rollout) = draft.rollout(service.id) else { return };
+    let step = rollout.steps.get(&ended.slot);
+    let is_open = step.is_some_and(|step| step.task_id == ended.id && step.settled_at.is_none());
+    if is_open && rollout.is_running() && task.revision == rollout.revision {
+        let mut rollout = Rollout::clone(rollout);
+        rollout.steps.insert(ended.slot, Step { task_id: task.id, settled_at: None, failed: false });
+        draft.put_rollout(rollout);
+    }
 }
 
 /// Returns whether a successor that failed beside a living incumbent is tried again.

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use skep_model::node::NodeState;
 use skep_model::rollout::{Direction, Phase};
 use skep_model::service::UpdateOrder;
 use skep_model::task::{Desired, TaskState};
@@ -60,7 +61,7 @@ pub fn of_service(store: &Store, id: ServiceId) -> Vec<Slot> {
 
 /// Returns one slot as it is in the store.
 pub fn load(store: &Store, id: ServiceId, number: u64) -> Slot {
-    let mut tasks: Vec<_> = store.tasks_of(id).filter(|task| task.slot == number).cloned().collect();
+    let mut tasks: Vec<_> = store.tasks_in(id, number).cloned().collect();
     tasks.sort_by_key(|task| (task.meta.created_at, task.id));
     Slot { number, tasks }
 }
@@ -69,17 +70,17 @@ pub fn load(store: &Store, id: ServiceId, number: u64) -> Slot {
 pub fn plan(draft: &mut Draft, random: &mut Random, service: &Service, slot: &Slot) -> Option<Timestamp> {
     let rollout = draft.rollout(service.id).cloned();
     let (ended, wake_at) = end_tasks(draft, slot);
-    if let Some(ended) = &ended {
-        restart::plan(draft, random, service, rollout.as_deref(), slot, ended);
+    if !ended.is_empty() {
+        restart::plan(draft, random, service, rollout.as_deref(), slot, &ended);
     }
-    let slot = if ended.is_some() { &load(draft, service.id, slot.number) } else { slot };
+    let slot = if ended.is_empty() { slot } else { &load(draft, service.id, slot.number) };
     earlier(wake_at, hand_over(draft, service, rollout.as_deref(), slot))
 }
 
-/// Gives up the live tasks that are over or whose node gives them up. Returns the newest of them and
+/// Gives up the live tasks that are over or whose node gives them up. Returns them, oldest first, and
 /// the instant at which an end may be answered that came too early.
-fn end_tasks(draft: &mut Draft, slot: &Slot) -> (Option<Arc<Task>>, Option<Timestamp>) {
-    let (mut newest, mut wake_at) = (None, None);
+fn end_tasks(draft: &mut Draft, slot: &Slot) -> (Vec<Arc<Task>>, Option<Timestamp>) {
+    let (mut ended, mut wake_at) = (Vec::new(), None);
     for task in slot.live() {
         if !task.is_over() && !restart::is_given_up(draft, task) {
             continue;
@@ -91,9 +92,9 @@ fn end_tasks(draft: &mut Draft, slot: &Slot) -> (Option<Arc<Task>>, Option<Times
             continue;
         }
         draft.change_task(task.id, |task| task.desired = Desired::Shutdown);
-        newest = Some(task.clone());
+        ended.push(task.clone());
     }
-    (newest, wake_at)
+    (ended, wake_at)
 }
 
 /// Lets the slot's successor take over, one step at a time. Returns the next deadline.
@@ -103,33 +104,43 @@ fn hand_over(
     rollout: Option<&Rollout>,
     slot: &Slot,
 ) -> Option<Timestamp> {
-    let is_candidate = |task: &&Arc<Task>| !task.is_over() && is_current(draft, service, task);
-    let successor = slot.live().rfind(is_candidate).or_else(|| slot.live().rfind(|task| !task.is_over()))?;
+    let successor = successor(draft, service, slot)?;
     let incumbents: Vec<_> =
         slot.live().filter(|task| task.id != successor.id && !task.is_over()).cloned().collect();
+    if !is_current(draft, service, successor) && !incumbents.is_empty() {
+        // A rollout that was superseded left more than one; a later one takes the slot up.
+        shut_down(draft, incumbents.iter());
+        return None;
+    }
     if successor.desired == Desired::Running {
         if successor.status.state == TaskState::Running {
-            shut_down(draft, &incumbents);
+            shut_down(draft, incumbents.iter());
         }
         return None;
     }
     if successor.start_after > draft.now() {
         return Some(successor.start_after);
     }
+    if is_held(rollout, successor) && slot.live().nth(1).is_some() {
+        return None;
+    }
     if !incumbents.is_empty() {
-        if is_held(rollout, successor) {
-            return None;
-        }
-        match config_in_force(service, rollout).order {
+        let config = config_in_force(service, rollout);
+        match config.order {
             UpdateOrder::StartFirst => start(draft, successor),
             UpdateOrder::StopFirst if successor.status.state >= TaskState::Ready => {
-                shut_down(draft, &incumbents);
+                let may_disturb = config.parallelism == 0 || {
+                    let slots = of_service(draft, service.id);
+                    slots.iter().filter(|slot| is_changing(draft, slot)).count() < config.parallelism as usize
+                };
+                let to_stop = |task: &&Arc<Task>| may_disturb || task.status.state != TaskState::Running;
+                shut_down(draft, incumbents.iter().filter(to_stop));
             }
             UpdateOrder::StopFirst => {}
         }
         return None;
     }
-    match still_stopping(draft, slot, successor) {
+    match still_stopping(draft, slot) {
         Some(until) if until > draft.now() => Some(until),
         _ => {
             start(draft, successor);
@@ -138,16 +149,42 @@ fn hand_over(
     }
 }
 
-/// Returns whether a paused rollout keeps the successor from taking over.
-fn is_held(rollout: Option<&Rollout>, successor: &Task) -> bool {
-    rollout.is_some_and(|rollout| rollout.phase == Phase::Paused && rollout.revision == successor.revision)
+/// Returns the task that is to hold the slot alone: the newest up to date, else one that runs, else the
+/// oldest, since what came after it has no claim any more.
+fn successor<'s>(store: &Store, service: &Service, slot: &'s Slot) -> Option<&'s Arc<Task>> {
+    let standing = || slot.live().filter(|task| !task.is_over());
+    let current = standing().rfind(|task| is_current(store, service, task));
+    let running = || standing().rfind(|task| task.status.state == TaskState::Running);
+    current.or_else(running).or_else(|| standing().next())
+}
+
+/// Returns whether the rollout keeps the successor from taking over: it is paused, or has not taken the
+/// slot up (a former one did).
+pub(super) fn is_held(rollout: Option<&Rollout>, successor: &Task) -> bool {
+    rollout.filter(|rollout| rollout.revision == successor.revision).is_some_and(|rollout| {
+        match rollout.phase {
+            Phase::Paused => true,
+            Phase::Asked | Phase::Running => !rollout.steps.contains_key(&successor.slot),
+            Phase::Completed => false,
+        }
+    })
+}
+
+/// Returns whether the slot is out of service for the moment, because it changes hands or starts. What
+/// fails again and again, or fits nowhere, is not waited for.
+fn is_changing(draft: &Draft, slot: &Slot) -> bool {
+    let starts = |task: &Arc<Task>| {
+        task.desired == Desired::Running && task.status.state >= TaskState::Assigned && !task.is_over()
+    };
+    let waits = || still_stopping(draft, slot).is_some_and(|until| until > draft.now());
+    slot.is_kept() && !slot.is_running() && (slot.live().any(starts) || waits())
 }
 
 fn start(draft: &mut Draft, task: &Task) {
     draft.change_task(task.id, |task| task.desired = Desired::Running);
 }
 
-fn shut_down(draft: &mut Draft, tasks: &[Arc<Task>]) {
+pub(super) fn shut_down<'t>(draft: &mut Draft, tasks: impl IntoIterator<Item = &'t Arc<Task>>) {
     for task in tasks {
         draft.change_task(task.id, |task| task.desired = Desired::Shutdown);
     }
@@ -157,15 +194,15 @@ fn shut_down(draft: &mut Draft, tasks: &[Arc<Task>]) {
 ///
 /// The bound is the task's own grace period and a minute more: a node that hangs does not keep the
 /// slot empty for ever. A node that is down is not waited for.
-fn still_stopping(store: &Store, slot: &Slot, successor: &Task) -> Option<Timestamp> {
+pub(super) fn still_stopping(store: &Store, slot: &Slot) -> Option<Timestamp> {
     let unreachable = |task: &Task| {
         let node = task.node_id.and_then(|id| store.node(id));
-        node.is_none_or(|node| node.status.state == skep_model::node::NodeState::Down)
+        node.is_none_or(|node| node.status.state == NodeState::Down)
     };
     let bound = |task: &Task| -> Duration { task.spec.container.stop_grace() + limits::OLD_TASK_WAIT_MAX };
     slot.tasks
         .iter()
-        .filter(|task| task.id != successor.id && !task.is_live() && !task.is_over() && !unreachable(task))
+        .filter(|task| !task.is_live() && !task.is_over() && !unreachable(task))
         .map(|task| task.meta.updated_at + bound(task))
         .max()
 }

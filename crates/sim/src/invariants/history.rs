@@ -39,5 +39,6 @@ fn limit(store: &Store, id: ServiceId) -> usize {
         return attempts as usize + 1;
     }
     let set = store.cluster().map_or(limits::TASK_HISTORY_DEFAULT, |cluster| cluster.spec.task_history_limit);
-    usize::try_from(set).unwrap_or(usize::MAX)
+    // The last task of a slot is no history: it tells that the slot need not run again.
+    usize::try_from(set).unwrap_or(usize::MAX).max(1)
 }

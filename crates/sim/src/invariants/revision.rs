@@ -31,6 +31,13 @@ impl Invariant for SlotsKeepTheirRevision {
 fn is_right(before: &Store, after: &Store, task: &Task) -> bool {
     let Some(service) = after.service(task.service_id) else { return false };
     let rollout = after.rollout(task.service_id);
+    let is_step = rollout.is_some_and(|rollout| {
+        rollout.revision == task.revision
+            && rollout.steps.get(&task.slot).is_some_and(|step| step.task_id == task.id)
+    });
+    if is_step {
+        return true;
+    }
     if slot_of(before, task).next().is_none() {
         let unproven = rollout
             .filter(|rollout| rollout.direction == Direction::Forward && rollout.phase != Phase::Completed)
@@ -42,12 +49,8 @@ fn is_right(before: &Store, after: &Store, task: &Task) -> bool {
             None => task.revision == service.revision,
         };
     }
-    let is_step = rollout.is_some_and(|rollout| {
-        rollout.revision == task.revision
-            && rollout.steps.get(&task.slot).is_some_and(|step| step.task_id == task.id)
-    });
     let goes_back = rollout.is_some_and(|rollout| rollout.direction == Direction::Back)
         && task.revision == service.revision;
     let had = slot_of(before, task).any(|other| other.is_live() && other.revision == task.revision);
-    is_step || goes_back || had
+    goes_back || had
 }

@@ -1,11 +1,9 @@
 //! Begins a rollout, takes up its next slots, and ends it.
 
-use std::sync::Arc;
-
 use skep_model::rollout::{Direction, Phase, Step};
 use skep_model::service::UpdateConfig;
 use skep_model::task::Desired;
-use skep_model::{Rollout, Service, Task, Timestamp};
+use skep_model::{Rollout, Service, Timestamp};
 
 use super::config_in_force;
 use crate::orchestrate::current::is_current;
@@ -33,6 +31,8 @@ pub fn advance(draft: &mut Draft, random: &mut Random, service: &Service) -> Opt
         draft.delete_rollout(service.id);
         return None;
     }
+    // Slots that were given up hold no lane; if their numbers are used again, they are other slots.
+    rollout.steps.retain(|number, step| step.failed || slots.iter().any(|slot| slot.number == *number));
     if rollout.slot_count == 0 {
         rollout.slot_count = outdated(draft, service, &rollout, &slots).len() as u64;
     }
@@ -96,28 +96,29 @@ fn outdated<'s>(store: &Store, service: &Service, rollout: &Rollout, slots: &'s 
     slots.iter().filter(is_due).collect()
 }
 
-/// A slot is outdated when its live task is, or when it has none and the last one is.
+/// A slot is outdated when its live task is, or when it has none and the one that ended last is.
 fn is_outdated(store: &Store, service: &Service, slot: &Slot) -> bool {
-    let current = |task: &Arc<Task>| is_current(store, service, task);
     let mut live = slot.live().peekable();
     if live.peek().is_none() {
-        return !slot.tasks.last().is_some_and(current);
+        let last = slot.tasks.iter().max_by_key(|task| (task.status.applied_at, task.meta.created_at));
+        return !last.is_some_and(|task| is_current(store, service, task));
     }
-    !live.all(current)
+    !live.all(|task| is_current(store, service, task))
 }
 
 /// Returns how many lanes are taken, and when the first of them becomes free by itself.
 ///
-/// A lane is taken until its slot is settled, the tasks it replaced are over, and the delay has passed.
+/// A lane is taken until its slot is settled, the tasks it replaced are over (or were waited for long
+/// enough), and the delay has passed.
 fn busy_lanes(
     draft: &Draft,
     rollout: &Rollout,
     slots: &[Slot],
     config: &UpdateConfig,
 ) -> (u64, Option<Timestamp>) {
-    let is_stopping = |number: u64| {
+    let stopping_until = |number: u64| {
         let slot = slots.iter().find(|slot| slot.number == number);
-        slot.is_some_and(|slot| slot.tasks.iter().any(|task| !task.is_live() && !task.is_over()))
+        slot.and_then(|slot| slot::still_stopping(draft, slot)).unwrap_or_default()
     };
     let (mut busy, mut wake_at) = (0, None);
     for (number, step) in &rollout.steps {
@@ -125,12 +126,10 @@ fn busy_lanes(
             busy += 1;
             continue;
         };
-        let free_at = settled_at + config.delay;
+        let free_at = (settled_at + config.delay).max(stopping_until(*number));
         if free_at > draft.now() {
             busy += 1;
             wake_at = earlier(wake_at, Some(free_at));
-        } else if is_stopping(*number) {
-            busy += 1;
         }
     }
     (busy, wake_at)

@@ -23,28 +23,24 @@ pub fn judge(draft: &mut Draft, id: ServiceId) -> Option<Timestamp> {
     let service = draft.service(id)?.clone();
     let config = config_in_force(&service, Some(&rollout));
     let mut judged = Rollout::clone(&rollout);
-    let mut failed_task = None;
-    for step in judged.steps.values_mut() {
-        if take_in(draft, step, config.monitor) {
-            failed_task = Some(step.task_id);
-        }
-    }
-    if let Some(task_id) = failed_task
+    judged.steps.values_mut().for_each(|step| take_in(draft, step, config.monitor));
+    let failed = judged.steps.values().filter(|step| step.failed);
+    if let Some(last) = failed.max_by_key(|step| step.settled_at).map(|step| step.task_id)
         && exceeds_ratio(&judged, &config)
     {
-        act(draft, &service, judged, &config, task_id);
+        act(draft, &service, judged, &config, last);
     } else if judged != *rollout {
         draft.put_rollout(judged);
     }
     None
 }
 
-/// Brings one step up to date. Returns whether it failed just now.
-fn take_in(store: &Store, step: &mut Step, monitor: Duration) -> bool {
+/// Brings one step up to date.
+fn take_in(store: &Store, step: &mut Step, monitor: Duration) {
     let Some(task) = store.task(step.task_id) else {
         // Scaled down, or reaped long after it was judged.
         step.settled_at.get_or_insert(Timestamp::default());
-        return false;
+        return;
     };
     let at = task.status.applied_at;
     match task.status.state {
@@ -59,13 +55,9 @@ fn take_in(store: &Store, step: &mut Step, monitor: Duration) -> bool {
         _ => {
             let in_time = step.settled_at.is_none_or(|settled_at| at <= settled_at + monitor);
             step.settled_at.get_or_insert(at);
-            if in_time && !step.failed {
-                step.failed = true;
-                return true;
-            }
+            step.failed |= in_time;
         }
     }
-    false
 }
 
 fn exceeds_ratio(rollout: &Rollout, config: &UpdateConfig) -> bool {
