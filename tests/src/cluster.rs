@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::daemon::Daemon;
 use crate::docker::Docker;
@@ -72,14 +72,12 @@ impl Cluster {
 
     /// Waits until `count` tasks of a service run.
     pub fn running(&mut self, service: &str, count: usize) -> Result<Vec<Task>> {
-        self.engine.wait_running(service, count, PATIENCE, |_| true).with_context(|| self.daemon.log_tail())
+        self.engine.wait_running(service, count, PATIENCE, |_| true)
     }
 
     /// Waits until `count` tasks of a service run with this tag of its image.
     pub fn running_tag(&mut self, service: &str, count: usize, tag: &str) -> Result<Vec<Task>> {
-        self.engine
-            .wait_running(service, count, PATIENCE, |task| task.tag() == tag)
-            .with_context(|| self.daemon.log_tail())
+        self.engine.wait_running(service, count, PATIENCE, |task| task.tag() == tag)
     }
 
     /// Waits until one task of a service is in a state; returns it.

@@ -136,8 +136,7 @@ pub fn binary() -> Result<PathBuf> {
 fn arguments(sandbox: &Sandbox, flags: &[&str]) -> (Vec<String>, PathBuf) {
     let folder = sandbox.folder();
     let socket = folder.join("skep.sock");
-    let mut arguments = vec![
-        "daemon".to_owned(),
+    let defaults = [
         format!("--data-root={}", folder.join("data").display()),
         format!("--exec-root={}", folder.join("run").display()),
         format!("--host=unix://{}", socket.display()),
@@ -145,6 +144,14 @@ fn arguments(sandbox: &Sandbox, flags: &[&str]) -> (Vec<String>, PathBuf) {
         format!("--cgroup-parent=/{}", sandbox.name()),
         "--log-level=debug".to_owned(),
     ];
+    // A flag of the caller replaces the one of the same name; `--host` may be given more than once.
+    let name = |flag: &str| flag.split('=').next().unwrap_or_default().to_owned();
+    let replaced = |default: &String| {
+        let default = name(default);
+        default != "--host" && flags.iter().any(|flag| name(flag) == default)
+    };
+    let mut arguments = vec!["daemon".to_owned()];
+    arguments.extend(defaults.into_iter().filter(|default| !replaced(default)));
     arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));
     (arguments, socket)
 }

@@ -35,8 +35,10 @@ pub enum Endpoint {
 pub struct Http {
     runtime: Runtime,
     endpoint: Endpoint,
-    connection: Option<SendRequest<Full<Bytes>>>,
+    connection: Option<Connection>,
 }
+
+type Connection = SendRequest<Full<Bytes>>;
 
 /// A whole answer.
 #[derive(Debug)]
@@ -75,15 +77,19 @@ impl Http {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::new(Bytes::copy_from_slice(body))).context("not a valid request")?;
-        let what = || format!("{method} {path}");
-        let (endpoint, connection) =
-            (&self.endpoint, self.connection.take().filter(|open| !open.is_closed()));
-        let exchange = exchange(endpoint, connection, request);
-        let (connection, response) = self
-            .runtime
-            .block_on(async { tokio::time::timeout(LIMIT, exchange).await })
-            .with_context(|| format!("{} took longer than {LIMIT:?}", what()))?
-            .with_context(what)?;
+        // A connection that was kept may belong to a daemon that a test has killed since.
+        if let Some(kept) = self.connection.take()
+            && let Ok(response) = self.exchange(Some(kept), request.clone())
+        {
+            return Ok(response);
+        }
+        self.exchange(None, request).with_context(|| format!("{method} {path}"))
+    }
+
+    fn exchange(&mut self, kept: Option<Connection>, request: Request<Full<Bytes>>) -> Result<Response> {
+        let exchange = exchange(&self.endpoint, kept, request);
+        let outcome = self.runtime.block_on(async { tokio::time::timeout(LIMIT, exchange).await });
+        let (connection, response) = outcome.with_context(|| format!("no answer within {LIMIT:?}"))??;
         self.connection = Some(connection);
         Ok(response)
     }
@@ -119,14 +125,12 @@ impl Response {
     }
 }
 
-type Exchanged = (SendRequest<Full<Bytes>>, Response);
-
 async fn exchange(
     endpoint: &Endpoint,
-    connection: Option<SendRequest<Full<Bytes>>>,
+    kept: Option<Connection>,
     request: Request<Full<Bytes>>,
-) -> Result<Exchanged> {
-    let mut connection = match connection {
+) -> Result<(Connection, Response)> {
+    let mut connection = match kept {
         Some(open) => open,
         None => connect(endpoint).await?,
     };
@@ -146,7 +150,7 @@ async fn exchange(
     Ok((connection, response))
 }
 
-async fn connect(endpoint: &Endpoint) -> Result<SendRequest<Full<Bytes>>> {
+async fn connect(endpoint: &Endpoint) -> Result<Connection> {
     match endpoint {
         Endpoint::Unix(path) => {
             let stream = UnixStream::connect(path).await;
@@ -159,7 +163,7 @@ async fn connect(endpoint: &Endpoint) -> Result<SendRequest<Full<Bytes>>> {
     }
 }
 
-async fn open<S>(stream: S) -> Result<SendRequest<Full<Bytes>>>
+async fn open<S>(stream: S) -> Result<Connection>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {

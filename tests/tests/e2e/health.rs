@@ -14,7 +14,7 @@ const FLAGS: [&str; 8] = [
     "--health-retries",
     "3",
     "--health-start-period",
-    "60s",
+    "10m",
 ];
 
 struct Hive {
