@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! daemon (async, many threads)                      shim (one per container, one thread)
-//! Runtime::create --spawn, report pipe-->           create: overlay, OCI runtime, devices
+//! Runtime::create --nursery, report pipe-->         create: overlay, OCI runtime, devices
 //! Handle::start, exec --unix socket-->              serve: output -> JSON log, children, requests
 //! Handle::signal --pidfd--> container               exit.json, then its own end
 //! Handle::wait <--pidfd of the shim--
@@ -25,6 +25,7 @@ mod exit;
 mod files;
 mod handle;
 pub mod logs;
+mod nursery;
 mod paths;
 pub mod probe;
 mod protocol;
@@ -35,7 +36,6 @@ mod spec;
 mod sys;
 
 use std::ffi::OsString;
-use std::path::Path;
 use std::process::ExitCode;
 
 pub use adopt::{Adopted, State};
@@ -53,7 +53,7 @@ pub use exit::Exit;
 pub use handle::Handle;
 pub use runtime::{Options, Runtime};
 
-/// The hidden command: `skep shim <bundle-dir>`.
+/// The hidden command: `skep shim <cgroup>`, with a socket of the daemon as its standard input.
 pub(crate) const SHIM_COMMAND: &str = "shim";
 
 /// Returns whether this process was started to be a shim. `args` are those of the process, its own name first.
@@ -61,11 +61,12 @@ pub fn is_shim(args: &[OsString]) -> bool {
     args.get(1).is_some_and(|command| command == SHIM_COMMAND)
 }
 
-/// Runs the shim. Must be called before the process has a second thread; returns when the container has ended.
+/// Runs the nursery of shims. Must be called before the process has a second thread; returns when the daemon has ended.
+/// The shims themselves are forks, and end inside.
 pub fn shim_main(args: &[OsString]) -> ExitCode {
-    let [_, _, directory] = args else {
-        eprintln!("skep shim: expected the directory of a bundle; this command is for the daemon only");
+    let Some(cgroup) = args.get(2).and_then(|cgroup| cgroup.to_str()).filter(|_| args.len() == 3) else {
+        eprintln!("skep shim: expected a cgroup and a socket; this command is for the daemon only");
         return ExitCode::FAILURE;
     };
-    ExitCode::from(shim::main(Path::new(directory)))
+    ExitCode::from(shim::main(cgroup))
 }

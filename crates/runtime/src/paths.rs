@@ -36,8 +36,8 @@ pub(crate) struct Bundle {
     pub state: PathBuf,
     /// The container's cgroup, absolute below each hierarchy's root.
     pub cgroup: String,
-    /// The cgroup of all shims.
-    pub cgroup_shims: String,
+    /// The parent of that.
+    pub cgroup_parent: String,
     /// Where compiled system call filters are kept.
     pub filters: PathBuf,
     /// An external OCI runtime in place of libcontainer.

@@ -4,7 +4,7 @@
 //! only ever adds: an unknown field is ignored, an unknown request is refused with a sentence.
 //!
 //! ```text
-//! daemon -> shim   spawn `skep shim <bundle>`; stdin is the locked lock file, stdout the report pipe
+//! daemon -> shim   a fork of the nursery, given the bundle, the locked lock file and the report pipe
 //! shim -> daemon   Report, once, on that pipe
 //! daemon -> shim   Request on the socket, with the descriptors of an exec attached; one per connection
 //! shim -> daemon   Reply; two of them for an exec

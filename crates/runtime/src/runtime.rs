@@ -8,7 +8,6 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ use crate::container::{Container, Mount, is_valid_id};
 use crate::error::{CreateError, OpenError, PurgeError};
 use crate::files::{Durability, read_json, remove_tree, write_json};
 use crate::handle::Handle;
+use crate::nursery::{Birth, Nursery};
 use crate::paths::{BUNDLE_VERSION, Bundle, Paths};
 use crate::protocol::{LINE_BYTES_MAX, Line, Report, ShimRecord};
 use crate::sys::process::send_signal;
@@ -55,8 +55,7 @@ pub(crate) struct Inner {
     pub hierarchies: Hierarchies,
     cgroup_parent: String,
     oci_runtime: Option<PathBuf>,
-    /// The read-only copy of our binary.
-    program: PathBuf,
+    nursery: Nursery,
 }
 
 impl Runtime {
@@ -81,7 +80,8 @@ impl Runtime {
         let hierarchies = Hierarchies::detect().map_err(OpenError::Cgroup)?;
         hierarchies.prepare(&cgroup_parent).map_err(OpenError::Cgroup)?;
         let program = binary::install(&paths.bin(), shim_binary.as_deref()).map_err(OpenError::Binary)?;
-        let inner = Inner { paths, hierarchies, cgroup_parent, oci_runtime, program };
+        let nursery = Nursery::new(program, format!("{cgroup_parent}/shims"));
+        let inner = Inner { paths, hierarchies, cgroup_parent, oci_runtime, nursery };
         Ok(Runtime { inner: Arc::new(inner) })
     }
 
@@ -153,7 +153,7 @@ impl Inner {
                 container: container.clone(),
                 state: state.root().to_owned(),
                 cgroup: self.cgroup(id),
-                cgroup_shims: format!("{}/shims", self.cgroup_parent),
+                cgroup_parent: self.cgroup_parent.clone(),
                 filters: self.paths.filters(),
                 oci_runtime: self.oci_runtime.clone(),
             };
@@ -161,12 +161,9 @@ impl Inner {
             let lock = File::create(state.lock())?;
             rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
             let (report, report_write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-            let mut command = Command::new(&self.program);
-            command.arg(crate::SHIM_COMMAND).arg(paths.root()).env_clear();
-            command.stdin(lock).stdout(report_write).stderr(File::create(state.complaints())?);
-            // The process we start ends as soon as it has made the shim.
-            let mut starter = command.spawn()?;
-            starter.wait()?;
+            let complaints = File::create(state.complaints())?;
+            let bundle = paths.root().to_owned();
+            self.nursery.bear(&Birth { bundle, lock, report: report_write, complaints })?;
             Ok(report)
         };
         launch().map_err(|source| {
@@ -201,6 +198,7 @@ impl Inner {
     }
 
     fn remove_all(&self, force: bool) -> Result<(), PurgeError> {
+        self.nursery.end();
         binary::remove_all(&self.paths.bin(), force).map_err(PurgeError::Binary)?;
         self.hierarchies.remove(&self.cgroup_parent).map_err(PurgeError::Cgroup)?;
         if force {

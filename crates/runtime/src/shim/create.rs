@@ -114,7 +114,6 @@ impl Setting {
         let staged =
             stage_binds(&container.mounts, &self.paths).map_err(|error| Failure::retryable(&error))?;
         let plan = self.plan(&rootfs)?;
-        let parent = Path::new(&self.bundle.cgroup_shims).parent().unwrap_or(Path::new("/"));
         let inputs = Inputs {
             container,
             plan: &plan,
@@ -122,7 +121,7 @@ impl Setting {
             staged: &staged,
             hierarchies: &self.hierarchies,
             cgroup: &self.bundle.cgroup,
-            cgroup_parent: &parent.display().to_string(),
+            cgroup_parent: &self.bundle.cgroup_parent,
             confinement: match self.bundle.oci_runtime {
                 Some(_) => Confinement::ByRuntime,
                 None => Confinement::ByHook,

@@ -1,11 +1,11 @@
 //! The process beside each container: parent of its first process, holder of its output and of its exit code.
 //!
 //! ```text
-//! daemon --spawn--> skep shim <bundle> --fork--> the shim (own session, PPID 1, own cgroup, one thread, no async runtime)
-//!                                                  `--OCI runtime--> the container's first process
+//! daemon --spawn once--> nursery --fork--> the shim (own session, PPID 1, shims' cgroup, one thread, no async runtime)
+//!                                            `--OCI runtime--> the container's first process
 //! ```
 //!
-//! It outlives the daemon, and nothing in it waits for one. `create` builds the container, `serve` is its life, `exec`
+//! It outlives the daemon, and nothing in it waits for one. `nursery` forks it, `create` builds the container, `serve` is its life, `exec`
 //! runs commands; `oci` is the seam to libcontainer and runc.
 
 mod client;
@@ -15,6 +15,7 @@ mod create;
 mod exec;
 mod launch;
 mod libcontainer;
+mod nursery;
 mod oci;
 mod rootfs;
 mod runc;
@@ -24,7 +25,7 @@ mod stdio;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use self::create::Setting;
 use self::serve::Serve;
@@ -32,53 +33,55 @@ use crate::cgroup::Hierarchies;
 use crate::files::{chain, read_json, remove_tree};
 use crate::paths::{BUNDLE_VERSION, Bundle, BundlePaths, StatePaths};
 use crate::protocol::{Failure, Line, PROTOCOL, Report, ShimRecord, boot_id};
-use crate::sys::process::{Fork, Identity, close_from, exit_now, fork, lift, redirect};
+use crate::sys::process::{Identity, redirect};
 
 /// Exit code of a shim that could not do its work; the reason is in the report or in `shim.log`.
 const FAILED: u8 = 1;
 
-/// Descriptors inherited from the daemon.
+/// Descriptors from the daemon.
 struct Inherited {
-    /// The report pipe.
-    report: OwnedFd,
     /// The lock file; the lock lasts as long as any process has this description open.
     lock: OwnedFd,
+    /// The report pipe.
+    report: OwnedFd,
+    /// `shim.log`, which becomes standard error.
+    complaints: OwnedFd,
 }
 
-/// Runs the shim of the bundle in `directory`; returns its exit code.
-pub(crate) fn main(directory: &Path) -> u8 {
-    let inherited = match detach() {
-        Ok(inherited) => inherited,
-        // Standard error is still `shim.log`.
-        Err(error) => return complain("cannot detach from the daemon", &error),
+/// Runs the nursery of shims, and in its forks the shims; returns the exit code.
+pub(crate) fn main(cgroup: &str) -> u8 {
+    match nursery::run(cgroup) {
+        Ok(()) => 0,
+        Err(error) => complain("the shims' nursery gives up", &*error),
+    }
+}
+
+fn complain(what: &str, error: &dyn std::error::Error) -> u8 {
+    eprintln!("skep: {what}: {}", chain(error));
+    FAILED
+}
+
+/// The life of a newborn shim; returns its exit code.
+fn live(bundle: PathBuf, inherited: Inherited) -> u8 {
+    let Inherited { lock, report, complaints } = inherited;
+    let code = match detach(&bundle, complaints) {
+        Ok(()) => run(&BundlePaths(bundle), report),
+        Err(error) => complain("a shim cannot detach from the nursery", &error),
     };
-    complaints::collect();
-    let lock = inherited.lock;
-    let code = run(&BundlePaths(directory.to_owned()), inherited.report);
     drop(lock);
     code
 }
 
-fn complain(what: &str, error: &dyn std::error::Error) -> u8 {
-    eprintln!("{what}: {}", chain(error));
-    FAILED
-}
-
-/// Becomes a process of its own: no descriptor but the three it was given, own session, no parent but init (R1, R2).
-fn detach() -> io::Result<Inherited> {
-    close_from(3)?;
-    let inherited = Inherited { report: lift(1)?, lock: lift(0)? };
-    let null: OwnedFd = File::options().read(true).write(true).open("/dev/null")?.into();
-    redirect(&null, 0)?;
-    redirect(&null, 1)?;
+/// Becomes a process of its own: own session, own name, heir of everything that the container leaves behind.
+fn detach(bundle: &Path, complaints: OwnedFd) -> io::Result<()> {
+    redirect(&complaints, 2)?;
     rustix::process::setsid()?;
-    if let Fork::Parent(_) = fork()? {
-        exit_now(0);
-    }
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-    std::env::set_current_dir("/")?;
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-    Ok(inherited)
+    let id = bundle.file_name().map(|id| id.to_string_lossy().into_owned()).unwrap_or_default();
+    // The kernel keeps 15 bytes of it.
+    rustix::thread::set_name(&std::ffi::CString::new(format!("skep-{id}"))?)?;
+    complaints::collect();
+    Ok(())
 }
 
 fn run(paths: &BundlePaths, report: OwnedFd) -> u8 {
@@ -110,7 +113,7 @@ fn run(paths: &BundlePaths, report: OwnedFd) -> u8 {
     }
 }
 
-/// Reads the bundle, leaves the daemon's cgroup and says who this process is.
+/// Reads the bundle and says who this process is.
 fn open(paths: &BundlePaths) -> Result<(Setting, ShimRecord), Failure> {
     let bundle: Bundle = read_json(&paths.bundle())
         .and_then(|bundle| bundle.ok_or_else(|| io::ErrorKind::NotFound.into()))
@@ -125,7 +128,6 @@ fn open(paths: &BundlePaths) -> Result<(Setting, ShimRecord), Failure> {
         });
     }
     let hierarchies = Hierarchies::detect().map_err(|error| Failure::retryable(&error))?;
-    hierarchies.join(&bundle.cgroup_shims).map_err(|error| Failure::retryable(&error))?;
     let identify = || -> io::Result<ShimRecord> {
         let shim = Identity::of(std::process::id() as i32)?;
         Ok(ShimRecord { protocol: PROTOCOL, boot: boot_id()?, shim, init: None, started_at: None })
