@@ -5,8 +5,8 @@
 //! machine is left as it was. Each claim is checked, not only shown: the exit code is 0 when all of them held.
 //! `demo skep` types `skep` in place of `docker`.
 
-use std::io::Write;
-use std::process::ExitStatus;
+use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
+use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -169,7 +169,12 @@ impl Demo {
     fn types(&self, words: &[&str]) -> Result<ExitStatus> {
         println!("\n$ {} {}", self.typed, words.join(" "));
         std::io::stdout().flush().context("cannot write to the terminal")?;
-        let mut child = self.client.command(words).spawn().context("cannot start the client")?;
+        let mut command = self.client.command(words);
+        if !std::io::stdout().is_terminal() {
+            command.stdout(Stdio::piped());
+        }
+        let mut child = command.spawn().context("cannot start the client")?;
+        let printer = child.stdout.take().map(|output| std::thread::spawn(move || print_changes(output)));
         let ended = wait_for("the client to end", COMMAND_LIMIT, || {
             Ok(match child.try_wait().context("cannot wait for the client")? {
                 Some(status) => Look::Done(status),
@@ -178,6 +183,9 @@ impl Demo {
         });
         if ended.is_err() {
             child.kill().and_then(|()| child.wait()).context("cannot end the client")?;
+        }
+        if let Some(printer) = printer {
+            printer.join().expect("printing does not panic")?;
         }
         ended
     }
@@ -207,6 +215,19 @@ impl Demo {
         let tasks = self.cluster.running("redis", 3)?;
         Ok(tasks.into_iter().map(|task| (task.id, task.process)).collect())
     }
+}
+
+/// Prints each line once: away from a terminal, docker's client repeats its progress five times a second.
+fn print_changes(output: impl Read) -> Result<()> {
+    let mut last = String::new();
+    for line in BufReader::new(output).lines() {
+        let line = line.context("cannot read what the client prints")?;
+        if line != last || line.is_empty() {
+            println!("{line}");
+        }
+        last = line;
+    }
+    Ok(())
 }
 
 /// Says what comes next, set off from what the commands print.
