@@ -21,6 +21,6 @@ mod signal;
 pub use credentials::read as credentials;
 pub use describe::{describe, hostname};
 pub use engine::logs::{LogQuery, LogRecord, LogSource};
-pub use engine::{Config, ContainerView, Engine, EngineError, chain};
+pub use engine::{Config, ContainerEvent, ContainerView, Engine, EngineError, Happened, chain};
 pub use record::ContainerRecord;
 pub use run::{Link, run};

@@ -3,6 +3,7 @@
 
 mod authority;
 mod backend;
+mod container_events;
 mod daemon;
 mod host;
 mod manager;

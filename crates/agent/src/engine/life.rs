@@ -23,15 +23,16 @@ impl Life {
             State::Running { pid, started_at } => {
                 (life.pid, life.started_at) = (*pid, Some(timestamp(*started_at)));
             }
-            State::Exited(ended) => life.ended(ended),
+            State::Exited(ended) => drop(life.end(ended)),
         }
         life
     }
 
-    pub fn ended(&mut self, ended: &skep_runtime::Exit) {
-        if self.ended.is_none() {
-            self.ended = Some((exit(ended), timestamp(ended.at)));
-        }
+    /// Notes how it ended; returns whether that is news.
+    pub fn end(&mut self, ended: &skep_runtime::Exit) -> bool {
+        let is_news = self.ended.is_none();
+        self.ended.get_or_insert_with(|| (exit(ended), timestamp(ended.at)));
+        is_news
     }
 
     /// Returns what the worker must know of it.

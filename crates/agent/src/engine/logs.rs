@@ -113,7 +113,7 @@ impl Engine {
 fn watch_end(known: Known) -> (AbortOnDropHandle<()>, watch::Receiver<bool>) {
     let (set, ended) = watch::channel(false);
     let watching = tokio::spawn(async move {
-        known.wait().await;
+        known.handle.wait().await;
         set.send_replace(true);
     });
     (AbortOnDropHandle::new(watching), ended)

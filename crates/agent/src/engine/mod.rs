@@ -4,6 +4,7 @@
 //! effects of [`skep_core::worker::Effect`], one each; they may be called again after a failure, and
 //! what a failed one began it also ended.
 
+mod events;
 mod life;
 pub mod logs;
 mod prepare;
@@ -13,18 +14,20 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use skep_core::worker::Exit;
 use skep_model::{Task, TaskId, Timestamp};
 use skep_net::addresses::Pool;
 use skep_runtime::{Exec, ExecLimits, Handle, Runtime};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, broadcast, watch};
 
 use crate::container;
 use crate::image;
 use crate::record::{ContainerRecord, RecordError, Records};
 use crate::signal;
+use events::Events;
+pub use events::{ContainerEvent, Happened};
 use life::Life;
 pub(crate) use recover::timestamp;
 
@@ -90,6 +93,7 @@ pub struct Engine {
     containers: Mutex<BTreeMap<TaskId, Known>>,
     /// Counts the containers that came or went, so that one that is not there yet can be awaited.
     comings: watch::Sender<u64>,
+    events: Events,
     preparations: Semaphore,
 }
 
@@ -104,14 +108,6 @@ struct Known {
 impl Known {
     fn life(&self) -> MutexGuard<'_, Life> {
         self.life.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits for the end of the process and remembers it.
-    async fn wait(&self) -> Exit {
-        let ended = self.handle.wait().await;
-        let mut life = self.life();
-        life.ended(&ended);
-        exit(&ended)
     }
 }
 
@@ -156,6 +152,7 @@ impl Engine {
             records,
             containers: Mutex::default(),
             comings: watch::channel(0).0,
+            events: Events::default(),
             preparations: Semaphore::new(PREPARATIONS_MAX),
         };
         engine.recover().await?;
@@ -178,6 +175,11 @@ impl Engine {
     /// Returns the tasks kept.
     pub fn remembered(&self) -> Result<Vec<Arc<Task>>, EngineError> {
         Ok(self.records.tasks()?)
+    }
+
+    /// Follows what happens to containers from now on.
+    pub fn events(&self) -> broadcast::Receiver<ContainerEvent> {
+        self.events.listen()
     }
 
     fn known(&self) -> MutexGuard<'_, BTreeMap<TaskId, Known>> {
@@ -206,7 +208,9 @@ impl Engine {
     pub async fn start(&self, id: TaskId) -> Result<i32, EngineError> {
         let known = self.find(id)?;
         let started_at = known.handle.start().await?;
-        known.life().started_at.get_or_insert(timestamp(started_at));
+        let started_at = timestamp(started_at);
+        known.life().started_at.get_or_insert(started_at);
+        self.events.tell(Happened::Started, &known.record, started_at);
         Ok(known.handle.pid().unwrap_or_default())
     }
 
@@ -215,12 +219,27 @@ impl Engine {
         let known = self.find(id)?;
         let name = if signal.is_empty() { known.record.stop_signal.as_str() } else { signal };
         known.handle.stop(signal::number(name), grace).await?;
-        Ok(known.wait().await)
+        Ok(self.ended(&known).await)
     }
 
     /// Waits for the end of the container's process.
     pub async fn wait(&self, id: TaskId) -> Result<Exit, EngineError> {
-        Ok(self.find(id)?.wait().await)
+        let known = self.find(id)?;
+        Ok(self.ended(&known).await)
+    }
+
+    /// Waits for the end of a container's process; remembers it, and tells of it once.
+    async fn ended(&self, known: &Known) -> Exit {
+        let ended = known.handle.wait().await;
+        let exit = exit(&ended);
+        if known.life().end(&ended) {
+            let at = timestamp(ended.at);
+            if exit.oom_killed {
+                self.events.tell(Happened::OutOfMemory, &known.record, at);
+            }
+            self.events.tell(Happened::Died { exit_code: exit.code }, &known.record, at);
+        }
+        exit
     }
 
     /// Runs a health check. Its failure to run counts as a failed check.
@@ -256,6 +275,7 @@ impl Engine {
         remove_dir(&self.task_dir(id))?;
         self.records.delete_container(id)?;
         self.set_known(id, None);
+        self.events.tell(Happened::Destroyed, &known.record, timestamp(SystemTime::now()));
         Ok(())
     }
 

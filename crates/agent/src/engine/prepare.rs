@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use skep_model::Task;
 use skep_model::template::Healthcheck;
@@ -12,7 +13,7 @@ use skep_net::resolv;
 use skep_runtime::EtcFiles;
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, EngineError, Known, chain};
+use super::{Engine, EngineError, Happened, Known, chain, timestamp};
 use crate::container::{self, Prepared, SpecError};
 use crate::credentials;
 use crate::image::{self, Platform, Reference};
@@ -79,6 +80,7 @@ impl Engine {
             Ok(handle) => {
                 let known = Known { handle, record: record.clone(), life: Arc::default() };
                 self.set_known(task.id, Some(known));
+                self.events.tell(Happened::Created, &record, timestamp(SystemTime::now()));
                 Ok(Ready {
                     container_id: record.container_id.clone(),
                     image_health: record.image_health.clone(),

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::backend::Daemon;
+use crate::container_events;
 use crate::host;
 use crate::membership::{Membership, MembershipError};
 use options::{Flags, LogLevel, Settings, SettingsError};
@@ -104,6 +105,7 @@ async fn run(settings: Settings) -> Result<(), DaemonError> {
     let engine = Engine::open(engine_config(&settings)).await?;
     let engine_id = host::engine_id(&settings.data_root)?;
     let (changes, _) = broadcast::channel(CHANGES_MAX);
+    tokio::spawn(container_events::forward(engine.clone(), changes.clone()));
     let description = skep_agent::describe(env!("CARGO_PKG_VERSION"), settings.labels.clone());
     let membership =
         Membership::open(&settings.data_root, engine.clone(), description, changes.clone()).await?;
