@@ -110,12 +110,11 @@ impl Handle {
     pub async fn start(&self) -> Result<SystemTime, StartError> {
         let failed = |source| StartError::Shim { id: self.id().to_owned(), source };
         let socket = self.socket();
+        // Before the request: if this call is dropped, the program may run all the same, and must be stopped gently.
+        self.shared.is_started.store(true, Ordering::Release);
         let reply = tokio::time::timeout(START_WAIT_MAX, shim_client::call(&socket, Request::Start)).await;
         match reply.unwrap_or_else(|elapsed| Err(elapsed.into())).map_err(failed)? {
-            Reply::Started(at) => {
-                self.shared.is_started.store(true, Ordering::Release);
-                Ok(at)
-            }
+            Reply::Started(at) => Ok(at),
             Reply::Refused(failure) if failure.fatal => Err(StartError::Refused(failure.message)),
             Reply::Refused(failure) => Err(StartError::Failed(failure.message)),
             Reply::ExecStarted | Reply::ExecEnded(_) => Err(failed(io::ErrorKind::InvalidData.into())),

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! daemon -> shim   a fork of the nursery, given the bundle, the locked lock file and the report pipe
-//! shim -> daemon   Report, once, on that pipe
+//! shim -> daemon   two Reports on that pipe: Born, then the outcome
 //! daemon -> shim   Request on the socket, with the descriptors of an exec attached; one per connection
 //! shim -> daemon   Reply; two of them for an exec
 //! ```
@@ -60,9 +60,10 @@ impl Failure {
     }
 }
 
-/// The outcome of a creation.
+/// What a shim tells on the report pipe: that it is born, then the outcome of the creation.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Report {
+    Born(ShimRecord),
     Created(ShimRecord),
     Failed(Failure),
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::fs::FlockOperation;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, BufReader};
 
 use crate::binary;
 use crate::cgroup::Hierarchies;
@@ -24,6 +24,7 @@ use crate::nursery::{Birth, Nursery};
 use crate::paths::{BUNDLE_VERSION, Bundle, Paths};
 use crate::protocol::{LINE_BYTES_MAX, Line, Report, ShimRecord};
 use crate::sys::process::send_signal;
+use crate::sys::watch;
 
 /// How long a creation may take: an overlay of many layers on a busy disk needs seconds, never this.
 const CREATE_WAIT_MAX: Duration = Duration::from_secs(60);
@@ -93,11 +94,14 @@ impl Runtime {
         let id = container.id.clone();
         let report = blocking(move || inner.launch(&container)).await??;
         // From here on the shim knows what to do if this future is dropped: its report finds no reader.
-        let outcome = tokio::time::timeout(CREATE_WAIT_MAX, read_report(report)).await;
+        let outcome = tokio::time::timeout(CREATE_WAIT_MAX, read_outcome(report)).await;
         let result = match outcome {
             Ok(Ok(Report::Created(record))) => return Handle::from_record(self, &id, &record),
             Ok(Ok(Report::Failed(failure))) if failure.fatal => Err(CreateError::Refused(failure.message)),
             Ok(Ok(Report::Failed(failure))) => Err(CreateError::Failed(failure.message)),
+            Ok(Ok(Report::Born(_))) => {
+                Err(CreateError::Report { id: id.clone(), source: io::ErrorKind::InvalidData.into() })
+            }
             Ok(Err(source)) => Err(CreateError::Report { id: id.clone(), source }),
             Err(_) => Err(CreateError::Timeout(CREATE_WAIT_MAX)),
         };
@@ -236,10 +240,27 @@ fn check(container: &Container) -> Result<(), CreateError> {
     Ok(())
 }
 
-async fn read_report(report: OwnedFd) -> io::Result<Report> {
+/// Reads the outcome of a creation, or notices that the shim was killed: the pipe alone would not tell, because the
+/// container's first process has a copy of it.
+async fn read_outcome(report: OwnedFd) -> io::Result<Report> {
     let report = tokio::net::unix::pipe::Receiver::from_owned_fd(report)?;
+    let mut report = BufReader::new(report.take(2 * LINE_BYTES_MAX as u64));
+    let record = match read_report(&mut report).await? {
+        Report::Born(record) => record,
+        outcome => return Ok(outcome),
+    };
+    let Some(shim) = record.shim.open()? else { return read_report(&mut report).await };
+    let shim = watch(shim)?;
+    tokio::select! {
+        biased;
+        outcome = read_report(&mut report) => outcome,
+        _ = shim.readable() => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the shim was killed")),
+    }
+}
+
+async fn read_report(report: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Report> {
     let mut line = Vec::new();
-    BufReader::new(report.take(LINE_BYTES_MAX as u64)).read_until(b'\n', &mut line).await?;
+    report.read_until(b'\n', &mut line).await?;
     if line.is_empty() {
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the shim ended without a word"));
     }

@@ -11,6 +11,7 @@ use std::time::SystemTime;
 
 use thiserror::Error;
 use tokio::sync::watch;
+use tokio::task::{JoinError, JoinHandle};
 
 use super::files::{inode, open_all, successor};
 use super::follow::Watch;
@@ -61,11 +62,13 @@ pub struct Query {
 pub struct Reader {
     path: PathBuf,
     query: Query,
-    /// Absent only while a blocking thread has it.
     scan: Option<Scan>,
+    /// A chunk being read, which has `scan` with it. Kept here so that a dropped call loses nothing.
+    reading: Option<JoinHandle<io::Result<(Scan, Option<Vec<Record>>)>>>,
     ready: VecDeque<Record>,
     watch: Option<Watch>,
-    ended: bool,
+    /// The container had ended before the last chunk was read, so that the next end of the file is the last.
+    is_last: bool,
 }
 
 impl Reader {
@@ -80,12 +83,12 @@ impl Reader {
             None => None,
         };
         let (scanned, tail) = (path.clone(), query.tail);
-        let scan = blocking(&path, move || Scan::open(&scanned, tail)).await?;
-        Ok(Reader { path, query, scan: Some(scan), ready: VecDeque::new(), watch, ended: false })
+        let scan = joined(tokio::task::spawn_blocking(move || Scan::open(&scanned, tail)).await);
+        let scan = Some(scan.map_err(|source| LogError::Read { path: path.clone(), source })?);
+        Ok(Reader { path, query, scan, reading: None, ready: VecDeque::new(), watch, is_last: false })
     }
 
-    /// Returns the next record, or `None` at the end. Dropping the future loses nothing but the call itself, unless a chunk
-    /// was being read; then the reader ends.
+    /// Returns the next record, or `None` at the end. A dropped call loses nothing.
     pub async fn next(&mut self) -> Result<Option<Record>, LogError> {
         loop {
             while let Some(record) = self.ready.pop_front() {
@@ -93,34 +96,39 @@ impl Reader {
                     continue;
                 }
                 if self.query.until.is_some_and(|until| record.time > until) {
-                    self.ended = true;
+                    self.scan = None;
+                    self.ready.clear();
                     return Ok(None);
                 }
                 return Ok(Some(record));
             }
-            // Asked before the read: what was written before the end is read after it.
-            let is_last = self
-                .query
-                .follow
-                .as_ref()
-                .is_none_or(|ended| *ended.borrow() || ended.has_changed().is_err());
-            let Some(mut scan) = self.scan.take().filter(|_| !self.ended) else { return Ok(None) };
-            let follow = self.query.follow.is_some();
-            let (scan, chunk) = blocking(&self.path, move || {
-                let chunk = scan.chunk(follow)?;
-                Ok((scan, chunk))
-            })
-            .await?;
-            self.scan = Some(scan);
-            match chunk {
+            match self.chunk().await? {
                 Some(records) => self.ready.extend(records),
-                None if is_last => {
-                    self.ended = true;
-                    return Ok(None);
-                }
+                None if self.scan.is_none() => return Ok(None),
+                None if self.is_last => self.scan = None,
                 None => self.wait().await?,
             }
         }
+    }
+
+    /// Reads the next records; `None` if there are no more now, or if this reader is done.
+    async fn chunk(&mut self) -> Result<Option<Vec<Record>>, LogError> {
+        if let Some(mut scan) = self.scan.take() {
+            // Asked before the read: what was written before the end is read after it.
+            let follow = self.query.follow.as_ref();
+            self.is_last = follow.is_none_or(|ended| *ended.borrow() || ended.has_changed().is_err());
+            let follow = follow.is_some();
+            self.reading = Some(tokio::task::spawn_blocking(move || {
+                let chunk = scan.chunk(follow)?;
+                Ok((scan, chunk))
+            }));
+        }
+        let Some(reading) = &mut self.reading else { return Ok(None) };
+        let result = joined(reading.await);
+        self.reading = None;
+        let (scan, chunk) = result.map_err(|source| LogError::Read { path: self.path.clone(), source })?;
+        self.scan = Some(scan);
+        Ok(chunk)
     }
 
     /// Waits until the log changes or the container has ended.
@@ -134,15 +142,8 @@ impl Reader {
     }
 }
 
-async fn blocking<T: Send + 'static>(
-    path: &Path,
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> Result<T, LogError> {
-    let result = match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => Err(io::Error::other(error)),
-    };
-    result.map_err(|source| LogError::Read { path: path.to_owned(), source })
+fn joined<T>(result: Result<io::Result<T>, JoinError>) -> io::Result<T> {
+    result.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 /// The position in a log.

@@ -85,20 +85,25 @@ fn detach(bundle: &Path, complaints: OwnedFd) -> io::Result<()> {
 }
 
 fn run(paths: &BundlePaths, report: OwnedFd) -> u8 {
+    let mut report = File::from(report);
     let (setting, record) = match open(paths) {
         Ok(opened) => opened,
-        Err(failure) => return fail(report, failure),
+        Err(failure) => return fail(&mut report, failure),
     };
-    let created = match setting.create(record) {
+    let created = match send(&mut report, Report::Born(record.clone())) {
+        Ok(()) => setting.create(record),
+        Err(error) => Err(Failure::retryable(&error)),
+    };
+    let created = match created {
         Ok(created) => created,
         Err(mut failure) => {
             if let Some(details) = complaints::quote(&setting.state.complaints()).filter(|_| !failure.fatal) {
                 failure.message = format!("{} ({details})", failure.message);
             }
-            return fail(report, failure);
+            return fail(&mut report, failure);
         }
     };
-    if send(report, Report::Created(created.record.clone())).is_err() {
+    if send(&mut report, Report::Created(created.record.clone())).is_err() {
         // The daemon died meanwhile. Nobody knows of this container, so it must not exist.
         setting.discard(Some(created.oci));
         let left = [remove_tree(paths.root()), remove_tree(setting.state.root())];
@@ -107,6 +112,7 @@ fn run(paths: &BundlePaths, report: OwnedFd) -> u8 {
             .filter_map(Result::err)
             .fold(FAILED, |_, error| complain("not removed", &error));
     }
+    drop(report);
     match Serve::new(&setting, created).run() {
         Ok(()) => 0,
         Err(error) => complain("the shim gives up", &error),
@@ -139,13 +145,13 @@ fn open(paths: &BundlePaths) -> Result<(Setting, ShimRecord), Failure> {
     Ok((setting, record))
 }
 
-fn fail(report: OwnedFd, failure: Failure) -> u8 {
+fn fail(report: &mut File, failure: Failure) -> u8 {
     if send(report, Report::Failed(failure)).is_err() {
         tracing::error!("no daemon to report the failure to");
     }
     FAILED
 }
 
-fn send(report: OwnedFd, what: Report) -> io::Result<()> {
-    io::Write::write_all(&mut File::from(report), &Line::render(what))
+fn send(report: &mut File, what: Report) -> io::Result<()> {
+    io::Write::write_all(report, &Line::render(what))
 }

@@ -85,6 +85,7 @@ async fn files_of_etc_are_bound_unless_a_mount_replaces_them() {
     for name in ["resolv", "hosts", "name", "other"] {
         fs::write(world.path(name), format!("{name}\n")).expect("written");
     }
+    std::os::unix::fs::symlink("../run/nowhere", world.path("image/etc/resolv.conf")).expect("a link");
     let mut container = world.shell("cat /etc/resolv.conf /etc/hosts /etc/hostname");
     container.etc = EtcFiles {
         resolv_conf: Some(world.path("resolv")),

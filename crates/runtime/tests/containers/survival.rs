@@ -142,6 +142,21 @@ async fn a_creation_without_a_daemon_undoes_itself() {
 }
 
 #[tokio::test]
+async fn a_killed_nursery_is_replaced() {
+    let world = World::new();
+    world.output(&world.shell("true")).await;
+    let nursery = fs::read_dir("/proc/self/task").expect("readable").flatten().find_map(|task| {
+        let children = fs::read_to_string(task.path().join("children")).ok()?;
+        children.split_whitespace().map(str::to_owned).find(|pid| {
+            let arguments = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            arguments.contains(&world.options.cgroup_parent)
+        })
+    });
+    kill(nursery.expect("a nursery").parse().expect("a pid"));
+    world.output(&world.shell("true")).await;
+}
+
+#[tokio::test]
 async fn orphans_of_the_container_are_reaped_and_die_with_it() {
     let world = World::new();
     let script = "for i in $(seq 1 20); do (sleep 0.01 &) ; done; (setsid sleep 77 &); sleep 0.3; exit 8";
