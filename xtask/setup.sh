@@ -2,7 +2,7 @@
 # Installs what building, testing and measuring need and this machine lacks; silent where nothing is missing.
 #
 #   xtask/setup.sh build            a C compiler and libseccomp's headers, to build skep
-#   xtask/setup.sh test             docker's client, a registry, busybox, nft and two versions of redis-server
+#   xtask/setup.sh test             docker's client, a registry, busybox, nft, runc and two versions of redis-server
 #   xtask/setup.sh bench            dockerd, the yardstick of docs/benchmarks.md
 #
 # No service is started, now or at the next boot. The two redis-servers are unpacked below .cache/ and never
@@ -142,7 +142,9 @@ for part in "$@"; do
             need docker-registry docker-registry
             need /bin/busybox busybox-static
             need nft nftables
+            need runc runc
             need setpriv util-linux
+            need pgrep procps
             need ip iproute2
             need python3 python3
             need pip3 python3-pip
@@ -150,7 +152,6 @@ for part in "$@"; do
         bench)
             need dockerd docker.io
             need containerd containerd
-            need runc runc
             ;;
         *) fail "unknown part $part: build, test or bench" ;;
     esac
