@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use sha2::{Digest, Sha256};
 use skep_model::template::{ContainerSpec, Healthcheck, MountKind};
 use skep_model::{Labels, Task, TaskId};
+use skep_net::resolv::DnsOptions;
 use skep_runtime::{
     Capabilities, Container, EtcFiles, LogLimits, Mount, Process, Propagation, Resources, Rootfs, Ulimit,
 };
@@ -26,6 +27,8 @@ pub enum SpecError {
     NoSource(String),
     #[error("the mount propagation {0:?} is not supported; use rprivate, private, rslave or slave")]
     Propagation(String),
+    #[error("IP address is not correctly formatted: {0}")]
+    Nameserver(String),
     #[error("the log option {name}={value} is not valid: {reason}")]
     LogOption { name: String, value: String, reason: &'static str },
 }
@@ -162,6 +165,17 @@ pub fn bind_sources(spec: &ContainerSpec) -> impl Iterator<Item = (PathBuf, bool
     spec.mounts.iter().filter_map(|mount| match &mount.kind {
         MountKind::Bind { source, create_source, .. } => Some((PathBuf::from(source), *create_source)),
         MountKind::Tmpfs { .. } => None,
+    })
+}
+
+/// Returns what the service says about name resolution.
+pub fn dns_options(spec: &ContainerSpec) -> Result<DnsOptions, SpecError> {
+    let dns = spec.dns.clone().unwrap_or_default();
+    let server = |text: String| text.parse().map_err(|_| SpecError::Nameserver(text));
+    Ok(DnsOptions {
+        servers: dns.nameservers.into_iter().map(server).collect::<Result<_, _>>()?,
+        search: dns.search,
+        options: dns.options,
     })
 }
 

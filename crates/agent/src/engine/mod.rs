@@ -60,6 +60,10 @@ pub struct Config {
 pub enum EngineError {
     #[error("cannot create the directory {path}")]
     Directory { path: PathBuf, source: std::io::Error },
+    #[error("cannot write {path}")]
+    Write { path: PathBuf, source: std::io::Error },
+    #[error("cannot remove the directory {path}")]
+    Remove { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
     Record(#[from] RecordError),
     #[error(transparent)]
@@ -335,7 +339,7 @@ fn exit(exit: &skep_runtime::Exit) -> Exit {
 fn remove_dir(path: &Path) -> Result<(), EngineError> {
     match std::fs::remove_dir_all(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(EngineError::Directory { path: path.to_owned(), source: error })
+            Err(EngineError::Remove { path: path.to_owned(), source: error })
         }
         _ => Ok(()),
     }

@@ -19,6 +19,9 @@ use crate::credentials;
 use crate::image::{self, Platform, Reference};
 use crate::record::ContainerRecord;
 
+/// Docker's word for the node itself in an extra line of /etc/hosts.
+const HOST_GATEWAY: &str = "host-gateway";
+
 /// What the worker needs to know of a prepared container.
 #[derive(Debug)]
 pub struct Ready {
@@ -111,7 +114,7 @@ impl Engine {
         let address = record.address.expect("set by the caller");
         let network = self.network.attach(&task.id.to_string(), address).await;
         let netns = network.map_err(|error| PrepareFailure::retryable(&error))?.netns;
-        let etc = self.write_files(task, address).map_err(|error| PrepareFailure::retryable(&error))?;
+        let etc = self.write_files(task, address)?;
         let prepared = Prepared { layers: image.layers.clone(), netns, etc };
         let container = container::describe(task, &image.config, prepared)?;
         self.runtime
@@ -121,24 +124,19 @@ impl Engine {
     }
 
     /// Writes the container's own files under /etc.
-    fn write_files(&self, task: &Task, address: std::net::Ipv4Addr) -> Result<EtcFiles, EngineError> {
+    fn write_files(&self, task: &Task, address: std::net::Ipv4Addr) -> Result<EtcFiles, PrepareFailure> {
         let dir = self.task_dir(task.id);
         let hostname = container::hostname(task);
         let spec = &task.spec.container;
-        let extra: Vec<HostsEntry> =
-            spec.hosts.iter().filter_map(|line| HostsEntry::parse(line).ok()).collect();
-        let dns = spec.dns.clone().unwrap_or_default();
-        let wanted = resolv::DnsOptions {
-            servers: dns.nameservers.iter().filter_map(|server| server.parse().ok()).collect(),
-            search: dns.search,
-            options: dns.options,
-        };
-        let error = |source| EngineError::Directory { path: dir.clone(), source };
-        std::fs::create_dir_all(&dir).map_err(error)?;
-        let write = |name: &str, text: String| -> Result<Option<PathBuf>, EngineError> {
+        let extra: Result<Vec<HostsEntry>, _> =
+            spec.hosts.iter().map(|line| HostsEntry::parse(line)).collect();
+        let extra = extra.map_err(|error| PrepareFailure::fatal(&error))?;
+        let wanted = container::dns_options(spec)?;
+        let write = |name: &str, text: String| -> Result<Option<PathBuf>, PrepareFailure> {
             let path = dir.join(name);
-            std::fs::write(&path, text)
-                .map_err(|source| EngineError::Directory { path: path.clone(), source })?;
+            std::fs::create_dir_all(&dir).and_then(|()| std::fs::write(&path, text)).map_err(|source| {
+                PrepareFailure::retryable(&EngineError::Write { path: path.clone(), source })
+            })?;
             Ok(Some(path))
         };
         Ok(EtcFiles {

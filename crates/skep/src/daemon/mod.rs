@@ -3,6 +3,7 @@
 //!
 //! What cannot be had is said in one sentence with its remedy, and the exit code is 1.
 
+mod claim;
 pub mod options;
 pub mod root;
 
@@ -40,6 +41,8 @@ enum DaemonError {
     Host(String),
     #[error(transparent)]
     Root(#[from] RootError),
+    #[error(transparent)]
+    Claim(#[from] claim::ClaimError),
     #[error(transparent)]
     Engine(#[from] skep_agent::EngineError),
     #[error(transparent)]
@@ -102,6 +105,7 @@ async fn run(settings: Settings) -> Result<(), DaemonError> {
     let _root = Root::open(&settings.data_root)?;
     let _pidfile = settings.pidfile.as_deref().map(Pidfile::write).transpose()?;
     let listeners = bind(&settings).await?;
+    let _claim = claim::Claim::of(&settings.bridge)?;
     let engine = Engine::open(engine_config(&settings)).await?;
     let engine_id = host::engine_id(&settings.data_root)?;
     let (changes, _) = broadcast::channel(CHANGES_MAX);
