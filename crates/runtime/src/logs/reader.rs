@@ -64,7 +64,7 @@ pub struct Reader {
     query: Query,
     scan: Option<Scan>,
     /// A chunk being read, which has `scan` with it. Kept here so that a dropped call loses nothing.
-    reading: Option<JoinHandle<io::Result<(Scan, Option<Vec<Record>>)>>>,
+    reading: Option<JoinHandle<io::Result<Chunk>>>,
     ready: VecDeque<Record>,
     watch: Option<Watch>,
     /// The container had ended before the last chunk was read, so that the next end of the file is the last.
@@ -119,16 +119,16 @@ impl Reader {
             self.is_last = follow.is_none_or(|ended| *ended.borrow() || ended.has_changed().is_err());
             let follow = follow.is_some();
             self.reading = Some(tokio::task::spawn_blocking(move || {
-                let chunk = scan.chunk(follow)?;
-                Ok((scan, chunk))
+                let records = scan.chunk(follow)?;
+                Ok(Chunk { scan, records })
             }));
         }
         let Some(reading) = &mut self.reading else { return Ok(None) };
         let result = joined(reading.await);
         self.reading = None;
-        let (scan, chunk) = result.map_err(|source| LogError::Read { path: self.path.clone(), source })?;
-        self.scan = Some(scan);
-        Ok(chunk)
+        let chunk = result.map_err(|source| LogError::Read { path: self.path.clone(), source })?;
+        self.scan = Some(chunk.scan);
+        Ok(chunk.records)
     }
 
     /// Waits until the log changes or the container has ended.
@@ -144,6 +144,12 @@ impl Reader {
 
 fn joined<T>(result: Result<io::Result<T>, JoinError>) -> io::Result<T> {
     result.unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
+/// What a blocking thread brings back.
+struct Chunk {
+    scan: Scan,
+    records: Option<Vec<Record>>,
 }
 
 /// The position in a log.

@@ -184,6 +184,13 @@ fn become_command(plan: &ProcessPlan, filter: &[u8], outputs: &Outputs) -> io::R
     redirect(&null.into(), 0)?;
     // As root, so that a directory the user cannot search is still a valid place to start in.
     std::env::set_current_dir(Path::new(&plan.cwd))?;
+    // A path through /proc/self/fd could lead out (CVE-2024-21626); the kernel marks such a place.
+    if !rustix::process::getcwd(Vec::new())?.to_bytes().starts_with(b"/") {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "the working directory is outside the container",
+        ));
+    }
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
 
     confine(plan, filter)?;

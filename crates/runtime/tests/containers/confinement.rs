@@ -138,3 +138,29 @@ async fn the_hosts_binary_cannot_be_overwritten() {
     let text = crate::world::text(&crate::world::records(&handle, Default::default()).await);
     assert!(!text.contains("OVERWRITTEN"), "{text}");
 }
+
+/// CVE-2024-21626: a working directory that goes through a descriptor of the host.
+#[tokio::test]
+async fn no_descriptor_of_the_host_is_within_reach() {
+    let world = World::new();
+    let handle = world.start(&world.shell("ls /proc/self/fd | xargs; echo ready; sleep 60")).await;
+    printed(&handle, "ready").await;
+    let text = crate::world::text(&crate::world::records(&handle, Default::default()).await);
+    // The fourth is the directory being listed.
+    assert_eq!(text, "0 1 2 3\nready\n");
+    assert_eq!(exec(&handle, &["sh", "-c", "ls /proc/self/fd | xargs"]).await.output, b"0 1 2 3\n");
+    for number in 3..24 {
+        let directory = format!("/proc/self/fd/{number}");
+        let escape = skep_runtime::Exec {
+            args: vec!["pwd".into()],
+            cwd: Some(directory.clone()),
+            ..skep_runtime::Exec::default()
+        };
+        if let Ok(exit) = handle.exec(&escape, crate::world::LIMITS).await {
+            panic!("{directory}: {:?}", String::from_utf8_lossy(&exit.output));
+        }
+        let mut container = world.shell("pwd");
+        container.process.cwd = directory;
+        assert!(world.runtime.create(&container).await.is_err());
+    }
+}
