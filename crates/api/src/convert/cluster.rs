@@ -27,7 +27,7 @@ pub fn to_model(spec: wire::SwarmSpec) -> Result<ClusterSpec, Unconverted> {
         span(spec.ca_config.node_cert_expiry, "minimum certificate expiry time is: 1h0m0s")?;
     let default = ClusterSpec::default();
     let or = |given: u64, default: u64| if given == 0 { default } else { given };
-    Ok(ClusterSpec {
+    let spec = ClusterSpec {
         labels: spec.labels,
         task_history_limit: spec
             .orchestration
@@ -51,7 +51,20 @@ pub fn to_model(spec: wire::SwarmSpec) -> Result<ClusterSpec, Unconverted> {
         } else {
             node_cert_expiry
         },
-    })
+    };
+    refuse_fixed(&spec, &default)?;
+    Ok(spec)
+}
+
+/// What Skep shows but cannot change yet is refused when it would have to change.
+fn refuse_fixed(spec: &ClusterSpec, fixed: &ClusterSpec) -> Result<(), Unconverted> {
+    refuse_if(spec.snapshot_interval != fixed.snapshot_interval, "--snapshot-interval")?;
+    refuse_if(spec.keep_old_snapshots != fixed.keep_old_snapshots, "--max-snapshots")?;
+    let entries = spec.log_entries_for_slow_followers != fixed.log_entries_for_slow_followers;
+    refuse_if(entries, "Raft.LogEntriesForSlowFollowers")?;
+    refuse_if(spec.election_tick != fixed.election_tick, "Raft.ElectionTick")?;
+    refuse_if(spec.heartbeat_tick != fixed.heartbeat_tick, "Raft.HeartbeatTick")?;
+    refuse_if(spec.node_cert_expiry != fixed.node_cert_expiry, "--cert-expiry")
 }
 
 fn ticks(given: i64, default: u32) -> Result<u32, Unconverted> {

@@ -111,6 +111,12 @@ fn what_is_not_honoured_is_refused_by_name() {
         (container(r#","Secrets":[{"SecretID":"s"}]"#), "--secret"),
         (container(r#","Configs":[{"ConfigID":"s"}]"#), "--config"),
         (container(r#","Isolation":"hyperv""#), "--isolation hyperv"),
+        (container(r#","Hostname":"{{.Task.Slot}}""#), "a {{placeholder}} in --hostname"),
+        (container(r#","Env":["A={{.Task.Slot}}"]"#), "a {{placeholder}} in --env"),
+        (
+            container(r#","Mounts":[{"Type":"bind","Source":"/{{.Task.Slot}}","Target":"/t"}]"#),
+            "a {{placeholder}} in --mount",
+        ),
         (container(r#","Mounts":[{"Type":"volume","Target":"/t"}]"#), "--mount type=volume"),
         (container(r#","Mounts":[{"Type":"npipe","Target":"/t"}]"#), "--mount type=npipe"),
         (container(r#","Mounts":[{"Type":"cluster","Target":"/t"}]"#), "--mount type=cluster"),
