@@ -31,8 +31,17 @@ struct Fixture {
 }
 
 impl Fixture {
+    /// In memory: a disk makes files slowly where many were deleted just before, and that is what tests do.
     fn new() -> Self {
-        let dir = TempDir::with_prefix("skep-images-").unwrap();
+        Self::within("/dev/shm")
+    }
+
+    fn on_disk() -> Self {
+        Self::within("/tmp")
+    }
+
+    fn within(parent: &str) -> Self {
+        let dir = TempDir::with_prefix_in("skep-images-", parent).unwrap();
         Self { store: open(&dir), dir }
     }
 

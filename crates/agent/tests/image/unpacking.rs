@@ -12,8 +12,11 @@ use crate::view::View;
 use crate::{Fixture, chain};
 
 async fn pulled(layers: &[Vec<u8>]) -> (Fixture, Result<Image, PullError>) {
+    pulled_into(Fixture::new(), layers).await
+}
+
+async fn pulled_into(fixture: Fixture, layers: &[Vec<u8>]) -> (Fixture, Result<Image, PullError>) {
     let registry = Registry::with(&image(layers)).await;
-    let fixture = Fixture::new();
     let result = fixture.pull(&registry.name("app:1")).await;
     (fixture, result)
 }
@@ -65,8 +68,15 @@ async fn attributes_survive() {
             records: &[("uid", b"3000000000"), ("gid", b"12"), ("mtime", b"-1.5")],
             ..entry(EntryType::Regular, "big-owner")
         });
-    let (_fixture, view) = stacked(vec![lower, Layer::new().file("d/later", "changes the directory")]).await;
+    let layers = [lower.finish(), Layer::new().file("d/later", "changes the directory").finish()];
+    let on_disk = pulled_into(Fixture::on_disk(), &layers).await;
+    let in_memory = pulled_into(Fixture::new(), &layers).await;
+    for (_fixture, image) in [on_disk, in_memory] {
+        check_attributes(&View::of(&image.unwrap()), &long);
+    }
+}
 
+fn check_attributes(view: &View, long: &str) {
     let root = view.stat(".");
     assert_eq!((root.mode() & 0o7777, root.uid()), (0o1777, 0));
     let suid = view.stat("d/suid");
@@ -78,7 +88,7 @@ async fn attributes_survive() {
     let dir = view.stat("d");
     assert_eq!((dir.mode() & 0o7777, dir.uid(), dir.gid()), (0o750, 5, 6));
     assert_eq!(xattr(&view.path("d"), "user.dir").as_deref(), Some(&b"on a directory"[..]));
-    assert_eq!(view.read(&long), "long");
+    assert_eq!(view.read(long), "long");
     let owner = view.stat("big-owner");
     assert_eq!((owner.uid(), owner.gid()), (3_000_000_000, 12));
     assert_eq!((owner.mtime(), owner.mtime_nsec()), (-2, 500_000_000));
