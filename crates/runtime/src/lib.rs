@@ -53,20 +53,21 @@ pub use exit::Exit;
 pub use handle::Handle;
 pub use runtime::{Options, Runtime};
 
-/// The hidden command: `skep shim <cgroup>`, with a socket of the daemon as its standard input.
-pub(crate) const SHIM_COMMAND: &str = "shim";
+/// The hidden command: `skep shim-nursery <cgroup> <padding>`, with a socket of the daemon as its standard input.
+pub(crate) const NURSERY_COMMAND: &str = "shim-nursery";
 
-/// Returns whether this process was started to be a shim. `args` are those of the process, its own name first.
+/// Returns whether this process was started to make shims. `args` are those of the process, its own name first.
 pub fn is_shim(args: &[OsString]) -> bool {
-    args.get(1).is_some_and(|command| command == SHIM_COMMAND)
+    args.get(1).is_some_and(|command| command == NURSERY_COMMAND)
 }
 
 /// Runs the nursery of shims. Must be called before the process has a second thread; returns when the daemon has ended.
 /// The shims themselves are forks, and end inside.
 pub fn shim_main(args: &[OsString]) -> ExitCode {
-    let Some(cgroup) = args.get(2).and_then(|cgroup| cgroup.to_str()).filter(|_| args.len() == 3) else {
-        eprintln!("skep shim: expected a cgroup and a socket; this command is for the daemon only");
+    let [_, _, cgroup, _] = args else {
+        eprintln!("skep {NURSERY_COMMAND}: this command is for the daemon only");
         return ExitCode::FAILURE;
     };
-    ExitCode::from(shim::main(cgroup))
+    let cgroup = cgroup.to_string_lossy().into_owned();
+    ExitCode::from(shim::main(&cgroup))
 }

@@ -20,6 +20,9 @@ use rustix::net::{
     socketpair,
 };
 
+/// Room for `skep shim <id>` in the process list.
+const TITLE_BYTES_MAX: usize = 80;
+
 /// What a newborn shim gets.
 pub(crate) struct Birth {
     /// Directory of the bundle.
@@ -93,7 +96,9 @@ impl Process {
         let (socket, far) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         let mut command = Command::new(program);
-        command.arg(crate::SHIM_COMMAND).arg(cgroup).env_clear().stdin(far);
+        // The padding makes room for the arguments that a shim shows in place of these.
+        let padding = "-".repeat(TITLE_BYTES_MAX);
+        command.arg(crate::NURSERY_COMMAND).arg(cgroup).arg(padding).env_clear().stdin(far);
         Ok(Process { socket, child: command.spawn()? })
     }
 

@@ -33,7 +33,7 @@ use crate::cgroup::Hierarchies;
 use crate::files::{chain, read_json, remove_tree};
 use crate::paths::{BUNDLE_VERSION, Bundle, BundlePaths, StatePaths};
 use crate::protocol::{Failure, Line, PROTOCOL, Report, ShimRecord, boot_id};
-use crate::sys::process::{Identity, redirect};
+use crate::sys::process::{Identity, redirect, set_arguments};
 
 /// Exit code of a shim that could not do its work; the reason is in the report or in `shim.log`.
 const FAILED: u8 = 1;
@@ -78,8 +78,8 @@ fn detach(bundle: &Path, complaints: OwnedFd) -> io::Result<()> {
     rustix::process::setsid()?;
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let id = bundle.file_name().map(|id| id.to_string_lossy().into_owned()).unwrap_or_default();
-    // The kernel keeps 15 bytes of it.
-    rustix::thread::set_name(&std::ffi::CString::new(format!("skep-{id}"))?)?;
+    set_arguments(&["skep", "shim", &id])?;
+    rustix::thread::set_name(c"skep-shim")?;
     complaints::collect();
     Ok(())
 }

@@ -12,6 +12,7 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg}
 use super::{Inherited, live};
 use crate::cgroup::Hierarchies;
 use crate::sys::process::{Fork, close_from, exit_now, fork, lift, redirect, wait_for};
+use crate::sys::signal::expect_children;
 
 /// The longest path that the kernel accepts.
 const PATH_BYTES_MAX: usize = 4096;
@@ -24,6 +25,7 @@ pub(super) fn run(cgroup: &str) -> Result<(), Box<dyn std::error::Error>> {
     redirect(&null, 0)?;
     redirect(&null, 1)?;
     drop(null);
+    expect_children()?;
     // Out of reach of the terminal's signals, and out of the daemon's cgroup (R1).
     rustix::process::setsid()?;
     Hierarchies::detect()?.join(cgroup)?;

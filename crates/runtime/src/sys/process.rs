@@ -202,6 +202,29 @@ pub(crate) fn redirect(fd: &OwnedFd, target: RawFd) -> io::Result<()> {
     check(unsafe { libc::dup2(fd.as_raw_fd(), target) }).map(|_| ())
 }
 
+/// Replaces the arguments that the process list shows. `std::env::args` must not be used any more.
+pub(crate) fn set_arguments(arguments: &[&str]) -> io::Result<()> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    let field = |number: usize| -> Option<usize> {
+        stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(number - 3)?.parse().ok()
+    };
+    let (Some(start), Some(end)) = (field(48), field(49)) else {
+        return Err(io::ErrorKind::InvalidData.into());
+    };
+    let text: Vec<u8> = arguments.iter().flat_map(|argument| argument.bytes().chain([0])).collect();
+    if start == 0 || end < start + text.len() {
+        return Err(io::Error::new(io::ErrorKind::StorageFull, "no room for other arguments"));
+    }
+    let region = std::ptr::with_exposed_provenance_mut::<u8>(start);
+    // SAFETY: the kernel says that the strings of the arguments are at start..end of this process's own, writable stack. The
+    // process has one thread, and nothing in it refers to them: `std` copied what was asked for in `main`.
+    unsafe {
+        region.copy_from_nonoverlapping(text.as_ptr(), text.len());
+        region.add(text.len()).write_bytes(0, end - start - text.len());
+    }
+    Ok(())
+}
+
 /// Gives freed heap pages back to the kernel: a shim lives long after its one busy moment.
 pub(crate) fn trim_heap() {
     #[cfg(target_env = "gnu")]

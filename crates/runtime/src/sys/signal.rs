@@ -49,6 +49,15 @@ impl AsRawFd for ChildSignals {
     }
 }
 
+/// Makes sure that ended children wait to be reaped, whatever the daemon's starter thought of them.
+pub(crate) fn expect_children() -> io::Result<()> {
+    // SAFETY: SIG_DFL is a valid disposition.
+    match unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) } {
+        libc::SIG_ERR => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
 /// Gives a container's process a clean slate: nothing blocked, nothing ignored. Rust ignores SIGPIPE, the shim blocks
 /// SIGCHLD, and whoever started the daemon may have had its own ideas.
 pub(crate) fn reset_for_exec() -> io::Result<()> {

@@ -89,13 +89,7 @@ async fn a_shim_killed_while_no_daemon_ran_is_reported_by_the_next_one() {
     drop(handle);
     let shim = shim_pid(&world, &id);
     kill(shim);
-    let alive = || fs::read_to_string(format!("/proc/{shim}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
-    let dead = async {
-        while alive() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, dead).await.expect("dead");
+    dead(shim).await;
     world.reopen();
     let adopted = adopt(&world.runtime).await;
     assert!(matches!(&adopted[0].state, State::Exited(exit) if exit.shim_lost), "{:?}", adopted[0].state);
@@ -152,7 +146,9 @@ async fn a_killed_nursery_is_replaced() {
             arguments.contains(&world.options.cgroup_parent)
         })
     });
-    kill(nursery.expect("a nursery").parse().expect("a pid"));
+    let nursery = nursery.expect("a nursery").parse().expect("a pid");
+    kill(nursery);
+    dead(nursery).await;
     world.output(&world.shell("true")).await;
 }
 
@@ -178,6 +174,8 @@ async fn shims_leave_the_daemons_cgroup_and_keep_no_foreign_descriptor() {
     assert!(groups.lines().all(|line| line.ends_with(&expected)), "{groups}");
     let status = fs::read_to_string(format!("/proc/{shim}/status")).expect("readable");
     assert!(status.contains("PPid:\t1\n") && status.contains("Threads:\t1\n"), "{status}");
+    let arguments = fs::read_to_string(format!("/proc/{shim}/cmdline")).expect("readable");
+    assert_eq!(arguments.trim_end_matches('\0'), format!("skep\0shim\0{}", handle.id()));
     let descriptors = fs::read_dir(format!("/proc/{shim}/fd")).expect("readable").count();
     assert!(descriptors <= 12, "{descriptors}");
     // Nothing of the host's mounts is pinned by the shim.
@@ -212,6 +210,18 @@ async fn closing_an_idle_runtime_leaves_no_mount_and_no_cgroup() {
     world.runtime.clone().close().await.expect("closed");
     let mounts = fs::read_to_string("/proc/self/mountinfo").expect("readable");
     assert!(!mounts.contains(world.directory.path().to_str().expect("UTF-8")));
+}
+
+/// Waits for the end of a killed process, reaped or not.
+async fn dead(pid: i32) {
+    let is_alive =
+        || fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
+    let dead = async {
+        while is_alive() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, dead).await.expect("dead");
 }
 
 fn kill(pid: i32) {
