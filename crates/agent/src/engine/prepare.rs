@@ -100,8 +100,18 @@ impl Engine {
         let name = &task.spec.container.image;
         let reference: Reference = name.parse().map_err(|error| PrepareFailure::fatal(&error))?;
         let auth = task.spec.registry_auth.as_ref().and_then(credentials::read);
-        let pulled = self.images.pull(&reference, auth.as_ref(), &Platform::host()).await;
-        pulled.map_err(|error| PrepareFailure { reason: chain(&error), retryable: error.is_retryable() })
+        let error = match self.images.pull(&reference, auth.as_ref(), &Platform::host()).await {
+            Ok(image) => return Ok(image),
+            Err(error) => error,
+        };
+        // A registry that does not answer keeps no task from an image that is here already.
+        if error.is_retryable()
+            && let Ok(Some(image)) = self.images.find(&reference).await
+        {
+            tracing::warn!(image = name, error = %chain(&error), "the registry does not answer; the local image is used");
+            return Ok(image);
+        }
+        Err(PrepareFailure { reason: chain(&error), retryable: error.is_retryable() })
     }
 
     async fn create(
