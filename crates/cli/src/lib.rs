@@ -1,1 +1,54 @@
+//! Skep's command line, as a library: docker's grammar and output over the HTTP API.
+//!
+//! [`run`] takes the arguments and returns an exit code; [`command`] is the grammar, to which the binary adds its own
+//! commands for the help. Each command is one file below `commands`: an `Args` struct whose doc comments are the help,
+//! and a `run` function. Flags become specs in `spec`, values are read in `grammar`, waiting is shown by `progress`,
+//! and everything printed goes through `io`. Nothing here knows how a node works.
+
 #![forbid(unsafe_code)]
+
+mod app;
+mod commands;
+mod context;
+mod credentials;
+mod fault;
+mod format;
+mod grammar;
+mod io;
+mod progress;
+mod spec;
+mod template;
+mod usage;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// The grammar: all commands with their flags and their help.
+pub fn command() -> clap::Command {
+    app::command()
+}
+
+/// Runs one command line, program name first, and returns the exit code. `command` is [`command()`] or more.
+///
+/// A subcommand that this library does not know is answered with its help; the caller runs its own before.
+pub fn run<I>(command: clap::Command, arguments: I) -> ExitCode
+where
+    I: IntoIterator<Item = OsString>,
+{
+    let arguments: Vec<String> =
+        arguments.into_iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let mut io = io::Io::process();
+            // Without a runtime and without a terminal there is nobody left to tell.
+            let _ = io.warn(format_args!("cannot start: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut context = context::Context::process();
+    ExitCode::from(runtime.block_on(app::run(&mut context, command, arguments)))
+}
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,183 @@
+//! `info`: the daemon, its node and its cluster.
+
+use clap::Args;
+use skep_api::wire::{ClusterInfo, Info, SwarmInfo};
+
+use super::{OBJECT_FORMAT_HELP, none};
+use crate::context::Context;
+use crate::fault::Fault;
+use crate::format::{bytes, compact};
+use crate::template::{Template, to_value};
+
+/// Display system-wide information
+#[derive(Args, Debug)]
+#[command(before_help = "[OPTIONS]")]
+pub(crate) struct Flags {
+    #[arg(short, long, value_name = "string", default_value = "", help = OBJECT_FORMAT_HELP)]
+    format: String,
+    #[arg(hide = true)]
+    arguments: Vec<String>,
+}
+
+pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
+    let Flags { format, arguments } = flags;
+    none("info", &arguments)?;
+    let template = match format.as_str() {
+        "" | "json" => None,
+        format => Some(Template::parse(format)?),
+    };
+    let client = context.client().await?;
+    let info = client.info().await?;
+    let text = match (format.as_str(), template) {
+        (_, Some(template)) => {
+            let data = to_value(&info, "system").map_err(|error| Fault::new(error.to_string()))?;
+            template.render(&data)? + "\n"
+        }
+        ("json", _) => compact(&info)? + "\n",
+        _ => describe(&info),
+    };
+    context.io.text(&text)?;
+    for warning in info.warnings.iter().flatten().chain(&info.swarm.warnings) {
+        context.io.warn(warning)?;
+    }
+    Ok(())
+}
+
+fn describe(info: &Info) -> String {
+    let mut lines = vec![
+        "Client: Skep".to_owned(),
+        format!(" Version:    {}", env!("CARGO_PKG_VERSION")),
+        String::new(),
+        "Server:".to_owned(),
+        format!(" Containers: {}", info.containers),
+        format!("  Running: {}", info.containers_running),
+        format!("  Paused: {}", info.containers_paused),
+        format!("  Stopped: {}", info.containers_stopped),
+        format!(" Images: {}", info.images),
+        format!(" Server Version: {}", info.server_version),
+        format!(" Storage Driver: {}", info.driver),
+    ];
+    lines.extend(info.driver_status.iter().flatten().map(|[key, value]| format!("  {key}: {value}")));
+    lines.push(format!(" Logging Driver: {}", info.logging_driver));
+    lines.push(format!(" Cgroup Driver: {}", info.cgroup_driver));
+    if !info.cgroup_version.is_empty() {
+        lines.push(format!(" Cgroup Version: {}", info.cgroup_version));
+    }
+    lines.push(" Plugins:".to_owned());
+    let plugins = &info.plugins;
+    for (label, names) in [("Volume", &plugins.volume), ("Network", &plugins.network), ("Log", &plugins.log)]
+    {
+        lines.push(format!("  {label}: {}", names.as_deref().unwrap_or_default().join(" ")));
+    }
+    swarm(&mut lines, &info.swarm);
+    host(&mut lines, info);
+    lines.join("\n") + "\n\n"
+}
+
+fn host(lines: &mut Vec<String>, info: &Info) {
+    let security = info.security_options.as_deref().unwrap_or_default();
+    if !security.is_empty() {
+        lines.push(" Security Options:".to_owned());
+    }
+    for option in security {
+        let mut parts = option.split(',').filter_map(|part| part.split_once('='));
+        lines.extend(parts.next().map(|(_, name)| format!("  {name}")));
+        lines.extend(parts.map(|(key, value)| format!("   {}: {value}", crate::format::capitalize(key))));
+    }
+    lines.extend([
+        format!(" Kernel Version: {}", info.kernel_version),
+        format!(" Operating System: {}", info.operating_system),
+        format!(" OSType: {}", info.os_type),
+        format!(" Architecture: {}", info.architecture),
+        format!(" CPUs: {}", info.ncpu),
+        format!(" Total Memory: {}", bytes(info.mem_total)),
+        format!(" Name: {}", info.name),
+        format!(" ID: {}", info.id),
+        format!(" Docker Root Dir: {}", info.docker_root_dir),
+        format!(" Debug Mode: {}", info.debug),
+    ]);
+    if !info.labels.is_empty() {
+        lines.push(" Labels:".to_owned());
+        lines.extend(info.labels.iter().map(|label| format!("  {label}")));
+    }
+    let registries = info.registry_config.as_ref().and_then(|config| config.get("InsecureRegistryCIDRs"));
+    let insecure: Vec<&str> = registries
+        .and_then(|list| list.as_array())
+        .into_iter()
+        .flatten()
+        .filter_map(|cidr| cidr.as_str())
+        .collect();
+    if !insecure.is_empty() {
+        lines.push(" Insecure Registries:".to_owned());
+        lines.extend(insecure.iter().map(|cidr| format!("  {cidr}")));
+    }
+    lines.push(format!(" Live Restore Enabled: {}", info.live_restore_enabled));
+}
+
+fn swarm(lines: &mut Vec<String>, swarm: &SwarmInfo) {
+    lines.push(format!(" Swarm: {}", swarm.local_node_state));
+    if matches!(swarm.local_node_state.as_str(), "" | "inactive" | "locked") {
+        return;
+    }
+    lines.push(format!("  NodeID: {}", swarm.node_id));
+    if !swarm.error.is_empty() {
+        lines.push(format!("  Error: {}", swarm.error));
+    }
+    lines.push(format!("  Is Manager: {}", swarm.control_available));
+    if let Some(cluster) =
+        swarm.cluster.as_ref().filter(|_| swarm.control_available && swarm.error.is_empty())
+    {
+        self::cluster(lines, cluster, swarm);
+    }
+    lines.push(format!("  Node Address: {}", swarm.node_addr));
+    let mut managers: Vec<&str> =
+        swarm.remote_managers.iter().flatten().map(|peer| peer.addr.as_str()).collect();
+    managers.sort_unstable();
+    if !managers.is_empty() {
+        lines.push("  Manager Addresses:".to_owned());
+        lines.extend(managers.iter().map(|address| format!("   {address}")));
+    }
+}
+
+fn cluster(lines: &mut Vec<String>, cluster: &ClusterInfo, swarm: &SwarmInfo) {
+    let spec = &cluster.spec;
+    lines.extend([
+        format!("  ClusterID: {}", cluster.id),
+        format!("  Managers: {}", swarm.managers),
+        format!("  Nodes: {}", swarm.nodes),
+    ]);
+    if !cluster.default_addr_pool.is_empty() {
+        lines.push(format!("  Default Address Pool: {}  ", cluster.default_addr_pool.join("  ")));
+        lines.push(format!("  SubnetSize: {}", cluster.subnet_size));
+    }
+    if cluster.data_path_port > 0 {
+        lines.push(format!("  Data Path Port: {}", cluster.data_path_port));
+    }
+    let retention = spec.orchestration.task_history_retention_limit.unwrap_or(5);
+    lines.extend([
+        "  Orchestration:".to_owned(),
+        format!("   Task History Retention Limit: {retention}"),
+        "  Raft:".to_owned(),
+        format!("   Snapshot Interval: {}", spec.raft.snapshot_interval),
+    ]);
+    if let Some(kept) = spec.raft.keep_old_snapshots {
+        lines.push(format!("   Number of Old Snapshots to Retain: {kept}"));
+    }
+    let human = |nanos: i64| crate::format::human_duration(nanos / 1_000_000_000);
+    lines.extend([
+        format!("   Heartbeat Tick: {}", spec.raft.heartbeat_tick),
+        format!("   Election Tick: {}", spec.raft.election_tick),
+        "  Dispatcher:".to_owned(),
+        format!("   Heartbeat Period: {}", human(spec.dispatcher.heartbeat_period)),
+        "  CA Configuration:".to_owned(),
+        format!("   Expiry Duration: {}", human(spec.ca_config.node_cert_expiry)),
+        format!("   Force Rotate: {}", spec.ca_config.force_rotate),
+    ]);
+    if !spec.ca_config.external_cas.is_empty() {
+        lines.push("   External CAs:".to_owned());
+        let signer = |ca: &skep_api::wire::ExternalCa| format!("    {}: {}", ca.protocol, ca.url);
+        lines.extend(spec.ca_config.external_cas.iter().map(signer));
+    }
+    lines.push(format!("  Autolock Managers: {}", spec.encryption_config.auto_lock_managers));
+    lines.push(format!("  Root Rotation In Progress: {}", cluster.root_rotation_in_progress));
+}

@@ -1,0 +1,74 @@
+//! `service inspect`.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use skep_api::client::Client;
+use skep_api::wire::Service;
+
+use super::pretty::pretty;
+use crate::commands::inspect::Inspection;
+use crate::commands::{OBJECT_FORMAT_HELP, at_least_one};
+use crate::context::Context;
+use crate::fault::Fault;
+
+/// Display detailed information on one or more services
+#[derive(Args, Debug)]
+#[command(before_help = "[OPTIONS] SERVICE [SERVICE...]")]
+pub(crate) struct Flags {
+    #[arg(short, long, value_name = "string", default_value = "", help = OBJECT_FORMAT_HELP)]
+    format: String,
+    /// Print the information in a human friendly format
+    #[arg(long)]
+    pretty: bool,
+    #[arg(hide = true)]
+    arguments: Vec<String>,
+}
+
+pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
+    let Flags { mut format, pretty: is_pretty, arguments } = flags;
+    at_least_one("service inspect", &arguments)?;
+    if is_pretty {
+        if !format.is_empty() {
+            return Err(Fault::new("--format is incompatible with human friendly format"));
+        }
+        "pretty".clone_into(&mut format);
+    }
+    if format.starts_with("pretty") && format != "pretty" {
+        return Err(Fault::new("Cannot supply extra formatting options to the pretty template"));
+    }
+    let client = context.client().await?;
+    let mut inspection = Inspection { found: Vec::new(), faults: Vec::new() };
+    for reference in &arguments {
+        match client.service(reference, true).await {
+            Ok(service) => inspection.found.push(service),
+            Err(error) if error.is_not_found() => {
+                inspection.faults.push(Fault::new(format!("Error: no such service: {reference}")));
+            }
+            Err(error) => inspection.faults.push(error.into()),
+        }
+    }
+    if format != "pretty" {
+        return inspection.show(context, &format, "swarm");
+    }
+    for service in &inspection.found {
+        let networks = network_names(&client, service).await?;
+        let now = (context.now)();
+        context.io.text(&pretty(service, &networks, now))?;
+    }
+    Fault::join(inspection.faults)
+}
+
+/// The names of the networks of a service, by id. What cannot be found keeps its id.
+async fn network_names(client: &Client, service: &Service) -> Result<BTreeMap<String, String>, Fault> {
+    let mut names = BTreeMap::new();
+    let spec = &service.spec;
+    for network in spec.task_template.networks.iter().chain(&spec.networks) {
+        match client.swarm_network(&network.target).await {
+            Ok(found) => names.insert(network.target.clone(), found.name),
+            Err(error) if error.is_not_found() => None,
+            Err(error) => return Err(error.into()),
+        };
+    }
+    Ok(names)
+}

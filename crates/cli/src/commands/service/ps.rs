@@ -1,0 +1,102 @@
+//! `service ps`.
+
+use clap::Args;
+use skep_api::client::{Client, Filters};
+use skep_api::wire::Service;
+
+use crate::commands::task_table::{Names, Style, listing};
+use crate::commands::{Condition, at_least_one, filters, show_list};
+use crate::context::Context;
+use crate::fault::Fault;
+use crate::format::Format;
+use crate::grammar::filter;
+
+/// List the tasks of one or more services
+#[derive(Args, Debug)]
+#[command(before_help = "[OPTIONS] SERVICE [SERVICE...]")]
+pub(crate) struct Flags {
+    /// Filter output based on conditions provided
+    #[arg(short, long, value_name = "filter", value_parser = filter)]
+    filter: Vec<Condition>,
+    /// Pretty-print tasks using a Go template
+    #[arg(long, value_name = "string", default_value = "")]
+    format: String,
+    /// Do not map IDs to Names
+    #[arg(long)]
+    no_resolve: bool,
+    /// Do not truncate output
+    #[arg(long)]
+    no_trunc: bool,
+    /// Only display task IDs
+    #[arg(short, long)]
+    quiet: bool,
+    #[arg(hide = true)]
+    arguments: Vec<String>,
+}
+
+pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
+    let Flags { filter, format, no_resolve, no_trunc, quiet, arguments } = flags;
+    at_least_one("service ps", &arguments)?;
+    let client = context.client().await?;
+    let mut filters = filters(filter);
+    let faults = select(&client, &arguments, &mut filters).await?;
+    if faults.len() == arguments.len() {
+        return Fault::join(faults);
+    }
+    resolve_self(&client, &mut filters).await?;
+    let tasks = client.tasks(&filters).await?;
+    let names = if no_resolve || quiet { Names::default() } else { Names::resolve(&client, &tasks).await? };
+    let mark_history = Format::parse(&format).is_table();
+    let style = Style { no_trunc: no_trunc || quiet, mark_history, now: (context.now)() };
+    show_list(context, &listing(tasks, &names, style), &format, quiet)?;
+    Fault::join(faults)
+}
+
+/// Narrows the list to the named services; a fault for each that does not exist.
+async fn select(client: &Client, references: &[String], filters: &mut Filters) -> Result<Vec<Fault>, Fault> {
+    let (mut by_id, mut by_name) = (Filters::default(), Filters::default());
+    for reference in references {
+        by_id.add("id", reference);
+        by_name.add("name", reference);
+    }
+    let by_id = client.services(&by_id, false).await?;
+    let by_name = client.services(&by_name, false).await?;
+    let mut faults = Vec::new();
+    for reference in references {
+        match find(reference, &by_id, &by_name)? {
+            Some(id) => filters.add("service", id),
+            None => faults.push(Fault::new(format!("no such service: {reference}"))),
+        }
+    }
+    Ok(faults)
+}
+
+/// A full id wins over a full name, a name over the beginning of an id.
+fn find<'a>(reference: &str, by_id: &'a [Service], by_name: &'a [Service]) -> Result<Option<&'a str>, Fault> {
+    let exact = by_id.iter().find(|service| service.id == reference);
+    let exact = exact.or_else(|| by_name.iter().find(|service| service.spec.name == reference));
+    if let Some(service) = exact {
+        return Ok(Some(&service.id));
+    }
+    let mut prefixed = by_id.iter().filter(|service| service.id.starts_with(reference));
+    match (prefixed.next(), prefixed.next()) {
+        (Some(_), Some(_)) => {
+            Err(Fault::new(format!("multiple services found with provided prefix: {reference}")))
+        }
+        (only, _) => Ok(only.map(|service| service.id.as_str())),
+    }
+}
+
+/// Replaces `node=self` by the id of the node that answers.
+async fn resolve_self(client: &Client, filters: &mut Filters) -> Result<(), Fault> {
+    let nodes: Vec<String> = filters.get("node").map(str::to_owned).collect();
+    if !nodes.iter().any(|node| node == "self") {
+        return Ok(());
+    }
+    filters.remove("node");
+    let own = client.info().await?.swarm.node_id;
+    for node in nodes {
+        filters.add("node", if node == "self" { &own } else { &node });
+    }
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! `version`: of this program and of the daemon.
+
+use clap::Args;
+use serde::Serialize;
+use skep_api::client::NEWEST;
+use skep_api::wire::SystemVersion;
+
+use super::{OBJECT_FORMAT_HELP, none};
+use crate::context::Context;
+use crate::fault::Fault;
+use crate::format::{capitalize, compact};
+use crate::template::{Template, to_value};
+
+/// Show the version information of the client and the daemon
+#[derive(Args, Debug)]
+#[command(before_help = "[OPTIONS]")]
+pub(crate) struct Flags {
+    #[arg(short, long, value_name = "string", default_value = "", help = OBJECT_FORMAT_HELP)]
+    format: String,
+    #[arg(hide = true)]
+    arguments: Vec<String>,
+}
+
+/// Both halves, under the names that templates use.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Versions {
+    client: ClientVersion,
+    server: Option<SystemVersion>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ClientVersion {
+    version: &'static str,
+    api_version: String,
+    #[serde(rename = "DefaultAPIVersion")]
+    default_api_version: String,
+    os: &'static str,
+    arch: &'static str,
+}
+
+/// What `skep --version` prints.
+pub(crate) fn one_line() -> String {
+    format!("Skep version {}", env!("CARGO_PKG_VERSION"))
+}
+
+pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
+    let Flags { format, arguments } = flags;
+    none("version", &arguments)?;
+    let template = match format.as_str() {
+        "" | "json" => None,
+        format => Some(Template::parse(format)?),
+    };
+    let (server, fault, spoken) = match context.client().await {
+        Ok(client) => {
+            let spoken = client.version();
+            match client.daemon_version().await {
+                Ok(server) => (Some(server), None, spoken),
+                Err(error) => (None, Some(error.into()), spoken),
+            }
+        }
+        Err(fault) => (None, Some(fault), NEWEST),
+    };
+    let client = ClientVersion {
+        version: env!("CARGO_PKG_VERSION"),
+        api_version: spoken.to_string(),
+        default_api_version: NEWEST.to_string(),
+        os: std::env::consts::OS,
+        arch: go_arch(),
+    };
+    let versions = Versions { client, server };
+    let text = match (format.as_str(), template) {
+        (_, Some(template)) => {
+            let data = to_value(&versions, "system").map_err(|error| Fault::new(error.to_string()))?;
+            template.render(&data)? + "\n"
+        }
+        ("json", _) => compact(&versions)? + "\n",
+        _ => describe(&versions),
+    };
+    context.io.text(&text)?;
+    fault.map_or(Ok(()), Err)
+}
+
+/// The architecture in Go's words, which everything else in this ecosystem uses.
+fn go_arch() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+fn describe(versions: &Versions) -> String {
+    let client = &versions.client;
+    let mut api = client.api_version.clone();
+    if api != client.default_api_version {
+        api.push_str(&format!(" (downgraded from {})", client.default_api_version));
+    }
+    let mut text = format!(
+        "Client: Skep\n Version:           {}\n API version:       {api}\n OS/Arch:           {}/{}\n",
+        client.version, client.os, client.arch
+    );
+    if let Some(server) = &versions.server {
+        text.push_str(&describe_server(server));
+    }
+    text
+}
+
+fn describe_server(server: &SystemVersion) -> String {
+    let mut text = format!("\nServer: {}", server.platform.name).trim_end().to_owned() + "\n";
+    if text.trim() == "Server:" {
+        "\nServer:\n".clone_into(&mut text);
+    }
+    for component in &server.components {
+        text.push_str(&format!(" {}:\n  Version:          {}\n", component.name, component.version));
+        if component.name != "Engine" {
+            continue;
+        }
+        let detail = |key: &str| component.details.get(key).map_or("", String::as_str);
+        let range = format!("{} (minimum version {})", detail("ApiVersion"), detail("MinAPIVersion"));
+        text.push_str(&format!("  API version:      {range}\n"));
+        for (label, key) in [("Git commit:", "GitCommit"), ("Built:", "BuildTime")] {
+            if !detail(key).is_empty() {
+                text.push_str(&format!("  {label:<17} {}\n", detail(key)));
+            }
+        }
+        text.push_str(&format!("  OS/Arch:          {}/{}\n", detail("Os"), detail("Arch")));
+        if !detail("KernelVersion").is_empty() {
+            text.push_str(&format!("  Kernel:           {}\n", detail("KernelVersion")));
+        }
+    }
+    if server.components.is_empty() {
+        text.push_str(&format!(" {}:\n  Version:          {}\n", capitalize("engine"), server.version));
+    }
+    text
+}

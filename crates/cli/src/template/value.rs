@@ -1,0 +1,140 @@
+//! The data a template sees.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A value. Objects that come from a Rust struct keep their field order and know the name Go gives their type.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Value {
+    /// Go's `nil`.
+    Nil,
+    /// A field that was left out because it holds its zero value, whatever its type.
+    Zero,
+    /// A truth value.
+    Bool(bool),
+    /// A whole number; wide enough for both of Go's 64-bit kinds.
+    Int(i128),
+    /// A number with a fraction.
+    Float(f64),
+    /// Text.
+    Text(String),
+    /// A list.
+    List(Vec<Value>),
+    /// A map, in the order of its keys.
+    Map(BTreeMap<String, Value>),
+    /// An object.
+    Struct(Struct),
+}
+
+/// An object with named fields.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Struct {
+    /// What Go calls the type.
+    pub type_name: String,
+    /// The fields, in order.
+    pub fields: Vec<(String, Value)>,
+}
+
+impl Value {
+    /// Go's idea of truth: not zero, not empty.
+    pub(crate) fn is_true(&self) -> bool {
+        match self {
+            Value::Nil | Value::Zero => false,
+            Value::Bool(flag) => *flag,
+            Value::Int(number) => *number != 0,
+            Value::Float(number) => *number != 0.0,
+            Value::Text(text) => !text.is_empty(),
+            Value::List(items) => !items.is_empty(),
+            Value::Map(entries) => !entries.is_empty(),
+            Value::Struct(_) => true,
+        }
+    }
+
+    /// Go's name of the type, for error texts.
+    pub(crate) fn type_name(&self) -> &str {
+        match self {
+            Value::Nil | Value::Zero => "nil",
+            Value::Bool(_) => "bool",
+            Value::Int(_) => "int",
+            Value::Float(_) => "float64",
+            Value::Text(_) => "string",
+            Value::List(_) => "[]interface {}",
+            Value::Map(_) => "map[string]string",
+            Value::Struct(object) => &object.type_name,
+        }
+    }
+
+    /// Compares basic values of one kind; `None` if they cannot be compared.
+    pub(crate) fn compare(&self, other: &Value) -> Option<Ordering> {
+        match (self, other) {
+            (Value::Bool(a), Value::Bool(b)) => Some(a.cmp(b)),
+            (Value::Int(a), Value::Int(b)) => Some(a.cmp(b)),
+            (Value::Float(a), Value::Float(b)) => a.partial_cmp(b),
+            (Value::Text(a), Value::Text(b)) => Some(a.cmp(b)),
+            (Value::Zero, Value::Zero) => Some(Ordering::Equal),
+            (Value::Zero, other) => other.zero_of_kind()?.compare(other),
+            (some, Value::Zero) => some.compare(&some.zero_of_kind()?),
+            _ => None,
+        }
+    }
+
+    fn zero_of_kind(&self) -> Option<Value> {
+        match self {
+            Value::Bool(_) => Some(Value::Bool(false)),
+            Value::Int(_) => Some(Value::Int(0)),
+            Value::Float(_) => Some(Value::Float(0.0)),
+            Value::Text(_) => Some(Value::Text(String::new())),
+            _ => None,
+        }
+    }
+
+    /// Turns the value into JSON. Left-out fields stay out.
+    pub(crate) fn to_json(&self) -> String {
+        let list = |parts: Vec<String>, open: char, close: char| format!("{open}{}{close}", parts.join(","));
+        let pair = |key: &str, value: &Value| {
+            format!("{}:{}", Value::Text(key.to_owned()).to_json(), value.to_json())
+        };
+        match self {
+            Value::Nil | Value::Zero => "null".to_owned(),
+            Value::Bool(flag) => flag.to_string(),
+            Value::Int(number) => number.to_string(),
+            Value::Float(number) => number.to_string(),
+            Value::Text(text) => crate::format::compact(text).expect("a string encodes"),
+            Value::List(items) => list(items.iter().map(Value::to_json).collect(), '[', ']'),
+            Value::Map(entries) => {
+                list(entries.iter().map(|(key, value)| pair(key, value)).collect(), '{', '}')
+            }
+            Value::Struct(object) => {
+                let present = object.fields.iter().filter(|(_, value)| *value != Value::Zero);
+                list(present.map(|(key, value)| pair(key, value)).collect(), '{', '}')
+            }
+        }
+    }
+}
+
+/// Go's `%v`.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let join = |parts: Vec<String>| parts.join(" ");
+        match self {
+            Value::Nil => f.write_str("<nil>"),
+            Value::Zero => Ok(()),
+            Value::Bool(flag) => write!(f, "{flag}"),
+            Value::Int(number) => write!(f, "{number}"),
+            Value::Float(number) => write!(f, "{number}"),
+            Value::Text(text) => f.write_str(text),
+            Value::List(items) => write!(f, "[{}]", join(items.iter().map(Value::to_string).collect())),
+            Value::Map(entries) => {
+                write!(
+                    f,
+                    "map[{}]",
+                    join(entries.iter().map(|(key, value)| format!("{key}:{value}")).collect())
+                )
+            }
+            Value::Struct(object) => {
+                write!(f, "{{{}}}", join(object.fields.iter().map(|(_, value)| value.to_string()).collect()))
+            }
+        }
+    }
+}
