@@ -16,6 +16,7 @@ impl Random {
     }
 
     /// Returns the next number.
+    #[expect(clippy::should_implement_trait, reason = "it never ends, so `Option` would only be in the way")]
     pub fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;

@@ -98,14 +98,12 @@ impl<'a> State<'a> {
         if live.is_empty() {
             return self.dead_slot(service, slot);
         }
-        let runs = |task: &&&Arc<Task>| task.status.state == TaskState::Running;
-        let runner = live.iter().find(runs);
         for task in &live {
             let is_fine = match () {
                 () if task.is_over() => !is_good(task),
                 () if task.status.state == TaskState::Running => self.has_container(task),
                 () if waits_with_reason(task) => true,
-                () if is_good(task) => self.is_held(service, task) && runner.is_some(),
+                () if is_good(task) => self.is_held(service, task) && live.len() > 1,
                 () => true,
             };
             if !is_fine {
@@ -130,10 +128,19 @@ impl<'a> State<'a> {
         Ok(())
     }
 
-    /// Returns whether a paused rollout holds the task back.
+    /// Returns whether a rollout holds the task back: it is paused, or busy with other slots.
     fn is_held(&self, service: &Service, task: &Task) -> bool {
+        let holds = |phase| match phase {
+            Phase::Paused => true,
+            Phase::Asked | Phase::Running => !self.has_step(service, task),
+            Phase::Completed => false,
+        };
         let rollout = self.store.rollout(service.id);
-        rollout.is_some_and(|rollout| rollout.phase == Phase::Paused) && task.desired == Desired::Ready
+        task.desired == Desired::Ready && rollout.is_some_and(|rollout| holds(rollout.phase))
+    }
+
+    fn has_step(&self, service: &Service, task: &Task) -> bool {
+        self.store.rollout(service.id).is_some_and(|rollout| rollout.steps.contains_key(&task.slot))
     }
 
     fn has_container(&self, task: &Task) -> bool {

@@ -145,8 +145,8 @@ impl Machine {
         let Some(worker) = &mut self.worker else { return Ok(Stirred::default()) };
         let output = worker.step(now + self.skew, event);
         self.wake_count += 1;
-        let mut stirred = Stirred::default();
-        stirred.wake = output.wake_at.map(|at| ((at - self.skew).max(now), self.wake_count));
+        let wake = output.wake_at.map(|at| ((at - self.skew).max(now), self.wake_count));
+        let mut stirred = Stirred { wake, ..Stirred::default() };
         for effect in output.effects {
             self.perform(effect, &mut stirred)?;
         }

@@ -3,11 +3,12 @@
 //! [`plan`] looks at a service's whole state and never at what changed, so a hint, a deadline, a restart
 //! and an election take the same path, and running it again on its own result proposes nothing.
 //!
-//! In order: [`rollout::judge`] counts failures, [`slot`] answers tasks that ended and lets prepared
-//! ones take over, [`replicated`] makes and drops slots, [`rollout::advance`] takes up outdated slots,
+//! In order: [`rollout::judge`] counts failures, [`slot`] answers tasks that ended ([`restart`]) and lets
+//! prepared ones take over (`handover`), [`replicated`] makes and drops slots, [`rollout::advance`] takes up outdated slots,
 //! [`reap`] forgets old tasks.
 
 pub mod current;
+mod handover;
 pub mod reap;
 pub mod replicated;
 pub mod restart;

@@ -16,9 +16,11 @@ pub fn plan(draft: &mut Draft, service: &Service) {
     removed(draft, service.id);
     let Some(limit) = history_limit(draft, service) else { return };
     for slot in slot::of_service(draft, service.id) {
-        // The last task stays in any case: it holds the slot, and tells that it need not run again.
-        let surplus = slot.tasks.len().saturating_sub(limit.max(1));
-        let over: Vec<_> = slot.tasks.iter().filter(|task| is_history(task)).take(surplus).collect();
+        // What holds the slot stays in any case: it tells that the slot need not run again.
+        let holder = slot.last_holder().map(|task| task.id);
+        let surplus = slot.tasks.len().saturating_sub(limit);
+        let is_surplus = |task: &&Arc<Task>| is_history(task) && Some(task.id) != holder;
+        let over: Vec<_> = slot.tasks.iter().filter(is_surplus).take(surplus).collect();
         for task in over {
             draft.delete_task(task.id);
         }

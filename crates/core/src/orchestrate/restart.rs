@@ -12,7 +12,8 @@ use skep_model::template::{RestartCondition, RestartPolicy};
 use skep_model::{Rollout, Service, Task, Timestamp, limits};
 
 use super::current::is_current;
-use super::slot::{self, Slot, goes_back, is_held};
+use super::handover::is_held;
+use super::slot::{self, Slot, goes_back};
 use super::{Blueprint, new_task};
 use crate::random::Random;
 use crate::store::{Draft, Store};
@@ -31,19 +32,60 @@ pub(super) fn plan(
     slot: &Slot,
     ended: &[Arc<Task>],
 ) {
-    let Some(ended) = to_replace(draft, service, rollout, slot, ended) else { return };
-    if is_left_to_rollback(service, rollout, ended) {
-        return;
+    let is_left = |task: &&Arc<Task>| ended.iter().all(|other| other.id != task.id);
+    let left: Vec<_> = slot.live().filter(is_left).cloned().collect();
+    let lacking = to_replace(draft, service, rollout, &left, ended);
+    let made = lacking.and_then(|ended| successor(draft, random, service, rollout, ended));
+    if lacking.is_some() && made.is_none() {
+        // The slot is to stay empty: what its rollout holds back does not fill it.
+        slot::shut_down(draft, left.iter().filter(|task| is_held(rollout, task)));
     }
+    follow(draft, service, ended, made.as_ref());
+    made.into_iter().for_each(|task| draft.put_task(task));
+}
+
+/// Returns the ended task whose place must be taken again, if there is one.
+///
+/// A task that is out of date holds the slot, one that is up to date beside it is to replace it. Where
+/// the holder ended and its replacement is not ready, the slot keeps what it had; where both ended, too.
+fn to_replace<'t>(
+    store: &Store,
+    service: &Service,
+    rollout: Option<&Rollout>,
+    left: &[Arc<Task>],
+    ended: &'t [Arc<Task>],
+) -> Option<&'t Arc<Task>> {
+    let is_current = |task: &Arc<Task>| is_current(store, service, task);
+    let takes_over = |task: &Arc<Task>| {
+        let is_ready = task.status.state >= TaskState::Ready && !is_held(rollout, task);
+        is_current(task) && !task.is_over() && (is_ready || goes_back(rollout))
+    };
+    let holder = ended.iter().rfind(|task| !is_current(task));
+    if let Some(holder) = holder.filter(|_| left.iter().all(is_current)) {
+        return if left.iter().any(takes_over) { None } else { Some(holder) };
+    }
+    let candidate = ended.iter().rfind(|task| is_current(task))?;
+    let is_wanted = left.is_empty() || may_retry(service, rollout, candidate);
+    (is_wanted && !left.iter().any(is_current)).then_some(candidate)
+}
+
+/// Returns the task that follows `ended`, if its policy wants one.
+fn successor(
+    draft: &Draft,
+    random: &mut Random,
+    service: &Service,
+    rollout: Option<&Rollout>,
+    ended: &Task,
+) -> Option<Task> {
     let made_from = blueprint(service, rollout, ended);
-    let policy = made_from.spec.restart_policy();
+    let policy = ended.spec.restart_policy();
     let given_up = is_given_up(draft, ended);
     // The loss of a node is not the task's fault: neither the condition nor the attempts count it.
     if !given_up && !should_restart(ended, &policy) {
-        return;
+        return None;
     }
     let same_revision = made_from.revision == ended.revision;
-    let mut task = new_task(draft, random, service, slot.number, made_from, Desired::Ready);
+    let mut task = new_task(draft, random, service, ended.slot, made_from, Desired::Ready);
     if given_up {
         task.restarts.clone_from(&ended.restarts);
     } else {
@@ -51,59 +93,24 @@ pub(super) fn plan(
         let earlier = if same_revision { &ended.restarts[..] } else { &[] };
         task.restarts = record(earlier, draft.now(), &policy);
     }
-    follow(draft, service, ended, &task);
-    draft.put_task(task);
+    Some(task)
 }
 
-/// Returns the ended task whose place must be taken again, if the slot lacks one.
-///
-/// The oldest task of a slot holds it, the others are successors of its. If it ended and a successor is
-/// left, that one takes over, unless it has no claim (yet): then it goes, and the slot keeps what it had.
-fn to_replace<'t>(
-    draft: &mut Draft,
-    service: &Service,
-    rollout: Option<&Rollout>,
-    slot: &Slot,
-    ended: &'t [Arc<Task>],
-) -> Option<&'t Arc<Task>> {
-    let is_left = |task: &&Arc<Task>| !task.is_over() && ended.iter().all(|other| other.id != task.id);
-    let left: Vec<_> = slot.live().filter(is_left).cloned().collect();
-    let (oldest, newest) = (ended.first()?, ended.last()?);
-    if slot.live().next().is_none_or(|holder| holder.id != oldest.id) {
-        let has_other = left.iter().any(|task| is_younger(task, newest));
-        return (!has_other && (left.is_empty() || may_retry(service, rollout, newest))).then_some(newest);
-    }
-    let has_claim = |task: &&Arc<Task>| {
-        task.desired == Desired::Running || (is_current(draft, service, task) && !is_held(rollout, task))
+/// Lets the rollout follow a replacement that was lost with its node before it was settled: to the one
+/// that comes after it, or else the slot is to be taken up again.
+fn follow(draft: &mut Draft, service: &Service, ended: &[Arc<Task>], made: Option<&Task>) {
+    let Some(rollout) = draft.rollout(service.id).filter(|rollout| rollout.is_running()) else { return };
+    let is_open = |task: &&Arc<Task>| {
+        let step = rollout.steps.get(&task.slot);
+        step.is_some_and(|step| step.task_id == task.id && step.settled_at.is_none())
     };
-    if left.iter().any(|task| has_claim(&task)) {
-        return None;
+    let Some(lost) = ended.iter().find(is_open) else { return };
+    let mut rollout = Rollout::clone(rollout);
+    rollout.steps.remove(&lost.slot);
+    if let Some(made) = made.filter(|made| made.revision == rollout.revision) {
+        rollout.steps.insert(lost.slot, Step { task_id: made.id, settled_at: None, failed: false });
     }
-    slot::shut_down(draft, &left);
-    Some(if may_retry(service, rollout, newest) { newest } else { oldest })
-}
-
-fn is_younger(task: &Task, than: &Task) -> bool {
-    (task.meta.created_at, task.id) > (than.meta.created_at, than.id)
-}
-
-/// Returns whether the slot is outdated, empty, and not yet taken up by a rollback, which takes it first.
-fn is_left_to_rollback(service: &Service, rollout: Option<&Rollout>, ended: &Task) -> bool {
-    goes_back(rollout)
-        && ended.revision != service.revision
-        && rollout.is_some_and(|rollout| rollout.is_running() && !rollout.steps.contains_key(&ended.slot))
-}
-
-/// Lets the rollout follow a replacement that was lost with its node before it was settled.
-fn follow(draft: &mut Draft, service: &Service, ended: &Task, task: &Task) {
-    let Some(rollout) = draft.rollout(service.id) else { return };
-    let step = rollout.steps.get(&ended.slot);
-    let is_open = step.is_some_and(|step| step.task_id == ended.id && step.settled_at.is_none());
-    if is_open && rollout.is_running() && task.revision == rollout.revision {
-        let mut rollout = Rollout::clone(rollout);
-        rollout.steps.insert(ended.slot, Step { task_id: task.id, settled_at: None, failed: false });
-        draft.put_rollout(rollout);
-    }
+    draft.put_rollout(rollout);
 }
 
 /// Returns whether a successor that failed beside a living incumbent is tried again.

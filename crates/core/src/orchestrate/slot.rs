@@ -1,10 +1,7 @@
-//! One slot of a service: the tasks that hold it, and how one takes over from another.
+//! One slot of a service: the tasks that hold it, dead or alive.
 //!
-//! A slot may hold history, and while it changes hands two live tasks: the *incumbent* and its
-//! *successor*. The successor is wanted `Ready` first. With stop-first order the incumbent is told to
-//! stop only when the successor is observed ready (placed, pulled, created), and the successor starts
-//! only when the incumbent is observed to be over; so an image that cannot be pulled disturbs nothing.
-//! With start-first order the incumbent stops when the successor runs.
+//! A slot may hold history, and while it changes hands two live tasks. What follows the end of a task is
+//! decided in [`super::restart`], how one task takes over from another in [`super::handover`].
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,13 +9,10 @@ use std::time::Duration;
 
 use skep_model::node::NodeState;
 use skep_model::rollout::{Direction, Phase};
-use skep_model::service::UpdateOrder;
 use skep_model::task::{Desired, TaskState};
 use skep_model::{Rollout, Service, ServiceId, Task, Timestamp, limits};
 
-use super::current::is_current;
-use super::restart;
-use super::rollout::config_in_force;
+use super::{handover, restart};
 use crate::random::Random;
 use crate::store::{Draft, Store, earlier};
 
@@ -38,6 +32,15 @@ impl Slot {
     /// Returns whether the slot belongs to the service: scaled-down slots only wait for their end.
     pub fn is_kept(&self) -> bool {
         self.tasks.iter().any(|task| task.desired != Desired::Remove)
+    }
+
+    /// Returns the task that left the slot without a live one: the last that ended by itself.
+    pub fn last_holder(&self) -> Option<&Arc<Task>> {
+        let by_itself = |task: &&Arc<Task>| task.is_over() && task.status.state != TaskState::Shutdown;
+        let ended = || self.tasks.iter().filter(by_itself).filter(|_| self.live().next().is_none());
+        let last = ended().max_by_key(|task| task.status.applied_at)?;
+        // One that was given up with its node may end long after the one that followed it.
+        ended().rfind(|task| task.revision == last.revision)
     }
 
     /// Returns whether a task of the slot runs and is wanted to.
@@ -74,7 +77,7 @@ pub fn plan(draft: &mut Draft, random: &mut Random, service: &Service, slot: &Sl
         restart::plan(draft, random, service, rollout.as_deref(), slot, &ended);
     }
     let slot = if ended.is_empty() { slot } else { &load(draft, service.id, slot.number) };
-    earlier(wake_at, hand_over(draft, service, rollout.as_deref(), slot))
+    earlier(wake_at, handover::plan(draft, service, rollout.as_deref(), slot))
 }
 
 /// Gives up the live tasks that are over or whose node gives them up. Returns them, oldest first, and
@@ -97,93 +100,7 @@ fn end_tasks(draft: &mut Draft, slot: &Slot) -> (Vec<Arc<Task>>, Option<Timestam
     (ended, wake_at)
 }
 
-/// Lets the slot's successor take over, one step at a time. Returns the next deadline.
-fn hand_over(
-    draft: &mut Draft,
-    service: &Service,
-    rollout: Option<&Rollout>,
-    slot: &Slot,
-) -> Option<Timestamp> {
-    let successor = successor(draft, service, slot)?;
-    let incumbents: Vec<_> =
-        slot.live().filter(|task| task.id != successor.id && !task.is_over()).cloned().collect();
-    if !is_current(draft, service, successor) && !incumbents.is_empty() {
-        // A rollout that was superseded left more than one; a later one takes the slot up.
-        shut_down(draft, incumbents.iter());
-        return None;
-    }
-    if successor.desired == Desired::Running {
-        if successor.status.state == TaskState::Running {
-            shut_down(draft, incumbents.iter());
-        }
-        return None;
-    }
-    if successor.start_after > draft.now() {
-        return Some(successor.start_after);
-    }
-    if is_held(rollout, successor) && slot.live().nth(1).is_some() {
-        return None;
-    }
-    if !incumbents.is_empty() {
-        let config = config_in_force(service, rollout);
-        match config.order {
-            UpdateOrder::StartFirst => start(draft, successor),
-            UpdateOrder::StopFirst if successor.status.state >= TaskState::Ready => {
-                let may_disturb = config.parallelism == 0 || {
-                    let slots = of_service(draft, service.id);
-                    slots.iter().filter(|slot| is_changing(draft, slot)).count() < config.parallelism as usize
-                };
-                let to_stop = |task: &&Arc<Task>| may_disturb || task.status.state != TaskState::Running;
-                shut_down(draft, incumbents.iter().filter(to_stop));
-            }
-            UpdateOrder::StopFirst => {}
-        }
-        return None;
-    }
-    match still_stopping(draft, slot) {
-        Some(until) if until > draft.now() => Some(until),
-        _ => {
-            start(draft, successor);
-            None
-        }
-    }
-}
-
-/// Returns the task that is to hold the slot alone: the newest up to date, else one that runs, else the
-/// oldest, since what came after it has no claim any more.
-fn successor<'s>(store: &Store, service: &Service, slot: &'s Slot) -> Option<&'s Arc<Task>> {
-    let standing = || slot.live().filter(|task| !task.is_over());
-    let current = standing().rfind(|task| is_current(store, service, task));
-    let running = || standing().rfind(|task| task.status.state == TaskState::Running);
-    current.or_else(running).or_else(|| standing().next())
-}
-
-/// Returns whether the rollout keeps the successor from taking over: it is paused, or has not taken the
-/// slot up (a former one did).
-pub(super) fn is_held(rollout: Option<&Rollout>, successor: &Task) -> bool {
-    rollout.filter(|rollout| rollout.revision == successor.revision).is_some_and(|rollout| {
-        match rollout.phase {
-            Phase::Paused => true,
-            Phase::Asked | Phase::Running => !rollout.steps.contains_key(&successor.slot),
-            Phase::Completed => false,
-        }
-    })
-}
-
-/// Returns whether the slot is out of service for the moment, because it changes hands or starts. What
-/// fails again and again, or fits nowhere, is not waited for.
-fn is_changing(draft: &Draft, slot: &Slot) -> bool {
-    let starts = |task: &Arc<Task>| {
-        task.desired == Desired::Running && task.status.state >= TaskState::Assigned && !task.is_over()
-    };
-    let waits = || still_stopping(draft, slot).is_some_and(|until| until > draft.now());
-    slot.is_kept() && !slot.is_running() && (slot.live().any(starts) || waits())
-}
-
-fn start(draft: &mut Draft, task: &Task) {
-    draft.change_task(task.id, |task| task.desired = Desired::Running);
-}
-
+/// Tells tasks to stop; their records stay.
 pub(super) fn shut_down<'t>(draft: &mut Draft, tasks: impl IntoIterator<Item = &'t Arc<Task>>) {
     for task in tasks {
         draft.change_task(task.id, |task| task.desired = Desired::Shutdown);

@@ -146,7 +146,11 @@ impl Store {
 
     fn delete_service(&mut self, id: ServiceId) {
         if let Some(service) = self.services.remove(&id) {
-            self.services_by_name.remove(&service.spec.name.to_ascii_lowercase());
+            let name = service.spec.name.to_ascii_lowercase();
+            // A service made in the same change set may have taken the name over.
+            if self.services_by_name.get(&name) == Some(&id) {
+                self.services_by_name.remove(&name);
+            }
         }
     }
 

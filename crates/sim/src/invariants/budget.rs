@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use skep_core::Store;
 use skep_core::orchestrate::restart::is_given_up;
 use skep_core::orchestrate::rollout::config_in_force;
 use skep_core::store::ChangeSet;
+use skep_core::{Change, Store};
 use skep_model::task::{Desired, TaskState};
-use skep_model::{Rollout, ServiceId, Timestamp};
+use skep_model::{Rollout, ServiceId, Task, Timestamp};
 
 use super::{Invariant, Moment, slot_service, task_writes};
 
@@ -26,6 +26,11 @@ impl Invariant for BudgetIsNeverExceeded {
     fn see(&mut self, now: Timestamp, moment: &Moment<'_>) -> Result<(), String> {
         let Moment::Committed { before, after, changes, .. } = moment else { return Ok(()) };
         self.out_of_service.retain(|(id, slot)| is_out_of_service(after, *id, *slot));
+        for change in changes.iter() {
+            if let Some(failed) = failed(before, change) {
+                self.out_of_service.remove(&(failed.service_id, failed.slot));
+            }
+        }
         for id in self.take_out(before, after, changes) {
             let count = self.out_of_service.iter().filter(|(service_id, _)| *service_id == id).count() as u64;
             if count > parallelism(after, id) {
@@ -55,6 +60,21 @@ impl BudgetIsNeverExceeded {
             }
         }
         ids
+    }
+}
+
+/// Returns the task that ended by itself, where the change says so.
+fn failed<'a>(before: &'a Store, change: &'a Change) -> Option<&'a Task> {
+    match change {
+        Change::PutTask(task) => {
+            let was_over = before.task(task.id).is_none_or(|known| known.is_over());
+            (!was_over && task.is_over() && task.status.state != TaskState::Shutdown).then_some(task)
+        }
+        // Nobody remembers it, but only what is over is forgotten.
+        Change::DeleteTask { id, .. } => {
+            before.task(*id).filter(|known| known.is_live()).map(|known| &**known)
+        }
+        _ => None,
     }
 }
 

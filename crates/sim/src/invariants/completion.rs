@@ -33,9 +33,7 @@ fn complete(store: &Store, rollout: &Rollout) -> Result<(), String> {
     let Some(service) = store.service(rollout.service_id) else { return Ok(()) };
     for slot in slot::of_service(store, service.id).iter().filter(|slot| slot.is_kept()) {
         let is_tolerated = rollout.steps.get(&slot.number).is_some_and(|step| step.failed);
-        let last = slot.tasks.iter().max_by_key(|task| (task.status.applied_at, task.meta.created_at));
-        let last = last.filter(|_| slot.live().next().is_none());
-        let is_done = slot.live().chain(last).all(|task| is_current(store, service, task));
+        let is_done = slot.live().chain(slot.last_holder()).all(|task| is_current(store, service, task));
         if !is_tolerated && !is_done {
             let tasks: Vec<_> = slot.tasks.iter().map(|t| (t.revision, t.desired, t.status.state)).collect();
             return Err(format!("{}.{} was left behind: {tasks:?}", service.spec.name, slot.number));

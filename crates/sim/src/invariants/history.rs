@@ -16,16 +16,18 @@ impl Invariant for HistoryIsBounded {
 
     fn see(&mut self, _: Timestamp, moment: &Moment<'_>) -> Result<(), String> {
         let Moment::Idle { store, .. } = moment else { return Ok(()) };
-        // All tasks of each slot, and those of them that are history.
-        let mut slots: BTreeMap<(ServiceId, u64), (usize, usize)> = BTreeMap::new();
+        // Of each slot: all tasks, the live ones, and those that are history.
+        let mut slots: BTreeMap<(ServiceId, u64), (usize, usize, usize)> = BTreeMap::new();
         for task in store.tasks() {
-            let (all, history) = slots.entry((task.service_id, task.slot)).or_default();
+            let (all, live, history) = slots.entry((task.service_id, task.slot)).or_default();
             *all += 1;
+            *live += usize::from(task.is_live());
             *history += usize::from(!task.is_live() && task.is_over());
         }
-        for ((id, slot), (all, history)) in slots {
+        for ((id, slot), (all, live, history)) in slots {
             let limit = limit(store, id);
-            if all > limit && history > 0 {
+            // Where nothing is live, one task must tell why.
+            if all > limit && history > usize::from(live == 0) {
                 return Err(format!("slot {slot} has {all} tasks, {history} of them over, allowed: {limit}"));
             }
         }
@@ -39,6 +41,5 @@ fn limit(store: &Store, id: ServiceId) -> usize {
         return attempts as usize + 1;
     }
     let set = store.cluster().map_or(limits::TASK_HISTORY_DEFAULT, |cluster| cluster.spec.task_history_limit);
-    // The last task of a slot is no history: it tells that the slot need not run again.
-    usize::try_from(set).unwrap_or(usize::MAX).max(1)
+    usize::try_from(set).unwrap_or(usize::MAX)
 }

@@ -23,7 +23,10 @@ impl Invariant for PausedRolloutsStartNothing {
                 None => true,
                 Some(known) => known.desired == Desired::Ready && task.desired == Desired::Running,
             };
-            let is_spread = task.revision == rollout.revision && is_started && !has_revision(before, task);
+            // What a slot is made from at first is the business of `slots_keep_their_revision`.
+            let is_new = slot_of(before, task).next().is_none();
+            let is_spread =
+                task.revision == rollout.revision && is_started && !is_new && !has_revision(before, task);
             if is_spread {
                 return Err(format!("{} is started while its rollout is paused", task.name()));
             }

@@ -4,6 +4,7 @@
 
 use skep_core::Store;
 use skep_model::rollout::{Direction, Phase};
+use skep_model::task::Desired;
 use skep_model::{Task, Timestamp};
 
 use super::{Invariant, Moment, slot_of, task_writes};
@@ -42,7 +43,8 @@ fn is_right(before: &Store, after: &Store, task: &Task) -> bool {
         let unproven = rollout
             .filter(|rollout| rollout.direction == Direction::Forward && rollout.phase != Phase::Completed)
             .and_then(|rollout| rollout.proven.as_ref());
-        let is_first = !after.tasks_of(service.id).any(|other| other.slot != task.slot && other.is_live());
+        let is_kept = |other: &Task| other.desired != Desired::Remove && before.task(other.id).is_some();
+        let is_first = !after.tasks_of(service.id).any(|other| is_kept(other));
         return match unproven {
             Some(proven) if !is_first => task.revision == proven.revision,
             Some(proven) => task.revision == proven.revision || task.revision == service.revision,

@@ -100,8 +100,7 @@ fn outdated<'s>(store: &Store, service: &Service, rollout: &Rollout, slots: &'s 
 fn is_outdated(store: &Store, service: &Service, slot: &Slot) -> bool {
     let mut live = slot.live().peekable();
     if live.peek().is_none() {
-        let last = slot.tasks.iter().max_by_key(|task| (task.status.applied_at, task.meta.created_at));
-        return !last.is_some_and(|task| is_current(store, service, task));
+        return !slot.last_holder().is_some_and(|task| is_current(store, service, task));
     }
     !live.all(|task| is_current(store, service, task))
 }
