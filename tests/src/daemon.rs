@@ -93,6 +93,11 @@ impl Daemon {
         self.program.id()
     }
 
+    /// Returns the words behind the binary's name, `daemon` first.
+    pub fn arguments(&self) -> &[String] {
+        &self.arguments
+    }
+
     /// Returns the path of the API's socket.
     pub fn socket(&self) -> &Path {
         &self.socket
@@ -105,8 +110,13 @@ impl Daemon {
 
     /// Lists the shims inside the sandbox: one process for each container.
     pub fn shims(sandbox: &Sandbox) -> Result<Vec<Inmate>> {
-        let is_shim = |inmate: &Inmate| inmate.arguments.get(1).is_some_and(|word| word == "shim");
-        Ok(sandbox.inmates()?.into_iter().filter(is_shim).collect())
+        Self::processes(sandbox, "shim")
+    }
+
+    /// Lists the processes inside the sandbox that run a subcommand of `skep`.
+    pub fn processes(sandbox: &Sandbox, subcommand: &str) -> Result<Vec<Inmate>> {
+        let runs_it = |inmate: &Inmate| inmate.arguments.get(1).is_some_and(|word| word == subcommand);
+        Ok(sandbox.inmates()?.into_iter().filter(runs_it).collect())
     }
 }
 

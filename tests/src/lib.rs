@@ -18,6 +18,7 @@
 pub mod bench;
 pub mod cluster;
 pub mod daemon;
+pub mod demo;
 pub mod docker;
 pub mod engine;
 pub mod images;

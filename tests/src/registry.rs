@@ -1,6 +1,6 @@
 //! Debian's `docker-registry` inside a sandbox, on loopback, with its own storage.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -23,6 +23,7 @@ const PASSWORD_FILE: &str = "bee:$2b$05$abcdefghijklmnopqrstuua72UqXIK32CtpAE.Wx
 #[derive(Debug)]
 pub struct Registry {
     program: Program,
+    config: PathBuf,
     port: u16,
     password: bool,
 }
@@ -37,8 +38,8 @@ impl Registry {
     pub fn start_with(sandbox: &Sandbox, port: u16, password: bool) -> Result<Self> {
         let name = format!("registry-{port}");
         let config = write_config(sandbox, &name, port, password)?;
-        let config = config.to_str().context("the folder's path is text")?;
-        let mut program = sandbox.spawn(&name, "docker-registry", &["serve", config])?;
+        let path = config.to_str().context("the folder's path is text")?;
+        let mut program = sandbox.spawn(&name, "docker-registry", &["serve", path])?;
         program.wait_ready(Duration::from_secs(20), || {
             let answer =
                 sandbox.in_network(|| Http::tcp(&format!("127.0.0.1:{port}"))?.send("GET", "/v2/", &[], &[]));
@@ -48,7 +49,12 @@ impl Registry {
                 Err(error) => Look::NotYet(format!("{error:#}")),
             })
         })?;
-        Ok(Self { program, port, password })
+        Ok(Self { program, config, port, password })
+    }
+
+    /// Returns the file that the registry was started with.
+    pub fn config(&self) -> &Path {
+        &self.config
     }
 
     /// Returns `127.0.0.1:PORT`.

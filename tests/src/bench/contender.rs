@@ -104,7 +104,8 @@ impl Contender {
         let daemon_bytes = sum(&self.daemons()?, &["Rss"])?;
         let shims = self.shims()?;
         ensure!(shims.len() == replicas, "{} shims for {replicas} tasks", shims.len());
-        let shim_bytes = sum(&shims, &["Private_Clean", "Private_Dirty"])? / shims.len() as u64;
+        let shim_bytes =
+            sum(&[shims, self.helpers()?].concat(), &["Private_Clean", "Private_Dirty"])? / replicas as u64;
         let update_one = self.update(replicas, 1, 1)?;
         let update_five = self.update(replicas, 5, 2)?;
         self.engine.remove_service(SERVICE)?;
@@ -154,11 +155,15 @@ impl Contender {
     fn daemons(&self) -> Result<Vec<Inmate>> {
         match self.kind {
             Kind::Dockerd => Oracle::daemons(&self.sandbox),
-            Kind::Skep => {
-                let is_daemon =
-                    |inmate: &Inmate| inmate.arguments.get(1).is_some_and(|word| word == "daemon");
-                Ok(self.sandbox.inmates()?.into_iter().filter(is_daemon).collect())
-            }
+            Kind::Skep => Daemon::processes(&self.sandbox, "daemon"),
+        }
+    }
+
+    /// Lists what serves all shims and is no daemon: its memory is shared out among the containers.
+    fn helpers(&self) -> Result<Vec<Inmate>> {
+        match self.kind {
+            Kind::Dockerd => Ok(Vec::new()),
+            Kind::Skep => Daemon::processes(&self.sandbox, "shim-nursery"),
         }
     }
 

@@ -12,12 +12,11 @@ fn start() -> (Cluster, String) {
 #[test]
 fn user_folder_environment_and_hostname_are_set() {
     let (mut cluster, image) = start();
-    let flags =
-        ["--user", "bee", "--workdir", "/made/for/it", "--env", "A=b c", "--hostname", "hive-{{.Task.Slot}}"];
+    let flags = ["--user", "bee", "--workdir", "/made/for/it", "--env", "A=b c", "--hostname", "hive"];
     let printed = cluster.printed(&flags, &image, "id; pwd; echo \"$A\"; hostname; echo $PATH").unwrap();
     let lines: Vec<&str> = printed.lines().collect();
     assert_eq!(lines[0], "uid=1000(bee) gid=1000(bee) groups=1000(bee),2000(hive)");
-    assert_eq!(lines[1..4], ["/made/for/it", "b c", "hive-1"]);
+    assert_eq!(lines[1..4], ["/made/for/it", "b c", "hive"]);
     assert_eq!(lines[4], "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
 }
 
