@@ -21,6 +21,6 @@ fn main() -> ExitCode {
     if args.get(1).is_some_and(|word| word == "daemon") {
         return daemon::main(&args[1..]);
     }
-    eprintln!("skep: expected `skep daemon`; use the docker client to talk to it");
-    ExitCode::FAILURE
+    // The daemon is in the help like any other command; it was handled above.
+    skep_cli::run(skep_cli::command().subcommand(daemon::command()), args)
 }

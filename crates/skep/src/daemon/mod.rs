@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use skep_agent::{Engine, chain};
 use skep_api::server::listen::{ListenError, Listener};
 use skep_api::server::{Backend, Server};
@@ -53,6 +53,11 @@ enum DaemonError {
     Pidfile { path: PathBuf, source: std::io::Error },
     #[error("cannot {action}")]
     Start { action: &'static str, source: std::io::Error },
+}
+
+/// Returns the grammar of `skep daemon`, for the help of the whole program.
+pub fn command() -> clap::Command {
+    Flags::command().name("daemon")
 }
 
 /// Runs the daemon with the arguments after `skep`; the first of them is `daemon`.
