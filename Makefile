@@ -3,13 +3,14 @@
 
 CARGO ?= cargo
 
-.PHONY: help setup build test demo bench ci fix tidy clean
+.PHONY: help setup build test demo bench compare ci fix tidy clean
 
 help:
 	@echo "make build   build target/debug/skep"
 	@echo "make demo    watch a rolling update of a real redis, with a failure and a rollback (under 2 minutes)"
 	@echo "make test    what CI runs: every test, the simulator's seeds, tidy"
 	@echo "make bench   measure against dockerd 20.10 and write docs/benchmarks.md"
+	@echo "make compare the same questions to Skep and to dockerd 20.10, expecting the same answers"
 	@echo "make ci      test, clippy and documentation; never writes to the tree"
 	@echo "make fix     rustfmt and clippy's own fixes"
 	@echo "make tidy    the rules that no compiler checks"
@@ -31,6 +32,11 @@ bench:
 	@xtask/setup.sh build test bench
 	$(CARGO) build --release --package skep
 	@SKEP_BIN=target/release/skep $(CARGO) run --quiet --package skep-tests --bin bench -- --write docs/benchmarks.md
+
+compare:
+	@xtask/setup.sh build test bench
+	$(CARGO) build --package skep
+	@$(CARGO) test --package skep-tests -- --ignored
 
 ci: setup
 	@$(CARGO) xtask ci

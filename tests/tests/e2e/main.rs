@@ -8,6 +8,7 @@ mod adoption;
 mod api;
 mod containers;
 mod crashes;
+mod differential;
 mod health;
 mod limits;
 mod logs;
