@@ -63,7 +63,11 @@ impl Runtime {
     /// Prepares directories, cgroups and the copy of the binary. Blocks for as long as the copy takes.
     pub fn open(options: Options) -> Result<Runtime, OpenError> {
         let Options { exec_root, data_root, cgroup_parent, oci_runtime, shim_binary } = options;
-        let paths = Paths { exec_root, data_root };
+        // A shim's working directory is the root.
+        let absolute = |path: PathBuf| {
+            std::path::absolute(&path).map_err(|source| OpenError::Directory { path: path.clone(), source })
+        };
+        let paths = Paths { exec_root: absolute(exec_root)?, data_root: absolute(data_root)? };
         for path in [
             &paths.exec_root,
             &paths.data_root,
@@ -96,7 +100,7 @@ impl Runtime {
         // From here on the shim knows what to do if this future is dropped: its report finds no reader.
         let outcome = tokio::time::timeout(CREATE_WAIT_MAX, read_outcome(report)).await;
         let result = match outcome {
-            Ok(Ok(Report::Created(record))) => return Handle::from_record(self, &id, &record),
+            Ok(Ok(Report::Created(record))) => Handle::from_record(self, &id, &record),
             Ok(Ok(Report::Failed(failure))) if failure.fatal => Err(CreateError::Refused(failure.message)),
             Ok(Ok(Report::Failed(failure))) => Err(CreateError::Failed(failure.message)),
             Ok(Ok(Report::Born(_))) => {
@@ -105,6 +109,9 @@ impl Runtime {
             Ok(Err(source)) => Err(CreateError::Report { id: id.clone(), source }),
             Err(_) => Err(CreateError::Timeout(CREATE_WAIT_MAX)),
         };
+        if result.is_ok() {
+            return result;
+        }
         let inner = Arc::clone(&self.inner);
         let left = blocking(move || inner.abandon(&id)).await?;
         if let Err(error) = left {
