@@ -40,7 +40,7 @@ pub enum UserError {
 pub(crate) struct User {
     pub uid: u32,
     pub gid: u32,
-    /// Supplementary groups.
+    /// Supplementary groups, the primary one first.
     pub groups: Vec<u32>,
     pub home: String,
 }
@@ -96,17 +96,22 @@ impl Accounts {
             (None, Some(uid)) => (uid, 0, "/"),
             (None, None) => return Err(UserError::User(name.to_owned())),
         };
-        let mut groups = Vec::new();
+        let mut memberships = Vec::new();
         match (group.filter(|g| !g.is_empty()), &account) {
             (Some(group), _) => gid = self.group(group)?,
             // Compat: memberships count only when no group is asked for (opencontainers/user, GetExecUser).
-            (None, Some(account)) => groups.extend(self.memberships(account.name)),
+            (None, Some(account)) => memberships.extend(self.memberships(account.name)),
             (None, None) => {}
         }
-        for group in extra {
-            groups.push(self.group(group)?);
+        // The primary group is a supplementary one as well: otherwise a process that changes its group sheds
+        // it, and with it what a file denies to that group (CVE-2022-36109).
+        let mut groups = vec![gid];
+        for membership in memberships.into_iter().map(Ok).chain(extra.iter().map(|group| self.group(group))) {
+            let membership = membership?;
+            if !groups.contains(&membership) {
+                groups.push(membership);
+            }
         }
-        groups.dedup();
         let home = if home.is_empty() { "/" } else { home };
         Ok(User { uid, gid, groups, home: home.to_owned() })
     }
@@ -170,12 +175,12 @@ mod tests {
     #[test]
     fn users_resolve_as_in_docker() {
         let user = |text: &str| accounts().resolve(text, &[]).map(|u| (u.uid, u.gid, u.groups, u.home));
-        assert_eq!(user("").expect("root"), (0, 0, vec![], "/root".into()));
-        assert_eq!(user("redis").expect("a name"), (999, 1000, vec![50], "/data".into()));
-        assert_eq!(user("999").expect("a known number"), (999, 1000, vec![50], "/data".into()));
-        assert_eq!(user("1234").expect("an unknown number"), (1234, 0, vec![], "/".into()));
-        assert_eq!(user("redis:tape").expect("a group"), (999, 60, vec![], "/data".into()));
-        assert_eq!(user("7:8").expect("two numbers"), (7, 8, vec![], "/".into()));
+        assert_eq!(user("").expect("root"), (0, 0, vec![0], "/root".into()));
+        assert_eq!(user("redis").expect("a name"), (999, 1000, vec![1000, 50], "/data".into()));
+        assert_eq!(user("999").expect("a known number"), (999, 1000, vec![1000, 50], "/data".into()));
+        assert_eq!(user("1234").expect("an unknown number"), (1234, 0, vec![0], "/".into()));
+        assert_eq!(user("redis:tape").expect("a group"), (999, 60, vec![60], "/data".into()));
+        assert_eq!(user("7:8").expect("two numbers"), (7, 8, vec![8], "/".into()));
     }
 
     #[test]
@@ -188,6 +193,6 @@ mod tests {
     #[test]
     fn extra_groups_add_to_memberships() {
         let user = accounts().resolve("redis", &["tape".into(), "77".into()]).expect("a user");
-        assert_eq!(user.groups, vec![50, 60, 77]);
+        assert_eq!(user.groups, vec![1000, 50, 60, 77]);
     }
 }
