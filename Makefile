@@ -25,7 +25,9 @@ build:
 test: setup
 	@$(CARGO) xtask test
 
-demo: setup build
+demo:
+	@xtask/setup.sh build demo
+	$(CARGO) build --package skep
 	@$(CARGO) run --quiet --package skep-tests --bin demo
 
 bench:

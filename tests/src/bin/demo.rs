@@ -37,8 +37,7 @@ fn play() -> Result<ExitCode> {
 fn program() -> Result<Program> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => Ok(Program::Docker),
-        ["skep"] => Ok(Program::Skep),
+        [] | ["skep"] => Ok(Program::Skep),
         ["docker"] => Ok(Program::Docker),
         _ => bail!("usage: demo [skep|docker]"),
     }
