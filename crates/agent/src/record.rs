@@ -180,6 +180,7 @@ mod tests {
             status: TaskStatus::default(),
             start_after: Timestamp::default(),
             restarts: Vec::new(),
+            keeps_slot: false,
         }
     }
 

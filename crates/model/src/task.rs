@@ -34,6 +34,9 @@ pub struct Task {
     /// When this slot was restarted with this template, oldest first; judges `max_attempts`.
     #[serde(default)]
     pub restarts: Vec<Timestamp>,
+    /// It ended and wants no successor: while nothing else is live in its slot, the slot stays empty.
+    #[serde(default)]
+    pub keeps_slot: bool,
 }
 
 /// What a task remembers of its service, as it was when the task was made.

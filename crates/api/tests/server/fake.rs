@@ -236,6 +236,7 @@ fn task(id: TaskId, service: &Service, slot: u64, index: u64) -> Task {
         },
         start_after: Timestamp::default(),
         restarts: Vec::new(),
+        keeps_slot: false,
     }
 }
 

@@ -16,7 +16,7 @@ use skep_model::{Rollout, Service, Task, Timestamp};
 use super::current::is_current;
 use super::rollout::config_in_force;
 use super::slot::{self, Slot};
-use crate::store::{Draft, earlier};
+use crate::store::{Draft, Store, earlier};
 
 /// Takes the slot's next step, if one is due. Returns the next deadline.
 pub(super) fn plan(
@@ -25,50 +25,54 @@ pub(super) fn plan(
     rollout: Option<&Rollout>,
     slot: &Slot,
 ) -> Option<Timestamp> {
-    let dropped = drop_superseded(draft, service, rollout, slot);
-    let slot = if dropped { &slot::load(draft, service.id, slot.number) } else { slot };
-    let standing = || slot.live().filter(|task| !task.is_over());
-    let Some(candidate) = standing().rfind(|task| is_current(draft, service, task)) else {
-        let holder = standing().next()?.clone();
-        return begin(draft, slot, &holder);
+    let Claims { holder, candidate, superseded } = claims(draft, service, rollout, slot);
+    slot::shut_down(draft, &superseded);
+    let slot = if superseded.is_empty() { slot } else { &slot::load(draft, service.id, slot.number) };
+    let Some(candidate) = candidate else {
+        return holder.and_then(|holder| begin(draft, slot, &holder));
     };
+    // With those that ended and wait for their restart.
+    let others: Vec<_> = slot.live().filter(|task| task.id != candidate.id).cloned().collect();
     if candidate.desired == Desired::Running && candidate.status.state == TaskState::Running {
-        // The others go, with those that ended and wait for their restart.
-        let others: Vec<_> = slot.live().filter(|task| task.id != candidate.id).cloned().collect();
         slot::shut_down(draft, &others);
         return None;
     }
-    let holders: Vec<_> = standing().filter(|task| task.id != candidate.id).cloned().collect();
-    let is_alone = slot.live().nth(1).is_none();
-    let mut wake_at = None;
-    for holder in &holders {
-        wake_at = earlier(wake_at, begin(draft, slot, holder));
-    }
-    if is_held(rollout, candidate) && !is_alone {
-        return wake_at;
-    }
-    let candidate = candidate.clone();
-    let next = match holders.is_empty() {
+    let wake_at = holder.and_then(|holder| begin(draft, slot, &holder));
+    let next = match others.is_empty() {
         true => begin(draft, slot, &candidate),
-        false => take_over(draft, service, rollout, &candidate, &holders),
+        false if is_held(rollout, &candidate) => None,
+        false => take_over(draft, service, rollout, &candidate, &others),
     };
     earlier(wake_at, next)
 }
 
-/// Gives up what has no claim any more: candidates of rollouts that were superseded or went back. Returns
-/// whether there were any.
-fn drop_superseded(draft: &mut Draft, service: &Service, rollout: Option<&Rollout>, slot: &Slot) -> bool {
-    let standing = slot.live().filter(|task| !task.is_over());
-    let (current, old): (Vec<_>, Vec<_>) = standing.partition(|task| is_current(draft, service, task));
-    let runs = |task: &&&Arc<Task>| task.status.state == TaskState::Running;
-    let holder = old.iter().rfind(runs).or_else(|| old.iter().min_by_key(|task| task.revision));
+/// The tasks of a slot by their claims on it.
+struct Claims {
+    /// Out of date, and in charge until the candidate replaces it.
+    holder: Option<Arc<Task>>,
+    /// Up to date.
+    candidate: Option<Arc<Task>>,
+    /// Without a claim any more: made by rollouts that were superseded or went back.
+    superseded: Vec<Arc<Task>>,
+}
+
+/// Tells which of the tasks that are not over have a claim.
+fn claims(store: &Store, service: &Service, rollout: Option<&Rollout>, slot: &Slot) -> Claims {
+    let standing = || slot.live().filter(|task| !task.is_over());
+    let (current, old): (Vec<_>, Vec<_>) =
+        standing().cloned().partition(|task| is_current(store, service, task));
+    let runs = |task: &&Arc<Task>| task.status.state == TaskState::Running;
+    let is_started = |task: &&Arc<Task>| task.desired == Desired::Running;
+    let candidate =
+        current.iter().rfind(runs).or_else(|| current.iter().rfind(is_started)).or(current.last());
     // On the way back nothing that was not started yet is worth a start.
-    let goes_back = slot::goes_back(rollout) && !current.is_empty();
-    let holder = holder.filter(|task| !goes_back || task.desired == Desired::Running);
-    let has_claim = |task: &&Arc<Task>| holder.is_some_and(|holder| holder.id == task.id);
-    let superseded: Vec<_> = old.iter().copied().filter(|task| !has_claim(task)).cloned().collect();
-    slot::shut_down(draft, &superseded);
-    !superseded.is_empty()
+    let goes_back = slot::goes_back(rollout) && candidate.is_some();
+    let holder = old.iter().rfind(runs).or_else(|| old.iter().min_by_key(|task| task.revision));
+    let holder = holder.filter(|task| !goes_back || is_started(task));
+    let has_claim =
+        |task: &&Arc<Task>| [holder, candidate].into_iter().flatten().any(|one| one.id == task.id);
+    let superseded = standing().filter(|task| !has_claim(task)).cloned().collect();
+    Claims { holder: holder.cloned(), candidate: candidate.cloned(), superseded }
 }
 
 /// Starts a task that nothing in its slot stands in the way of any more. Returns until when to wait.
@@ -91,7 +95,7 @@ fn take_over(
     service: &Service,
     rollout: Option<&Rollout>,
     candidate: &Task,
-    holders: &[Arc<Task>],
+    others: &[Arc<Task>],
 ) -> Option<Timestamp> {
     if candidate.desired == Desired::Running {
         return None;
@@ -105,7 +109,7 @@ fn take_over(
         UpdateOrder::StopFirst if candidate.status.state >= TaskState::Ready => {
             let may_disturb = may_disturb(draft, service, config.parallelism);
             let is_due = |task: &&Arc<Task>| may_disturb || task.status.state != TaskState::Running;
-            slot::shut_down(draft, holders.iter().filter(is_due));
+            slot::shut_down(draft, others.iter().filter(is_due));
         }
         UpdateOrder::StopFirst => {}
     }

@@ -93,5 +93,6 @@ fn new_task(
         status: TaskStatus { at: now, applied_at: now, message: "created".into(), ..TaskStatus::default() },
         start_after: Timestamp::default(),
         restarts: Vec::new(),
+        keeps_slot: false,
     }
 }

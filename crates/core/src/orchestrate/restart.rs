@@ -36,8 +36,9 @@ pub(super) fn plan(
     let left: Vec<_> = slot.live().filter(is_left).cloned().collect();
     let lacking = to_replace(draft, service, rollout, &left, ended);
     let made = lacking.and_then(|ended| successor(draft, random, service, rollout, ended));
-    if lacking.is_some() && made.is_none() {
+    if let (Some(last), None) = (lacking, &made) {
         // The slot is to stay empty: what its rollout holds back does not fill it.
+        draft.change_task(last.id, |task| task.keeps_slot = true);
         slot::shut_down(draft, left.iter().filter(|task| is_held(rollout, task)));
     }
     follow(draft, service, ended, made.as_ref());

@@ -34,13 +34,10 @@ impl Slot {
         self.tasks.iter().any(|task| task.desired != Desired::Remove)
     }
 
-    /// Returns the task that left the slot without a live one: the last that ended by itself.
+    /// Returns the task that tells why the slot is empty, if it is and is to stay so.
     pub fn last_holder(&self) -> Option<&Arc<Task>> {
-        let by_itself = |task: &&Arc<Task>| task.is_over() && task.status.state != TaskState::Shutdown;
-        let ended = || self.tasks.iter().filter(by_itself).filter(|_| self.live().next().is_none());
-        let last = ended().max_by_key(|task| task.status.applied_at)?;
-        // One that was given up with its node may end long after the one that followed it.
-        ended().rfind(|task| task.revision == last.revision)
+        let is_empty = self.live().next().is_none();
+        self.tasks.iter().rfind(|task| task.keeps_slot && is_empty)
     }
 
     /// Returns whether a task of the slot runs and is wanted to.
