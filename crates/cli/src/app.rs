@@ -38,7 +38,7 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Commands {
-    Init(init::Flags),
+    Init(Box<init::Flags>),
     #[command(subcommand)]
     Swarm(swarm::Commands),
     #[command(subcommand)]
@@ -157,7 +157,7 @@ async fn execute(context: &mut Context, root: Root) -> Result<(), Fault> {
         return Ok(context.io.line(version::one_line())?);
     }
     match command.expect("a command line without a command was answered with help") {
-        Commands::Init(flags) => init::run(context, flags).await,
+        Commands::Init(flags) => init::run(context, *flags).await,
         Commands::Swarm(command) => swarm::run(context, command).await,
         Commands::Service(command) => service::run(context, command).await,
         Commands::Node(command) => node::run(context, command).await,

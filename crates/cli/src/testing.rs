@@ -1,1 +1,155 @@
+//! Whole command lines in tests: in this process, against a daemon of a few lines on a socket of its own.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use jiff::Timestamp;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+
+use crate::app;
+use crate::context::Context;
+use crate::io::Io;
+
+/// What a command left behind.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Ran {
+    pub code: u8,
+    pub out: String,
+    pub err: String,
+}
+
+/// The instant at which tests happen.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::constant(1_767_323_045, 0)
+}
+
+/// Runs a command line, without the program name.
+pub(crate) async fn skep(words: &[&str], env: &[(&str, &str)]) -> Ran {
+    let (out, err) = (Capture::default(), Capture::default());
+    let io = Io { out: Box::new(out.clone()), err: Box::new(err.clone()), columns: None };
+    let env: BTreeMap<String, String> =
+        env.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+    let mut context = Context::new(io, env, now);
+    let words = std::iter::once("skep").chain(words.iter().copied()).map(str::to_owned).collect();
+    let code = app::run(&mut context, app::command(), words).await;
+    Ran { code, out: out.text(), err: err.text() }
+}
+
+/// A stream that remembers.
+#[derive(Clone, Default)]
+struct Capture(Rc<RefCell<Vec<u8>>>);
+
+impl Capture {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.borrow().clone()).expect("commands print text")
+    }
+}
+
+impl Write for Capture {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// An answer: status and body.
+pub(crate) type Answer = (u16, Vec<u8>);
+
+/// An answer in JSON.
+pub(crate) fn json(status: u16, body: impl Into<String>) -> Answer {
+    (status, body.into().into_bytes())
+}
+
+/// A daemon that answers by a function and remembers what it was asked.
+pub(crate) struct Daemon {
+    path: String,
+    requests: Arc<Mutex<Vec<String>>>,
+    serving: tokio::task::JoinHandle<()>,
+}
+
+impl Daemon {
+    /// Starts to answer; the function gets `VERB /path?query` without the version, and the body.
+    pub(crate) fn start(answer: impl Fn(&str, &str) -> Answer + Send + Sync + 'static) -> Daemon {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = format!("/tmp/skep-cli-{}-{number}.sock", std::process::id());
+        let listener = UnixListener::bind(&path).expect("binds");
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (answer, log) = (Arc::new(answer), Arc::clone(&requests));
+        let serving = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (answer, log) = (Arc::clone(&answer), Arc::clone(&log));
+                tokio::spawn(async move { serve(stream, &*answer, &log).await });
+            }
+        });
+        Daemon { path, requests, serving }
+    }
+
+    /// Runs a command line against this daemon.
+    pub(crate) async fn skep(&self, words: &[&str]) -> Ran {
+        let host = format!("unix://{}", self.path);
+        skep(words, &[("DOCKER_HOST", &host), ("HOME", "/nonexistent")]).await
+    }
+
+    /// What was asked since the last call, handshakes left out.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        std::mem::take(&mut *self.requests.lock().expect("nobody panicked"))
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.serving.abort();
+        std::fs::remove_file(&self.path).expect("the socket is ours");
+    }
+}
+
+async fn serve(
+    stream: UnixStream,
+    answer: &(dyn Fn(&str, &str) -> Answer + Send + Sync),
+    log: &Mutex<Vec<String>>,
+) {
+    let mut stream = BufReader::new(stream);
+    loop {
+        let (mut line, mut length) = (String::new(), 0);
+        loop {
+            let mut header = String::new();
+            if stream.read_line(&mut header).await.unwrap_or(0) == 0 {
+                return;
+            }
+            if let Some(value) = header.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().expect("a number");
+            }
+            match header.trim_end() {
+                "" => break,
+                first if line.is_empty() => {
+                    line = first.trim_end_matches(" HTTP/1.1").replacen("/v1.50", "", 1)
+                }
+                _ => {}
+            }
+        }
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).await.expect("the whole body");
+        let body = String::from_utf8(body).expect("text");
+        let (status, bytes) = if line.ends_with("/_ping") { (200, Vec::new()) } else { answer(&line, &body) };
+        if !line.ends_with("/_ping") {
+            log.lock().expect("nobody panicked").push(format!("{line} {body}").trim_end().to_owned());
+        }
+        let head = format!(
+            "HTTP/1.1 {status} X\r\nApi-Version: 1.50\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            bytes.len()
+        );
+        if stream.write_all(&[head.as_bytes(), &bytes].concat()).await.is_err() {
+            return;
+        }
+    }
+}

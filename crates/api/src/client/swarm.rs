@@ -1,6 +1,6 @@
 //! Calls about the cluster, and about the networks, secrets and configs that a service names.
 
-use serde_json::json;
+use hyper::Method;
 
 use super::call::{Call, object};
 use super::{Client, ClientError, Filters};
@@ -43,7 +43,7 @@ impl Client {
 
     /// Leaves the cluster.
     pub async fn leave_swarm(&self, force: bool) -> Result<(), ClientError> {
-        let call = Call::post("/swarm/leave", &json!({}));
+        let call = Call::new(Method::POST, "/swarm/leave");
         self.done(if force { call.query("force", "1") } else { call }).await
     }
 

@@ -124,10 +124,8 @@ pub struct CredentialSpec {
     /// Docker's `Config`.
     pub config: String,
     /// Docker's `File`.
-    #[serde(skip_serializing_if = "zero")]
     pub file: String,
     /// Docker's `Registry`.
-    #[serde(skip_serializing_if = "zero")]
     pub registry: String,
 }
 

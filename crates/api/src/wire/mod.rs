@@ -5,6 +5,7 @@
 //! users see. Objects without those traits are re-exported from there. Conversion to the model is `convert`'s work,
 //! leniency about case and `null` is the decoder's.
 
+use std::cell::Cell;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -115,7 +116,8 @@ impl fmt::Debug for Time {
 
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        // The name survives in serializers that care, such as the templates of the command line.
+        serializer.serialize_newtype_struct("Time", &self.to_string())
     }
 }
 
@@ -126,9 +128,27 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
+thread_local! {
+    static KEEPS_ZEROS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `work` with Go's `omitempty` turned off on this thread: fields that hold nothing are written all the same.
+///
+/// Templates need it: `{{.PublishedPort}}` prints `0` for a field that JSON leaves out.
+pub fn with_zeros<T>(work: impl FnOnce() -> T) -> T {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            KEEPS_ZEROS.set(self.0);
+        }
+    }
+    let _restore = Restore(KEEPS_ZEROS.replace(true));
+    work()
+}
+
 /// Go's `omitempty`: what equals its default is left out.
 fn zero<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
+    !KEEPS_ZEROS.get() && *value == T::default()
 }
 
 /// Writes a whole number without a fraction, as Go does: `0`, not `0.0`.
@@ -154,6 +174,18 @@ mod tests {
         );
         let service: Service = serde_json::from_str(text).expect("decodes");
         assert_eq!(serde_json::to_string(&service).expect("encodes"), text);
+    }
+
+    #[test]
+    fn zeros_are_kept_on_demand() {
+        let port = PortConfig { target_port: 80, ..PortConfig::default() };
+        let text = || serde_json::to_string(&port).expect("encodes");
+        assert_eq!(text(), r#"{"TargetPort":80}"#);
+        assert_eq!(
+            with_zeros(text),
+            r#"{"Name":"","Protocol":"","TargetPort":80,"PublishedPort":0,"PublishMode":""}"#
+        );
+        assert_eq!(text(), r#"{"TargetPort":80}"#);
     }
 
     #[test]

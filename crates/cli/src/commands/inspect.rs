@@ -32,15 +32,33 @@ impl<T: Serialize> Inspection<T> {
                 let mut text = String::new();
                 for object in &self.found {
                     let data = to_value(object, package).map_err(|error| Fault::new(error.to_string()))?;
-                    text.push_str(&template.render(&data)?);
-                    text.push('\n');
+                    match template.render(&data) {
+                        Ok(line) => text.push_str(&(line + "\n")),
+                        Err(error) => {
+                            context.io.text(&at_least_a_line(text))?;
+                            return Err(error.into());
+                        }
+                    }
                 }
-                if self.found.is_empty() { "\n".to_owned() } else { text }
+                at_least_a_line(text)
             }
         };
         context.io.text(&text)?;
         Fault::join(self.faults)
     }
+}
+
+/// Compat: docker 28.2 ends even an empty output with a line break.
+fn at_least_a_line(text: String) -> String {
+    if text.is_empty() { "\n".to_owned() } else { text }
+}
+
+/// Refuses a template that cannot be read, before the daemon is asked for anything.
+pub(crate) fn check_format(format: &str) -> Result<(), Fault> {
+    if !matches!(format, "" | "json" | "pretty") {
+        Template::parse(format)?;
+    }
+    Ok(())
 }
 
 fn render(json: String) -> String {

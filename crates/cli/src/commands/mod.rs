@@ -82,3 +82,6 @@ pub(crate) fn show_list(
     };
     Ok(context.io.text(&text)?)
 }
+
+#[cfg(test)]
+mod tests;

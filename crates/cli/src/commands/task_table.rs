@@ -197,11 +197,11 @@ mod tests {
         let style = Style { no_trunc: false, mark_history: true, now: instant("2026-01-02T03:04:00Z") };
         let text = listing(tasks, &names, style).render(&Format::Table).expect("renders");
         expect![[r#"
-            ID             NAME        IMAGE         NODE      DESIRED STATE   CURRENT STATE                ERROR                              PORTS
-            aaaaaaaaaaaa   web.1       redis:3.0.7   n1        Running         Running 3 seconds ago                                           
-            cccccccccccc    \_ web.1   redis:3.0.6   n1        Shutdown        Failed 2 minutes ago         "task: non-zero exit (137): do…"   
-            dddddddddddd   web.2       redis:3.0.6   n1        Running         Running 4 minutes ago                                           
-            bbbbbbbbbbbb   web.10      redis:3.0.6   n1        Shutdown        Shutdown about a minute ago                                     
+            ID             NAME        IMAGE         NODE      DESIRED STATE   CURRENT STATE                 ERROR                              PORTS
+            aaaaaaaaaaaa   web.1       redis:3.0.7   n1        Running         Running 3 seconds ago                                            
+            cccccccccccc    \_ web.1   redis:3.0.6   n1        Shutdown        Failed 2 minutes ago          "task: non-zero exit (137): do…"   
+            dddddddddddd   web.2       redis:3.0.6   n1        Running         Running 4 minutes ago                                            
+            bbbbbbbbbbbb   web.10      redis:3.0.6   n1        Shutdown        Shutdown about a minute ago                                      
         "#]]
         .assert_eq(&text);
     }

@@ -1,10 +1,7 @@
 //! Lists of objects in the form `--format` asks for: a table, JSON lines, or a template per row.
 
-use std::collections::BTreeMap;
-
-use super::json::compact;
 use super::table::align;
-use crate::template::{Struct, Template, TemplateError, Value};
+use crate::template::{Field, Struct, Template, TemplateError, Value};
 
 /// A field of a row.
 #[derive(Clone, Copy, Debug)]
@@ -108,7 +105,7 @@ impl Listing {
                 }
                 Ok(align(&(lines.join("\n") + "\n")))
             }
-            Format::Json => Ok(self.rows.iter().map(|row| self.render_json(row)).collect()),
+            Format::Json => Ok(self.rows.iter().map(|row| self.value(row).to_json() + "\n").collect()),
             Format::Raw => Ok(self.rows.iter().map(|row| self.render_raw(row)).collect()),
             Format::Rows(text) => {
                 let template = Template::parse(text)?;
@@ -145,18 +142,6 @@ impl Listing {
         align(&(lines.join("\n") + "\n"))
     }
 
-    fn render_json(&self, row: &[Cell]) -> String {
-        let field = |(column, cell): (&Column, &Cell)| {
-            let value = match cell {
-                Cell::Text(text) => serde_json::Value::from(text.as_str()),
-                Cell::Flag(flag) => serde_json::Value::from(*flag),
-            };
-            (column.field, value)
-        };
-        let fields: BTreeMap<_, _> = self.columns.iter().zip(row).map(field).collect();
-        compact(&fields).expect("strings and booleans encode") + "\n"
-    }
-
     fn render_raw(&self, row: &[Cell]) -> String {
         let lines = self.raw.iter().map(|(field, label)| format!("{label}: {}\n", self.text(row, field)));
         lines.chain(["\n".to_owned()]).collect()
@@ -170,15 +155,17 @@ impl Listing {
         }
     }
 
+    /// A row as template data, its fields in the order in which JSON shows them.
     fn value(&self, row: &[Cell]) -> Value {
         let field = |(column, cell): (&Column, &Cell)| {
             let value = match cell {
                 Cell::Text(text) => Value::Text(text.clone()),
                 Cell::Flag(flag) => Value::Bool(*flag),
             };
-            (column.field.to_owned(), value)
+            Field::new(column.field, value)
         };
-        let fields = self.columns.iter().zip(row).map(field).collect();
+        let mut fields: Vec<Field> = self.columns.iter().zip(row).map(field).collect();
+        fields.sort_by(|a, b| a.name.cmp(&b.name));
         Value::Struct(Struct { type_name: self.type_name.to_owned(), fields })
     }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use skep_api::wire::ExternalCa;
 
-use super::{Invalid, csv, key_value, refuse};
+use super::{Invalid, csv, invalid, key_value, refuse};
 
 /// The cluster port.
 const PORT: u16 = 2377;
@@ -76,7 +76,7 @@ pub(crate) fn external_ca(text: &str) -> Result<ExternalCa, Invalid> {
             "cacert" => {
                 let read = std::fs::read_to_string(value);
                 ca.ca_cert =
-                    read.or_else(|error| refuse!("unable to read CA cert for external CA: {error}"))?;
+                    read.map_err(|error| invalid!("unable to read CA cert for external CA: {error}"))?;
             }
             _ => {
                 ca.options.insert(key.to_owned(), value.to_owned());

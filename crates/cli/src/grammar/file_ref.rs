@@ -3,7 +3,7 @@
 use skep_api::wire::FileTarget;
 
 use super::number::uint_auto;
-use super::{Invalid, csv, key_value, refuse};
+use super::{Invalid, csv, invalid, key_value, refuse};
 
 /// A secret or a config by name, and where the container sees it.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,7 +48,7 @@ fn file_ref(kind: &str, text: &str) -> Result<FileRef, Invalid> {
             "gid" => value.clone_into(&mut file.gid),
             "mode" => {
                 let mode = uint_auto(value, 32);
-                file.mode = mode.or_else(|error| refuse!("invalid mode specified: {error}"))? as u32;
+                file.mode = mode.map_err(|error| invalid!("invalid mode specified: {error}"))? as u32;
             }
             _ => return refuse!("invalid field in {kind} request: {key}"),
         }

@@ -53,9 +53,15 @@ impl fmt::Display for Invalid {
 
 impl std::error::Error for Invalid {}
 
-/// Shorthand for `Err(Invalid::new(…))` with a format string.
+/// A refusal made of a format string.
+macro_rules! invalid {
+    ($($sentence:tt)*) => { $crate::grammar::Invalid::new(format!($($sentence)*)) };
+}
+pub(crate) use invalid;
+
+/// The same as an `Err`.
 macro_rules! refuse {
-    ($($sentence:tt)*) => { Err($crate::grammar::Invalid::new(format!($($sentence)*))) };
+    ($($sentence:tt)*) => { Err($crate::grammar::invalid!($($sentence)*)) };
 }
 pub(crate) use refuse;
 

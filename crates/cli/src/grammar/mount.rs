@@ -7,7 +7,7 @@ use skep_api::wire::{BindOptions, Driver, ImageOptions, Mount, TmpfsOptions, Vol
 
 use super::number::{boolean, uint_in_base};
 use super::size::bytes;
-use super::{Invalid, csv, key_value, refuse};
+use super::{Invalid, csv, invalid, key_value, refuse};
 
 /// Parses one `--mount`.
 pub(crate) fn mount(text: &str) -> Result<Mount, Invalid> {
@@ -28,7 +28,7 @@ pub(crate) fn mount(text: &str) -> Result<Mount, Invalid> {
 }
 
 fn set(mount: &mut Mount, field: &str, key: &str, value: &str) -> Result<(), Invalid> {
-    let truth = || boolean(value).or_else(|_| refuse!("invalid value for {key}: {value}"));
+    let truth = || boolean(value).map_err(|_| invalid!("invalid value for {key}: {value}"));
     match key {
         "type" => mount.kind = value.to_lowercase(),
         "source" | "src" => mount.source = source(value),
@@ -48,10 +48,11 @@ fn set(mount: &mut Mount, field: &str, key: &str, value: &str) -> Result<(), Inv
         }
         "tmpfs-size" => {
             tmpfs(mount).size_bytes =
-                bytes(value).or_else(|_| refuse!("invalid value for {key}: {value}"))?;
+                bytes(value).map_err(|_| invalid!("invalid value for {key}: {value}"))?;
         }
         "tmpfs-mode" => {
-            let mode = uint_in_base(value, 8, 32).or_else(|_| refuse!("invalid value for {key}: {value}"))?;
+            let mode =
+                uint_in_base(value, 8, 32).map_err(|_| invalid!("invalid value for {key}: {value}"))?;
             tmpfs(mount).mode = mode as u32;
         }
         _ => return refuse!("unexpected key '{key}' in '{field}'"),

@@ -2,14 +2,14 @@
 
 use std::num::IntErrorKind;
 
-use super::{Invalid, refuse};
+use super::{Invalid, invalid, refuse};
 use crate::format::go_quote;
 
 /// Parses an unsigned number with an optional base prefix: `16`, `0x10`, `0o20`, `020`, `1_000`.
 pub(crate) fn uint64(text: &str) -> Result<u64, Invalid> {
     let digits = based(text);
     digits
-        .and_then(|(digits, base)| u64::from_str_radix(&digits, base).map_err(|error| error.kind().clone()))
+        .and_then(|(digits, base)| u64::from_str_radix(&digits, base).map_err(|error| *error.kind()))
         .map_err(|kind| number_error("ParseUint", text, &kind))
 }
 
@@ -28,7 +28,7 @@ pub(super) fn uint_in_base(text: &str, base: u32, bits: u32) -> Result<u64, Inva
     let value = if text.starts_with('+') {
         Err(IntErrorKind::InvalidDigit)
     } else {
-        u64::from_str_radix(text, base).map_err(|error| error.kind().clone())
+        u64::from_str_radix(text, base).map_err(|error| *error.kind())
     };
     value
         .and_then(
@@ -54,7 +54,7 @@ pub(crate) fn int64(text: &str) -> Result<i64, Invalid> {
     let negative = text.starts_with('-');
     let parsed = based(text.strip_prefix(['-', '+']).unwrap_or(text)).and_then(|(digits, base)| {
         let signed = if negative { format!("-{digits}") } else { digits };
-        i64::from_str_radix(&signed, base).map_err(|error| error.kind().clone())
+        i64::from_str_radix(&signed, base).map_err(|error| *error.kind())
     });
     parsed.map_err(|kind| number_error("ParseInt", text, &kind))
 }
@@ -66,7 +66,7 @@ pub(crate) fn float32(text: &str) -> Result<f32, Invalid> {
 
 /// Parses a float of 64 bits.
 pub(super) fn go_float(text: &str) -> Result<f64, Invalid> {
-    text.parse().or_else(|_| refuse!("strconv.ParseFloat: parsing {}: invalid syntax", go_quote(text)))
+    text.parse().map_err(|_| invalid!("strconv.ParseFloat: parsing {}: invalid syntax", go_quote(text)))
 }
 
 /// Parses Go's spellings of a truth value.

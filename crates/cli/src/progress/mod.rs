@@ -1,6 +1,8 @@
 //! Waiting for a service to converge, and showing it.
 //!
-//!     daemon ──poll──▶ tracker ──lines──▶ screen ──▶ terminal or log
+//! ```text
+//! daemon ──poll──▶ tracker ──lines──▶ screen ──▶ terminal or log
+//! ```
 //!
 //! [`wait`] polls five times a second. The `tracker` is pure: it looks at one answer at a time and says what to show and
 //! whether it is over; `mode` counts tasks for each service mode. The `screen` draws over old lines on a terminal and

@@ -212,11 +212,10 @@ fn digits(number: u64) -> usize {
 
 fn count_job(look: &Look, total: u64, concurrent: u64, is_drawn: &mut bool) -> Count {
     let mut count = Count::default();
-    let width = digits(total);
-    let label = |slot: u64| format!("{:width$}/{total}", slot + 1);
+    let label = |slot: u64| format!("{}/{total}", slot + 1);
     let active_line = |active: usize, complete: usize| {
         let desired = (total - (complete as u64).min(total)).min(concurrent);
-        Line::new("active tasks", format!("{active:width$} out of {desired:width$} tasks"))
+        Line::new("active tasks", format!("{active} out of {desired} tasks"))
     };
     let has_bars = total <= BARS_MAX as u64;
     if !*is_drawn {

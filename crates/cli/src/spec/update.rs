@@ -314,6 +314,8 @@ fn merge_dns(items: &mut Vec<String>, remove: &[String], add: &[String]) {
     items.dedup();
 }
 
+/// Unlike docker, which sorts the mounts on every update and so restarts all tasks for a new label, this leaves them
+/// alone unless a flag is about them.
 fn merge_mounts(mounts: &mut Vec<Mount>, remove: &[String], add: &[Mount]) -> Result<(), Fault> {
     if remove.is_empty() && add.is_empty() {
         return Ok(());

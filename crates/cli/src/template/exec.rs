@@ -30,16 +30,14 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn fail<T>(&self, operand: &Operand, message: &str) -> Result<T, TemplateError> {
-        let at = operand.error_at();
+        self.fail_at(operand.error_at(), &operand.describe(), message)
+    }
+
+    /// An error in Go's words: where it is, and what is there.
+    fn fail_at<T>(&self, at: usize, context: &str, message: &str) -> Result<T, TemplateError> {
         let before = &self.source[..at];
         let line = 1 + before.matches('\n').count();
         let column = before.rfind('\n').map_or(at, |newline| at - newline - 1);
-        let context: String = operand.describe();
-        let context = if context.len() > 20 {
-            format!("{}...", context.chars().take(20).collect::<String>())
-        } else {
-            context
-        };
         Err(TemplateError(format!("{line}:{column}: executing \"\" at <{context}>: {message}")))
     }
 
@@ -174,8 +172,14 @@ impl Walk<'_> {
         let (first, rest) = command.0.split_first().expect("the parser refuses empty commands");
         let Base::Function(name) = &first.base else {
             if !rest.is_empty() || piped.is_some() {
-                return self
-                    .fail(first, &format!("can't give argument to non-function {}", first.describe()));
+                return match first.fields.last() {
+                    Some((_, name)) => {
+                        self.fail(first, &format!("{name} has arguments but cannot be invoked as function"))
+                    }
+                    None => {
+                        self.fail(first, &format!("can't give argument to non-function {}", first.describe()))
+                    }
+                };
             }
             return self.operand(first, dot);
         };
@@ -189,7 +193,9 @@ impl Walk<'_> {
         arguments.extend(piped);
         match func::call(name, &arguments, self.mode) {
             Ok(value) => self.fields(first, value),
-            Err(message) => self.fail(first, &format!("error calling {name}: {message}")),
+            Err(message) => {
+                self.fail_at(first.at, &command.describe(), &format!("error calling {name}: {message}"))
+            }
         }
     }
 
@@ -241,8 +247,8 @@ impl Walk<'_> {
                 // A field of what was left out is itself left out.
                 Value::Zero | Value::Nil => Value::Zero,
                 Value::Struct(mut object) => {
-                    match object.fields.iter().position(|(known, _)| known == name) {
-                        Some(index) => object.fields.swap_remove(index).1,
+                    match object.fields.iter().position(|field| field.name == *name) {
+                        Some(index) => object.fields.swap_remove(index).value,
                         None => {
                             let message = format!("can't evaluate field {name} in type {}", object.type_name);
                             return self.fail(operand, &message);

@@ -40,7 +40,7 @@ pub(super) fn call(name: &str, arguments: &[Value], mode: Mode) -> Result<Value,
         ("len", [value]) => len(value),
         ("index", [value, keys @ ..]) => keys.iter().try_fold(value.clone(), index),
         ("slice", [value, bounds @ ..]) => slice(value, bounds),
-        ("print", values) => Ok(Value::Text(values.iter().map(Value::to_string).collect())),
+        ("print", values) => Ok(Value::Text(print(values))),
         ("println", values) => {
             Ok(Value::Text(values.iter().map(Value::to_string).collect::<Vec<_>>().join(" ") + "\n"))
         }
@@ -103,6 +103,19 @@ fn text(value: &Value) -> Result<&str, String> {
         Value::Zero => Ok(""),
         other => Err(format!("wrong type for value; expected string; got {}", other.type_name())),
     }
+}
+
+/// Go puts a blank between two operands if neither is a text.
+fn print(values: &[Value]) -> String {
+    let mut text = String::new();
+    for (index, value) in values.iter().enumerate() {
+        let is_text = |value: &Value| matches!(value, Value::Text(_));
+        if index > 0 && !is_text(value) && !is_text(&values[index - 1]) {
+            text.push(' ');
+        }
+        text.push_str(&value.to_string());
+    }
+    text
 }
 
 fn concat(values: &[Value]) -> String {

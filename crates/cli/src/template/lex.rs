@@ -38,6 +38,8 @@ pub(super) enum Kind {
     Assign,
     Open,
     Close,
+    /// What cannot be read; the parser fails when it gets there, not before.
+    Broken(TemplateError),
 }
 
 /// An error at the line of a byte of the source, as Go's parser words it.
@@ -60,13 +62,13 @@ pub(super) fn pieces(source: &str) -> Result<Vec<Piece>, TemplateError> {
         let end = if body.starts_with("/*") {
             comment_end(source, start)?
         } else {
-            let (tokens, end) = Lexer { source, at: start, tokens: Vec::new() }.run()?;
+            let (tokens, end) = Lexer { source, at: start, tokens: Vec::new() }.run();
             pieces.push(Piece::Action { tokens, end });
             end
         };
         let trimmed = source[end..].strip_prefix('-');
         trim = trimmed.is_some();
-        at = end + if trim { 3 } else { 2 };
+        at = (end + if trim { 3 } else { 2 }).min(source.len());
     }
     push_text(&mut pieces, &source[at..], trim, false);
     Ok(pieces)
@@ -100,17 +102,23 @@ struct Lexer<'a> {
 
 impl<'a> Lexer<'a> {
     /// Reads words up to the closing braces, whose place it returns (that of the dash, with a trim marker).
-    fn run(mut self) -> Result<(Vec<Token>, usize), TemplateError> {
+    fn run(mut self) -> (Vec<Token>, usize) {
         let begin = self.at;
         loop {
             let rest = self.rest();
             let blanks = rest.len() - rest.trim_start().len();
             let rest = rest.trim_start();
             if rest.starts_with("}}") || (blanks > 0 && rest.starts_with("-}}")) {
-                return Ok((self.tokens, self.at + blanks));
+                return (self.tokens, self.at + blanks);
             }
             self.at += blanks;
-            let (kind, length) = self.word(rest, begin)?;
+            let (kind, length) = match self.word(rest, begin) {
+                Ok(word) => word,
+                Err(error) => {
+                    self.tokens.push(Token { at: self.at, kind: Kind::Broken(error), spaced: true });
+                    return (self.tokens, self.source.len());
+                }
+            };
             self.tokens.push(Token { at: self.at, kind, spaced: blanks > 0 });
             self.at += length;
         }

@@ -15,13 +15,13 @@ mod value;
 use thiserror::Error;
 
 pub(crate) use ser::to_value;
-pub(crate) use value::{Struct, Value};
+pub(crate) use value::{Field, Struct, Value};
 
 /// The longest output of one template: a guard against nested ranges.
 const OUTPUT_BYTES_MAX: usize = 64 << 20;
 
 /// Why a template cannot be read or cannot be filled in. The sentence is Go's.
-#[derive(Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("template parsing error: template: :{0}")]
 pub(crate) struct TemplateError(String);
 

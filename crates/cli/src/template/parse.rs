@@ -124,6 +124,9 @@ impl Parser<'_> {
                 _ => String::new(),
             };
             let mut rest = tokens.clone();
+            if let ("end" | "break" | "continue", Some(extra)) = (keyword.as_str(), tokens.get(1)) {
+                return self.unexpected(extra, &keyword);
+            }
             match keyword.as_str() {
                 "end" => return Ok((nodes, Stop::End(at))),
                 "else" => return Ok((nodes, Stop::Else { at, rest: rest.split_off(1), end })),
@@ -202,7 +205,14 @@ impl Parser<'_> {
         let pipe = self.pipe(&mut tokens, end, context, 0)?;
         match tokens.next() {
             None => Ok(pipe),
-            Some(token) => self.fail(token.at, format!("unexpected {} in {context}", describe(&token.kind))),
+            Some(token) => self.unexpected(&token, context),
+        }
+    }
+
+    fn unexpected<T>(&self, token: &Token, context: &str) -> Result<T, TemplateError> {
+        match &token.kind {
+            Kind::Broken(error) => Err(error.clone()),
+            kind => self.fail(token.at, format!("unexpected {} in {context}", describe(kind))),
         }
     }
 
@@ -313,7 +323,7 @@ impl Parser<'_> {
                 }
                 Base::Paren(Box::new(inner))
             }
-            other => return self.fail(at, format!("unexpected {} in operand", describe(&other))),
+            kind => return self.unexpected(&Token { at, kind, spaced: token.spaced }, "operand"),
         };
         Ok(Operand { at, base, fields })
     }
@@ -335,11 +345,19 @@ fn describe(kind: &Kind) -> String {
         Kind::Assign => "\"=\"".to_owned(),
         Kind::Open => "\"(\"".to_owned(),
         Kind::Close => "\")\"".to_owned(),
+        Kind::Broken(error) => error.to_string(),
     }
 }
 
-/// The operand as it reads in the source, for error texts.
+impl Command {
+    /// The command as it reads in the source, for error texts.
+    pub(super) fn describe(&self) -> String {
+        self.0.iter().map(Operand::describe).collect::<Vec<_>>().join(" ")
+    }
+}
+
 impl Operand {
+    /// The operand as it reads in the source, for error texts.
     pub(super) fn describe(&self) -> String {
         let base = match &self.base {
             Base::Dot if self.fields.is_empty() => ".".to_owned(),

@@ -1,7 +1,8 @@
 //! Any serialisable value as template data.
 //!
-//! Serde tells a serialiser which fields were skipped, so a field that `omitempty` leaves out of JSON is still known
-//! here: naming it in a template gives nothing instead of an error, as in Go.
+//! Every value is serialised twice: with the fields that `omitempty` leaves out, because Go's templates see their zero
+//! values, and without, to know which they are, because Go's `json` function does not show them. Durations and instants
+//! are told apart from numbers and texts, because Go prints them differently.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -9,7 +10,21 @@ use std::fmt::Display;
 use serde::Serialize;
 use serde::ser::{Error, SerializeMap, SerializeSeq, SerializeStruct, SerializeTuple, Serializer};
 
-use super::value::{Struct, Value};
+use super::value::{Field, Struct, Value};
+
+/// The fields that hold durations.
+const DURATIONS: [&str; 10] = [
+    "Delay",
+    "HeartbeatPeriod",
+    "Interval",
+    "Monitor",
+    "NodeCertExpiry",
+    "StartInterval",
+    "StartPeriod",
+    "StopGracePeriod",
+    "Timeout",
+    "Window",
+];
 
 /// Why data cannot be shown: it holds something that JSON has no word for.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +39,32 @@ impl Error for Unshowable {
 
 /// Turns a value into template data; structs belong to the Go package `package`.
 pub(crate) fn to_value<T: Serialize>(value: &T, package: &'static str) -> Result<Value, Unshowable> {
-    value.serialize(Builder { package })
+    let mut whole = skep_api::wire::with_zeros(|| value.serialize(Builder { package }))?;
+    mark_omitted(&mut whole, &value.serialize(Builder { package })?);
+    Ok(whole)
+}
+
+/// Marks the fields that are missing in `shown`.
+fn mark_omitted(whole: &mut Value, shown: &Value) {
+    match (whole, shown) {
+        (Value::Struct(whole), Value::Struct(shown)) => {
+            for field in &mut whole.fields {
+                match shown.fields.iter().find(|known| known.name == field.name) {
+                    Some(known) if !known.is_omitted => mark_omitted(&mut field.value, &known.value),
+                    _ => field.is_omitted = true,
+                }
+            }
+        }
+        (Value::List(whole), Value::List(shown)) => {
+            whole.iter_mut().zip(shown).for_each(|(whole, shown)| mark_omitted(whole, shown));
+        }
+        (Value::Map(whole), Value::Map(shown)) => {
+            for (key, value) in whole {
+                shown.get(key).into_iter().for_each(|shown| mark_omitted(value, shown));
+            }
+        }
+        _ => {}
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -33,7 +73,7 @@ struct Builder {
 }
 
 struct List(Builder, Vec<Value>);
-struct Fields(Builder, String, Vec<(String, Value)>);
+struct Fields(Builder, String, Vec<Field>);
 struct Entries(Builder, BTreeMap<String, Value>, Option<String>);
 
 impl Serializer for Builder {
@@ -112,10 +152,13 @@ impl Serializer for Builder {
     }
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
         self,
-        _: &'static str,
+        name: &'static str,
         value: &T,
     ) -> Result<Value, Unshowable> {
-        value.serialize(self)
+        match value.serialize(self)? {
+            Value::Text(text) if name == "Time" => Ok(Value::Time(text)),
+            value => Ok(value),
+        }
     }
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
         self,
@@ -196,11 +239,17 @@ impl SerializeStruct for Fields {
         key: &'static str,
         value: &T,
     ) -> Result<(), Unshowable> {
-        self.2.push((key.to_owned(), value.serialize(self.0)?));
+        let value = match value.serialize(self.0)? {
+            Value::Int(nanos) if DURATIONS.contains(&key) => {
+                Value::Duration(nanos.try_into().map_err(Unshowable::custom)?)
+            }
+            value => value,
+        };
+        self.2.push(Field::new(key, value));
         Ok(())
     }
     fn skip_field(&mut self, key: &'static str) -> Result<(), Unshowable> {
-        self.2.push((key.to_owned(), Value::Zero));
+        self.2.push(Field { is_omitted: true, ..Field::new(key, Value::Zero) });
         Ok(())
     }
     fn end(self) -> Result<Value, Unshowable> {

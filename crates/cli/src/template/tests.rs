@@ -84,7 +84,10 @@ fn errors_read_as_gos() {
         ("{{end}}", "1: unexpected {{end}}"),
         ("{{}}", "1: missing value for command"),
         ("{{$y}}", r#"1: undefined variable "$y""#),
-        ("{{index .Slots 9}}", r#"1:2: executing "" at <index>: error calling index: index out of range: 9"#),
+        (
+            "{{index .Slots 9}}",
+            r#"1:2: executing "" at <index .Slots 9>: error calling index: index out of range: 9"#,
+        ),
         ("{{template \"x\"}}", "1: template is not supported"),
     ];
     for (template, text) in cases {

@@ -9,16 +9,20 @@ use std::fmt;
 pub(crate) enum Value {
     /// Go's `nil`.
     Nil,
-    /// A field that was left out because it holds its zero value, whatever its type.
+    /// A field of something that is not there: empty, whatever its type.
     Zero,
     /// A truth value.
     Bool(bool),
     /// A whole number; wide enough for both of Go's 64-bit kinds.
     Int(i128),
+    /// A duration in nanoseconds: a whole number that prints as `1m30s`.
+    Duration(i64),
     /// A number with a fraction.
     Float(f64),
     /// Text.
     Text(String),
+    /// An instant in RFC 3339: a text that prints as `2026-01-02 03:04:05.6 +0000 UTC`.
+    Time(String),
     /// A list.
     List(Vec<Value>),
     /// A map, in the order of its keys.
@@ -33,7 +37,25 @@ pub(crate) struct Struct {
     /// What Go calls the type.
     pub type_name: String,
     /// The fields, in order.
-    pub fields: Vec<(String, Value)>,
+    pub fields: Vec<Field>,
+}
+
+/// A field of an object.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Field {
+    /// The name that templates use.
+    pub name: String,
+    /// What it holds.
+    pub value: Value,
+    /// Tells whether JSON leaves it out, because it holds nothing.
+    pub is_omitted: bool,
+}
+
+impl Field {
+    /// A field that is always shown.
+    pub(crate) fn new(name: impl Into<String>, value: Value) -> Field {
+        Field { name: name.into(), value, is_omitted: false }
+    }
 }
 
 impl Value {
@@ -43,8 +65,9 @@ impl Value {
             Value::Nil | Value::Zero => false,
             Value::Bool(flag) => *flag,
             Value::Int(number) => *number != 0,
+            Value::Duration(nanos) => *nanos != 0,
             Value::Float(number) => *number != 0.0,
-            Value::Text(text) => !text.is_empty(),
+            Value::Text(text) | Value::Time(text) => !text.is_empty(),
             Value::List(items) => !items.is_empty(),
             Value::Map(entries) => !entries.is_empty(),
             Value::Struct(_) => true,
@@ -57,6 +80,8 @@ impl Value {
             Value::Nil | Value::Zero => "nil",
             Value::Bool(_) => "bool",
             Value::Int(_) => "int",
+            Value::Duration(_) => "time.Duration",
+            Value::Time(_) => "time.Time",
             Value::Float(_) => "float64",
             Value::Text(_) => "string",
             Value::List(_) => "[]interface {}",
@@ -70,6 +95,8 @@ impl Value {
         match (self, other) {
             (Value::Bool(a), Value::Bool(b)) => Some(a.cmp(b)),
             (Value::Int(a), Value::Int(b)) => Some(a.cmp(b)),
+            (Value::Duration(a), other) => Value::Int((*a).into()).compare(other),
+            (some, Value::Duration(b)) => some.compare(&Value::Int((*b).into())),
             (Value::Float(a), Value::Float(b)) => a.partial_cmp(b),
             (Value::Text(a), Value::Text(b)) => Some(a.cmp(b)),
             (Value::Zero, Value::Zero) => Some(Ordering::Equal),
@@ -99,15 +126,17 @@ impl Value {
             Value::Nil | Value::Zero => "null".to_owned(),
             Value::Bool(flag) => flag.to_string(),
             Value::Int(number) => number.to_string(),
+            Value::Duration(nanos) => nanos.to_string(),
             Value::Float(number) => number.to_string(),
-            Value::Text(text) => crate::format::compact(text).expect("a string encodes"),
+            Value::Text(text) | Value::Time(text) => crate::format::compact(text).expect("a string encodes"),
             Value::List(items) => list(items.iter().map(Value::to_json).collect(), '[', ']'),
             Value::Map(entries) => {
                 list(entries.iter().map(|(key, value)| pair(key, value)).collect(), '{', '}')
             }
             Value::Struct(object) => {
-                let present = object.fields.iter().filter(|(_, value)| *value != Value::Zero);
-                list(present.map(|(key, value)| pair(key, value)).collect(), '{', '}')
+                let present =
+                    object.fields.iter().filter(|field| !field.is_omitted && field.value != Value::Zero);
+                list(present.map(|field| pair(&field.name, &field.value)).collect(), '{', '}')
             }
         }
     }
@@ -122,6 +151,8 @@ impl fmt::Display for Value {
             Value::Zero => Ok(()),
             Value::Bool(flag) => write!(f, "{flag}"),
             Value::Int(number) => write!(f, "{number}"),
+            Value::Duration(nanos) => f.write_str(&crate::grammar::show_duration(*nanos)),
+            Value::Time(text) => f.write_str(&text.replace('T', " ").replace('Z', " +0000 UTC")),
             Value::Float(number) => write!(f, "{number}"),
             Value::Text(text) => f.write_str(text),
             Value::List(items) => write!(f, "[{}]", join(items.iter().map(Value::to_string).collect())),
@@ -133,7 +164,7 @@ impl fmt::Display for Value {
                 )
             }
             Value::Struct(object) => {
-                write!(f, "{{{}}}", join(object.fields.iter().map(|(_, value)| value.to_string()).collect()))
+                write!(f, "{{{}}}", join(object.fields.iter().map(|field| field.value.to_string()).collect()))
             }
         }
     }

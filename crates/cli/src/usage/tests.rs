@@ -1,1 +1,218 @@
+//! Help and usage errors: a few by heart, and many against the real docker client where it is installed.
 
+use std::process::Command;
+
+use expect_test::expect;
+
+use super::*;
+use crate::testing::{Ran, skep};
+
+/// Nobody listens here.
+const NOWHERE: &str = "unix:///tmp/skep-cli-nobody.sock";
+
+async fn run(line: &str) -> Ran {
+    let words: Vec<String> = crate::grammar::words(line).expect("well quoted");
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    skep(&words, &[("DOCKER_HOST", NOWHERE), ("HOME", "/nonexistent")]).await
+}
+
+#[test]
+fn the_grammar_is_consistent() {
+    crate::app::command().debug_assert();
+}
+
+#[tokio::test]
+async fn a_usage_error_ends_with_the_way_to_help() {
+    let ran = run("service update --restart-delay 5 web").await;
+    assert_eq!(ran.code, 125);
+    expect![[r#"
+        invalid argument "5" for "--restart-delay" flag: time: missing unit in duration "5"
+
+        Usage:  skep service update [OPTIONS] SERVICE
+
+        Run 'skep service update --help' for more information
+    "#]]
+    .assert_eq(&ran.err);
+    let ran = run("service rm").await;
+    assert_eq!(ran.code, 1);
+    expect![[r#"
+        skep: 'skep service rm' requires at least 1 argument
+
+        Usage:  skep service rm SERVICE [SERVICE...]
+
+        See 'skep service rm --help' for more information
+    "#]]
+    .assert_eq(&ran.err);
+}
+
+#[tokio::test]
+async fn the_root_help_names_every_command() {
+    expect![[r#"
+        Usage:  skep [OPTIONS] COMMAND
+
+        A self-contained orchestrator for containers, compatible with Docker Swarm
+
+        Management Commands:
+          node        Manage Swarm nodes
+          service     Manage Swarm services
+          swarm       Manage Swarm
+
+        Commands:
+          info        Display system-wide information
+          init        Initialize a swarm
+          version     Show the version information of the client and the daemon
+
+        Global Options:
+              --config string   Location of client config files (default "~/.docker")
+          -H, --host list       Daemon socket to connect to (default
+                                "unix:///run/skep/skep.sock")
+          -v, --version         Print version information and quit
+
+        Run 'skep COMMAND --help' for more information on a command.
+    "#]]
+    .assert_eq(&run("--help").await.out);
+}
+
+#[test]
+fn commands_are_found_behind_global_flags() {
+    let root = crate::app::command();
+    let words = ["-H", "service", "--host=x", "service", "list", "-q", "web"].map(str::to_owned);
+    let found = find(&root, &words);
+    assert_eq!(found.path, "skep service ls");
+    assert_eq!(found.rest, ["-q", "web"]);
+}
+
+/// Runs the docker client; `None` where there is none of the version we follow.
+fn docker(line: &str) -> Option<Ran> {
+    let version = Command::new("docker").arg("--version").output().ok()?;
+    if !String::from_utf8_lossy(&version.stdout).contains("28.2") {
+        return None;
+    }
+    let words = crate::grammar::words(line).expect("well quoted");
+    let output = Command::new("docker").args(words).env("DOCKER_HOST", NOWHERE).output().ok()?;
+    // Docker's own name gives way to ours, except where our texts keep it.
+    let rename = |bytes: Vec<u8>| {
+        let text = String::from_utf8(bytes).expect("text").replace("docker", "skep");
+        text.replace("https://docs.skep.com", "https://docs.docker.com")
+            .replace("Is the skep daemon running?", "Is the docker daemon running?")
+    };
+    let code = output.status.code().and_then(|code| u8::try_from(code).ok())?;
+    Some(Ran { code, out: rename(output.stdout), err: rename(output.stderr) })
+}
+
+/// Compares command lines, one per line, with the docker client.
+async fn compare(lines: &str) {
+    for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let Some(theirs) = docker(line) else {
+            eprintln!("skipped: no docker client 28.2 here");
+            return;
+        };
+        assert_eq!(run(line).await, theirs, "for: {line}");
+    }
+}
+
+#[tokio::test]
+async fn help_is_dockers() {
+    compare(
+        "service create --help
+        service update --help
+        service ls --help
+        service ps --help
+        service inspect --help
+        service rollback --help
+        service scale --help
+        service logs --help
+        service rm --help
+        service
+        node ls --help
+        node inspect --help
+        node ps --help
+        node update --help
+        swarm init --help
+        swarm leave --help
+        swarm join-token --help
+        service create -h",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn usage_errors_are_dockers() {
+    compare(
+        r#"service create
+        service ls x
+        service update
+        service update a b
+        service foo
+        foo
+        --foo
+        service --foo
+        service create --foo
+        service create --foo=3 x
+        service create -dZq x
+        service create --name
+        service create -e
+        service create -de
+        service create -d=foo x
+        service create -q=x y
+        service create --detach= y
+        service update --help=foo
+        service create -- --x
+        service scale
+        service scale web
+        service scale web=a
+        service logs --tail
+        node ls
+        node update
+        service ls -q=true -f name=x
+        service ls -fname=x
+        service ls -f a
+        service inspect --pretty --format x y
+        service inspect --format 'pretty x' y
+        node inspect --format 'pretty x' y
+        service inspect --format '{{.Foo' y
+        swarm join-token x
+        swarm init --availability x"#,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn value_errors_are_dockers() {
+    compare(
+        r#"service create --replicas a x
+        service create --replicas 99999999999999999999 x
+        service create --replicas 1__0 x
+        service create --health-interval -5s x
+        service create --restart-delay 5 x
+        service create --limit-cpu a x
+        service create --limit-memory 1XXXX x
+        service create -p 70000:80 x
+        service create -p '::1:80:80' x
+        service create -p target=99999 x
+        service create --mount 'a"b' x
+        service create --mount type=bind,src=/a,dst=/b,bind-recursive=foo x
+        service create --mount type=tmpfs,dst=/b,tmpfs-mode=9 x
+        service create --secret '' x
+        service create --config source=a,mode=x x
+        service create --network name=a,driver-opt=a x
+        service create --label =a x
+        service create --ulimit nofile=-1:5 x
+        service create --host 'a:b:c=1.1.1.1' x
+        service create --dns x x
+        service create --dns-search a..b x
+        service create --placement-pref =a x
+        service create --generic-resource a=b=c x
+        service create --generic-resource a=-1 x
+        service create --credential-spec x x
+        service create --env-file /nonexistent x
+        service create --mode foo x
+        service create --mode global --replicas 1 x
+        service create --max-concurrent 1 x
+        service create --no-healthcheck --health-cmd x y
+        service create --update-delay 1s --mode global-job x
+        swarm init --listen-addr a:b
+        swarm init --external-ca protocol=x"#,
+    )
+    .await;
+}

@@ -5,7 +5,7 @@ use skep_api::wire::Node;
 
 use super::pretty::pretty;
 use super::resolve;
-use crate::commands::inspect::Inspection;
+use crate::commands::inspect::{Inspection, check_format};
 use crate::commands::{OBJECT_FORMAT_HELP, at_least_one};
 use crate::context::Context;
 use crate::fault::Fault;
@@ -32,6 +32,7 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     if format.starts_with("pretty") && format != "pretty" {
         return Err(Fault::new("cannot supply extra formatting options to the pretty template"));
     }
+    check_format(&format)?;
     let mut inspection = Inspection { found: Vec::new(), faults: Vec::new() };
     for reference in &arguments {
         match look(context, reference).await {
@@ -42,10 +43,12 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     if format != "pretty" {
         return inspection.show(context, &format, "swarm");
     }
+    // Compat: docker 28.2 shows nothing in this form if anything is missing.
+    Fault::join(inspection.faults)?;
     for node in &inspection.found {
         context.io.text(&pretty(node))?;
     }
-    Fault::join(inspection.faults)
+    Ok(())
 }
 
 async fn look(context: &mut Context, reference: &str) -> Result<Node, Fault> {

@@ -27,7 +27,7 @@ pub(super) fn pretty(node: &Node) -> String {
     if node.description.tls_info != TlsInfo::default() {
         tls(&mut lines, &node.description.tls_info);
     }
-    lines.join("\n") + "\n\n"
+    lines.join("\n") + "\n"
 }
 
 fn labels(lines: &mut Vec<String>, title: &str, labels: &BTreeMap<String, String>) {

@@ -54,7 +54,7 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     let client = context.client().await?;
     let names = if no_resolve || quiet { Names::default() } else { Names::resolve(&client, &tasks).await? };
     let mark_history = Format::parse(&format).is_table();
-    let style = Style { no_trunc: no_trunc || quiet, mark_history, now: (context.now)() };
+    let style = Style { no_trunc, mark_history, now: (context.now)() };
     show_list(context, &listing(tasks, &names, style), &format, quiet)?;
     Fault::join(faults)
 }

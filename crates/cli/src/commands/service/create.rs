@@ -38,9 +38,14 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     resolve(&client, &flags, &mut spec).await?;
     let with_auth = flags.shared.with_registry_auth;
     let auth = if with_auth { Some(registry_auth(context, image).await?) } else { None };
-    pin_image(context, &mut spec.task_template, flags.shared.no_resolve_image, auth.as_deref()).await?;
+    tag_image(&mut spec.task_template);
+    let warning = match flags.shared.no_resolve_image {
+        true => None,
+        false => pin_image(&client, &mut spec.task_template, auth.as_deref()).await,
+    };
     let created = client.create_service(&spec, auth.as_deref()).await?;
     warn(context, created.warnings)?;
+    warn(context, warning.map(|text| vec![text]))?;
     context.io.line(&created.id)?;
     if flags.shared.detach {
         return Ok(());
@@ -71,20 +76,16 @@ async fn resolve(client: &Client, flags: &CreateFlags, spec: &mut ServiceSpec) -
     Ok(())
 }
 
-/// Writes the tag and, unless unwanted, the digest of the image into the spec. Without a registry it only warns.
-pub(super) async fn pin_image(
-    context: &mut Context,
-    task: &mut TaskSpec,
-    unwanted: bool,
-    auth: Option<&str>,
-) -> Result<(), Fault> {
-    let Some(container) = &mut task.container_spec else { return Ok(()) };
-    container.image = with_tag(&container.image);
-    let image = container.image.clone();
-    let client = context.client().await?;
-    if !unwanted && pin(task, &client, auth).await.is_err() {
-        // Whatever went wrong, the nodes may still reach the registry, or have the image.
-        context.io.warn(digest_warning(&image))?;
+/// Writes the tag that a bare image name means into the spec.
+pub(super) fn tag_image(task: &mut TaskSpec) {
+    if let Some(container) = &mut task.container_spec {
+        container.image = with_tag(&container.image);
     }
-    Ok(())
+}
+
+/// Writes the digest of the image into the spec. If no registry gives one, the answer is a warning.
+pub(super) async fn pin_image(client: &Client, task: &mut TaskSpec, auth: Option<&str>) -> Option<String> {
+    let image = task.container_spec.as_ref()?.image.clone();
+    // Whatever went wrong, the nodes may still reach the registry, or have the image.
+    pin(task, client, auth).await.err().map(|_| digest_warning(&image))
 }

@@ -7,7 +7,7 @@ use skep_api::client::Client;
 use skep_api::wire::Service;
 
 use super::pretty::pretty;
-use crate::commands::inspect::Inspection;
+use crate::commands::inspect::{Inspection, check_format};
 use crate::commands::{OBJECT_FORMAT_HELP, at_least_one};
 use crate::context::Context;
 use crate::fault::Fault;
@@ -37,6 +37,7 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     if format.starts_with("pretty") && format != "pretty" {
         return Err(Fault::new("Cannot supply extra formatting options to the pretty template"));
     }
+    check_format(&format)?;
     let client = context.client().await?;
     let mut inspection = Inspection { found: Vec::new(), faults: Vec::new() };
     for reference in &arguments {
@@ -51,12 +52,14 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     if format != "pretty" {
         return inspection.show(context, &format, "swarm");
     }
+    // Compat: docker 28.2 shows nothing in this form if anything is missing.
+    Fault::join(inspection.faults)?;
     for service in &inspection.found {
         let networks = network_names(&client, service).await?;
-        let now = (context.now)();
-        context.io.text(&pretty(service, &networks, now))?;
+        let text = pretty(service, &networks, (context.now)());
+        context.io.text(&text)?;
     }
-    Fault::join(inspection.faults)
+    Ok(())
 }
 
 /// The names of the networks of a service, by id. What cannot be found keeps its id.

@@ -260,5 +260,6 @@ fn healthcheck(text: &mut String, check: &HealthConfig) {
         for word in &check.test {
             put!(text, "\n\t Test = {word}");
         }
+        text.push(' ');
     }
 }

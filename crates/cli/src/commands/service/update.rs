@@ -4,7 +4,7 @@ use clap::Args;
 use skep_api::client::{Client, RegistryAuthFrom, UpdateOptions};
 use skep_api::wire::{ConfigReference, ContainerSpec, ServiceSpec};
 
-use super::create::pin_image;
+use super::create::{pin_image, tag_image};
 use super::{require, warn};
 use crate::commands::exactly_one;
 use crate::context::Context;
@@ -43,13 +43,19 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
         true => Some(registry_auth(context, &container.image).await?),
         false => None,
     };
+    let mut warning = None;
+    // Unlike docker, which writes a tag on every update, this does not restart tasks for a tag nobody asked for.
     if flags.image.is_some() {
-        pin_image(context, &mut spec.task_template, flags.shared.no_resolve_image, auth.as_deref()).await?;
+        tag_image(&mut spec.task_template);
+        if !flags.shared.no_resolve_image {
+            warning = pin_image(&client, &mut spec.task_template, auth.as_deref()).await;
+        }
     }
     let auth_from = if auth.is_some() { RegistryAuthFrom::Unsaid } else { RegistryAuthFrom::Spec };
     let options = UpdateOptions { auth, auth_from, rollback: flags.rollback };
     let updated = client.update_service(&service.id, service.version, &spec, &options).await?;
     warn(context, updated.warnings)?;
+    warn(context, warning.map(|text| vec![text]))?;
     context.io.line(&reference)?;
     if flags.shared.detach {
         return Ok(());

@@ -77,7 +77,7 @@ pub(crate) async fn run(context: &mut Context, mut flags: Flags) -> Result<(), F
             "To add a worker to this swarm, run the following command:\n\n    {command}\n"
         ))?;
         context.io.line(
-            "To add a manager to this swarm, run 'skep swarm join-token manager' and follow the instructions.\n",
+            "To add a manager to this swarm, run 'skep swarm join-token manager' and follow the instructions.",
         )?;
     }
     if autolock {
@@ -88,8 +88,8 @@ pub(crate) async fn run(context: &mut Context, mut flags: Flags) -> Result<(), F
 }
 
 fn request(flags: Flags) -> Result<InitRequest, Fault> {
-    let availability = flags.availability.unwrap_or_else(|| "active".to_owned()).to_lowercase();
-    if !matches!(availability.as_str(), "active" | "pause" | "drain") {
+    let availability = flags.availability.unwrap_or_default().to_lowercase();
+    if !matches!(availability.as_str(), "" | "active" | "pause" | "drain") {
         let text =
             format!("invalid availability {availability:?}, only active, pause and drain are supported");
         return Err(Fault::new(text));
