@@ -72,6 +72,12 @@ impl Monitor {
         monitor
     }
 
+    /// Goes on watching a container that was healthy before: its start period is over, however long it was.
+    pub fn resume(&mut self, now: Timestamp) {
+        self.seen_healthy = true;
+        self.next_at = now + self.pause(now);
+    }
+
     /// Returns the time from the end of one probe to the next.
     fn pause(&self, now: Timestamp) -> Duration {
         if now < self.grace_until && !self.seen_healthy { self.start_interval } else { self.interval }
@@ -155,6 +161,17 @@ mod tests {
         assert_eq!(monitor.probed(second(21), true), Verdict::Healthy);
         assert_eq!(monitor.wake_at(), Some(second(31)));
         for (at, verdict) in [(31, Verdict::Unchanged), (41, Verdict::Unhealthy)] {
+            assert!(monitor.due(second(at)).is_some());
+            assert_eq!(monitor.probed(second(at), false), verdict);
+        }
+    }
+
+    #[test]
+    fn a_resumed_watch_has_no_start_period() {
+        let mut monitor = Monitor::new(check(600), second(0), second(5));
+        monitor.resume(second(5));
+        assert_eq!(monitor.wake_at(), Some(second(15)));
+        for (at, verdict) in [(15, Verdict::Unchanged), (25, Verdict::Unhealthy)] {
             assert!(monitor.due(second(at)).is_some());
             assert_eq!(monitor.probed(second(at), false), verdict);
         }

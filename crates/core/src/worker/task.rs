@@ -135,6 +135,7 @@ impl Tracked {
         if self.task.as_ref().is_none_or(|known| known.desired <= task.desired) {
             if task.status.state > self.status.state && self.is_consistent_with(task.status.state) {
                 self.status = task.status.clone();
+                self.resume_health(now);
             }
             self.task = Some(task);
         }
@@ -163,6 +164,7 @@ impl Tracked {
                 self.container = Container::Running;
                 self.set_pid(pid);
                 self.watch_health(started_at, now);
+                self.resume_health(now);
             }
             FoundState::Exited(_) if self.status.state > TaskState::Running => {
                 self.container = Container::Exited;
@@ -341,6 +343,13 @@ impl Tracked {
         let own = self.task.as_ref().and_then(|task| task.spec.container.healthcheck.as_ref());
         let check = health::effective(own, self.image_health.as_ref());
         self.monitor = check.map(|check| Monitor::new(check, started_at, now));
+    }
+
+    /// A task that is known to run was healthy once, whoever remembers it: the agent or the managers.
+    fn resume_health(&mut self, now: Timestamp) {
+        if let Some(monitor) = self.monitor.as_mut().filter(|_| self.status.state == TaskState::Running) {
+            monitor.resume(now);
+        }
     }
 
     fn probed(&mut self, now: Timestamp, healthy: bool, output: &str) {
