@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use jiff::Timestamp;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::process::Command;
 
 use crate::app;
 use crate::context::Context;
@@ -38,6 +39,23 @@ pub(crate) async fn skep(words: &[&str], env: &[(&str, &str)]) -> Ran {
     let words = std::iter::once("skep").chain(words.iter().copied()).map(str::to_owned).collect();
     let code = app::run(&mut context, app::command(), words).await;
     Ran { code, out: out.text(), err: err.text() }
+}
+
+/// Runs the docker client with its name replaced by ours in what it prints; `None` where the version we follow is not.
+pub(crate) async fn docker(words: &[&str], host: &str) -> Option<Ran> {
+    let version = Command::new("docker").arg("--version").output().await.ok()?;
+    if !String::from_utf8_lossy(&version.stdout).contains("28.2") {
+        return None;
+    }
+    let output = Command::new("docker").args(words).env("DOCKER_HOST", host).output().await.ok()?;
+    let rename = |bytes: Vec<u8>| {
+        let text = String::from_utf8(bytes).expect("text").replace("docker", "skep");
+        // Where our texts keep the name.
+        text.replace("https://docs.skep.com", "https://docs.docker.com")
+            .replace("Is the skep daemon running?", "Is the docker daemon running?")
+    };
+    let code = output.status.code().and_then(|code| u8::try_from(code).ok())?;
+    Some(Ran { code, out: rename(output.stdout), err: rename(output.stderr) })
 }
 
 /// A stream that remembers.
@@ -94,10 +112,14 @@ impl Daemon {
         Daemon { path, requests, serving }
     }
 
+    /// Where it listens.
+    pub(crate) fn host(&self) -> String {
+        format!("unix://{}", self.path)
+    }
+
     /// Runs a command line against this daemon.
     pub(crate) async fn skep(&self, words: &[&str]) -> Ran {
-        let host = format!("unix://{}", self.path);
-        skep(words, &[("DOCKER_HOST", &host), ("HOME", "/nonexistent")]).await
+        skep(words, &[("DOCKER_HOST", &self.host()), ("HOME", "/nonexistent")]).await
     }
 
     /// What was asked since the last call, handshakes left out.

@@ -28,4 +28,6 @@ fn key_values<'a>(items: impl IntoIterator<Item = &'a String>) -> std::collectio
 }
 
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod tests;

@@ -1,11 +1,9 @@
 //! Help and usage errors: a few by heart, and many against the real docker client where it is installed.
 
-use std::process::Command;
-
 use expect_test::expect;
 
 use super::*;
-use crate::testing::{Ran, skep};
+use crate::testing::{Ran, docker, skep};
 
 /// Nobody listens here.
 const NOWHERE: &str = "unix:///tmp/skep-cli-nobody.sock";
@@ -82,28 +80,12 @@ fn commands_are_found_behind_global_flags() {
     assert_eq!(found.rest, ["-q", "web"]);
 }
 
-/// Runs the docker client; `None` where there is none of the version we follow.
-fn docker(line: &str) -> Option<Ran> {
-    let version = Command::new("docker").arg("--version").output().ok()?;
-    if !String::from_utf8_lossy(&version.stdout).contains("28.2") {
-        return None;
-    }
-    let words = crate::grammar::words(line).expect("well quoted");
-    let output = Command::new("docker").args(words).env("DOCKER_HOST", NOWHERE).output().ok()?;
-    // Docker's own name gives way to ours, except where our texts keep it.
-    let rename = |bytes: Vec<u8>| {
-        let text = String::from_utf8(bytes).expect("text").replace("docker", "skep");
-        text.replace("https://docs.skep.com", "https://docs.docker.com")
-            .replace("Is the skep daemon running?", "Is the docker daemon running?")
-    };
-    let code = output.status.code().and_then(|code| u8::try_from(code).ok())?;
-    Some(Ran { code, out: rename(output.stdout), err: rename(output.stderr) })
-}
-
 /// Compares command lines, one per line, with the docker client.
 async fn compare(lines: &str) {
     for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        let Some(theirs) = docker(line) else {
+        let words = crate::grammar::words(line).expect("well quoted");
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let Some(theirs) = docker(&words, NOWHERE).await else {
             eprintln!("skipped: no docker client 28.2 here");
             return;
         };

@@ -29,8 +29,9 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
         return Err(Fault::new(format!("unknown role {role}")));
     }
     let client = context.client().await?;
+    // Asked first, because outside a swarm the refusal of this call is the one that helps.
+    let swarm = client.swarm().await?.cluster;
     if rotate {
-        let swarm = client.swarm().await?.cluster;
         client.update_swarm(swarm.version, &swarm.spec, RotateTokens { worker, manager }).await?;
         if !quiet {
             context.io.line(format_args!("Successfully rotated {role} join token.\n"))?;
