@@ -9,9 +9,11 @@ use std::sync::Arc;
 
 use skep_core::Store;
 use skep_core::orchestrate::restart::should_restart;
+use skep_core::orchestrate::rollout::config_in_force;
 use skep_core::orchestrate::slot::{self, Slot};
 use skep_model::node::NodeState;
 use skep_model::rollout::Phase;
+use skep_model::service::UpdateOrder;
 use skep_model::task::{Desired, TaskState};
 use skep_model::{NodeId, Service, ServiceId, Task};
 
@@ -102,7 +104,7 @@ impl<'a> State<'a> {
             let is_fine = match () {
                 () if task.is_over() => !is_good(task),
                 () if task.status.state == TaskState::Running => self.has_container(task),
-                () if waits_with_reason(task) => true,
+                () if waits_with_reason(task) => !self.fits_in_place(service, task),
                 () if is_good(task) => self.is_held(service, task) && live.len() > 1,
                 () => true,
             };
@@ -141,6 +143,19 @@ impl<'a> State<'a> {
 
     fn has_step(&self, service: &Service, task: &Task) -> bool {
         self.store.rollout(service.id).is_some_and(|rollout| rollout.steps.contains_key(&task.slot))
+    }
+
+    /// Returns whether the task needs no more than another of its slot has, which makes room for it.
+    fn fits_in_place(&self, service: &Service, task: &Task) -> bool {
+        let config = config_in_force(service, self.store.rollout(service.id).map(|rollout| &**rollout));
+        let mut others = self.store.tasks_in(service.id, task.slot).filter(|other| other.id != task.id);
+        config.order == UpdateOrder::StopFirst
+            && others.any(|other| {
+                let node = other.node_id.and_then(|id| self.store.node(id));
+                let same = (&other.spec.resources, &other.spec.placement)
+                    == (&task.spec.resources, &task.spec.placement);
+                same && other.is_live() && !other.is_over() && node.is_some_and(|node| node.takes_tasks())
+            })
     }
 
     fn has_container(&self, task: &Task) -> bool {

@@ -50,13 +50,16 @@ fn forget_steps(draft: &mut Draft, rollout: Option<&Rollout>, numbers: &[u64]) {
 }
 
 /// Returns what new slots are made from: the proven template while the new one is not, unless there is
-/// nothing that could be disturbed.
+/// nothing that could be disturbed and nothing against the new one.
 fn blueprint(service: &Service, rollout: Option<&Rollout>, is_first: bool) -> Blueprint {
     let unproven = rollout
         .filter(|rollout| rollout.direction == Direction::Forward && rollout.phase != Phase::Completed)
         .and_then(|rollout| rollout.proven.as_ref());
+    let is_paused = rollout.is_some_and(|rollout| rollout.phase == Phase::Paused);
     match unproven {
-        Some(proven) if !is_first => Blueprint { spec: proven.task.clone(), revision: proven.revision },
+        Some(proven) if !is_first || is_paused => {
+            Blueprint { spec: proven.task.clone(), revision: proven.revision }
+        }
         _ => Blueprint::of(service),
     }
 }

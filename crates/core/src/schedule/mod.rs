@@ -26,7 +26,7 @@ pub fn plan(draft: &mut Draft) {
     waiting.sort_by_key(|task| (task.meta.created_at, task.service_id, task.slot, task.id));
     let mut loads = Loads::count(draft);
     for task in waiting {
-        let demand = Demand::of(&task);
+        let demand = Demand::of(draft, &task);
         match rank::best(&loads, &demand) {
             Ok(node_id) => {
                 loads.add(node_id, &task);

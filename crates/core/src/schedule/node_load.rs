@@ -27,34 +27,17 @@ impl Loads {
     pub fn count(store: &Store) -> Loads {
         let mut loads = Loads(BTreeMap::new());
         for node in store.nodes() {
-            let empty = Load {
-                node: node.clone(),
-                nano_cpus: 0,
-                memory_bytes: 0,
-                task_count: 0,
-                by_service: BTreeMap::new(),
-            };
-            loads.0.insert(node.id, empty);
-            for task in store.tasks_on(node.id) {
-                loads.add(node.id, task);
-            }
+            let mut load = Load::empty(node.clone());
+            store.tasks_on(node.id).for_each(|task| load.add(task));
+            loads.0.insert(node.id, load);
         }
         loads
     }
 
     /// Counts a task given to a node.
     pub fn add(&mut self, node_id: NodeId, task: &Task) {
-        let Some(load) = self.0.get_mut(&node_id) else { return };
-        if task.is_over() {
-            return;
-        }
-        if let Some(reserved) = &task.spec.resources.reservations {
-            load.nano_cpus = load.nano_cpus.saturating_add(reserved.nano_cpus);
-            load.memory_bytes = load.memory_bytes.saturating_add(reserved.memory_bytes);
-        }
-        if task.is_live() {
-            load.task_count += 1;
-            *load.by_service.entry(task.service_id).or_default() += 1;
+        if let Some(load) = self.0.get_mut(&node_id) {
+            load.add(task);
         }
     }
 
@@ -64,6 +47,26 @@ impl Loads {
 }
 
 impl Load {
+    /// Returns the load of a node without tasks.
+    pub fn empty(node: Arc<Node>) -> Load {
+        Load { node, nano_cpus: 0, memory_bytes: 0, task_count: 0, by_service: BTreeMap::new() }
+    }
+
+    /// Counts a task, unless it is over.
+    pub fn add(&mut self, task: &Task) {
+        if task.is_over() {
+            return;
+        }
+        if let Some(reserved) = &task.spec.resources.reservations {
+            self.nano_cpus = self.nano_cpus.saturating_add(reserved.nano_cpus);
+            self.memory_bytes = self.memory_bytes.saturating_add(reserved.memory_bytes);
+        }
+        if task.is_live() {
+            self.task_count += 1;
+            *self.by_service.entry(task.service_id).or_default() += 1;
+        }
+    }
+
     /// Returns how many live tasks of the service the node has.
     pub fn tasks_of(&self, id: ServiceId) -> u64 {
         self.by_service.get(&id).copied().unwrap_or(0)

@@ -78,14 +78,15 @@ fn failed<'a>(before: &'a Store, change: &'a Change) -> Option<&'a Task> {
     }
 }
 
-/// Returns whether a slot still waits for a replacement that may yet come to run.
+/// Returns whether a slot still waits for a replacement that may yet come to run. One that was lost with
+/// its node and fits nowhere else is another matter.
 fn is_out_of_service(store: &Store, id: ServiceId, slot: u64) -> bool {
-    let mut live = store.tasks_of(id).filter(|task| task.slot == slot && task.is_live()).peekable();
-    let has_failed =
-        store.rollout(id).and_then(|rollout| rollout.steps.get(&slot)).is_some_and(|step| step.failed);
+    let mut live =
+        store.tasks_in(id, slot).filter(|task| task.is_live() && task.node_id.is_some()).peekable();
+    let step = store.rollout(id).and_then(|rollout| rollout.steps.get(&slot));
     store.service(id).is_some()
         && live.peek().is_some()
-        && !has_failed
+        && !step.is_some_and(|step| step.failed)
         && !live.any(|task| task.status.state == TaskState::Running)
 }
 

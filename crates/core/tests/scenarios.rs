@@ -1,0 +1,52 @@
+//! Scripts with the output they must print, one file each in `scenarios/`. `UPDATE_EXPECT=1 cargo test
+//! -p skep-core --test scenarios` writes what they print now; the language is in `harness/script.rs`.
+
+mod harness;
+
+use expect_test::expect_file;
+
+macro_rules! scenarios {
+    ($($name:ident),* $(,)?) => {
+        $(
+            #[test]
+            fn $name() {
+                let file = expect_file![concat!("scenarios/", stringify!($name), ".txt")];
+                file.assert_eq(&harness::script::run(&file.data()));
+            }
+        )*
+    };
+}
+
+scenarios! {
+    walk_through,
+    bad_tag,
+    resume_by_repeat,
+    rollback_manual,
+    rollback_automatic,
+    rollback_paused,
+    start_first,
+    failure_ratio,
+    continue_on_failure,
+    monitor,
+    restart_policy,
+    scale_during_update,
+    scale_while_paused,
+    previous_spec,
+    out_of_sequence,
+    drain,
+    history,
+    unschedulable,
+    full_node,
+    health,
+    superseding_update,
+    forced_update,
+    leader_changes,
+    leader_fickle,
+    node_loss,
+    removal,
+    agent_restart,
+    parallelism,
+    bounded_wait,
+    crash_in_mid_update,
+    placement_only,
+}
