@@ -62,7 +62,6 @@ fn a_service_converges_and_is_watched() {
         2/2:  
         overall progress: 1 out of 2 tasks
         overall progress: 2 out of 2 tasks
-        verify: Waiting 3 seconds to verify that tasks are stable...
         verify: Waiting 2 seconds to verify that tasks are stable...
         verify: Waiting 1 seconds to verify that tasks are stable...
         verify: Service web converged
@@ -81,7 +80,7 @@ fn a_failure_restarts_the_watch() {
         1/2:  
         2/2:  
         overall progress: 2 out of 2 tasks
-        verify: Waiting 3 seconds to verify that tasks are stable...
+        verify: Waiting 2 seconds to verify that tasks are stable...
         overall progress: 1 out of 2 tasks
         verify: Detected task failure
         2/2: no suitable node
@@ -120,7 +119,6 @@ fn an_automatic_rollback_succeeds() {
         rollback: update rolled back due to failure
         overall progress: rolling back update: 1 out of 2 tasks
         overall progress: rolling back update: 2 out of 2 tasks
-        verify: Waiting 3 seconds to verify that tasks are stable...
         verify: Waiting 2 seconds to verify that tasks are stable...
         verify: Waiting 1 seconds to verify that tasks are stable...
         verify: Service web converged
@@ -166,7 +164,7 @@ fn a_terminal_is_drawn_over() {
         overall progress: 2 out of 2 tasks <
         ^[3B
         ^[1A^[2K<
-        verify: Waiting 3 seconds to verify that tasks are stable... <
+        verify: Waiting 2 seconds to verify that tasks are stable... <
         ^[1BWait
     "#]]
     .assert_eq(&text);
@@ -222,7 +220,7 @@ fn global_services_wait_for_their_first_task() {
         overall progress: waiting for new tasks
         overall progress: 0 out of 1 tasks
         overall progress: 1 out of 1 tasks
-        verify: Waiting 3 seconds to verify that tasks are stable...
+        verify: Waiting 2 seconds to verify that tasks are stable...
         Wait
     "#]]
     .assert_eq(&play(None, steps));

@@ -124,7 +124,8 @@ impl Tracker {
         }
         let converged_at = *self.converged_at.get_or_insert(now);
         if let Some(rest) = self.monitor_for.checked_sub(now.saturating_sub(converged_at)) {
-            let seconds = rest.as_secs() + 1;
+            // Begun seconds count as whole ones, and the last one is shown until it is over.
+            let seconds = rest.as_secs_f64().ceil().max(1.0);
             let text = format!("Waiting {seconds} seconds to verify that tasks are stable...");
             self.lines.push(Line::new("verify", text));
         }
