@@ -345,6 +345,20 @@ mod damage {
         assert!(refused.to_string().contains("start the release that wrote it"));
     }
 
+    /// An owner that knows of a log is not given an empty one in its place.
+    #[tokio::test]
+    async fn a_lost_log_is_not_begun_anew() {
+        let refuse = |dir: &Path| Config { bootstrap: Bootstrap::Refuse, ..config(dir) };
+        let dir = TempDir::new().unwrap();
+        assert!(matches!(open_error(refuse(dir.path())), OpenError::Missing { .. }));
+        written(dir.path()).await;
+        drop(open(refuse(dir.path())));
+        let path = dir.path().join("log.redb");
+        std::fs::write(&path, b"").unwrap();
+        assert!(matches!(open_error(refuse(dir.path())), OpenError::Missing { .. }));
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 0, "nothing was written");
+    }
+
     /// Bits that flip under redb are caught by its checksums, and never panic.
     #[tokio::test]
     async fn a_damaged_file_is_an_error() {

@@ -24,6 +24,8 @@ use crate::sys::watch;
 
 /// How long a killed container may take to end before deleting it is given up.
 const KILL_WAIT_MAX: Duration = Duration::from_secs(30);
+/// How long the shim of a killed container may take to report its end.
+const SHIM_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How long a start may take.
 const START_WAIT_MAX: Duration = Duration::from_secs(60);
 
@@ -136,7 +138,27 @@ impl Handle {
                 return Ok(exit);
             }
         }
+        self.kill().await
+    }
+
+    /// Kills the container and waits for its end. A shim that does not report it (it was stopped by hand, say) is killed
+    /// too, so that nothing waits for it for ever.
+    async fn kill(&self) -> Result<Exit, SignalError> {
         self.signal(libc::SIGKILL)?;
+        if let Ok(exit) = tokio::time::timeout(SHIM_WAIT_MAX, self.wait()).await {
+            return Ok(exit);
+        }
+        if let Some(live) = &self.shared.live {
+            tracing::warn!(
+                container.id = self.id(),
+                "the shim of a killed container does not report; it is killed too"
+            );
+            send_signal(live.shim.get_ref(), libc::SIGKILL).map_err(|source| SignalError {
+                id: self.id().to_owned(),
+                signal: libc::SIGKILL,
+                source,
+            })?;
+        }
         Ok(self.wait().await)
     }
 
@@ -178,9 +200,9 @@ impl Handle {
 
     /// Removes everything of the container, killing it first if it runs. Deleting twice is fine.
     pub async fn delete(&self) -> Result<(), DeleteError> {
-        self.signal(libc::SIGKILL).map_err(DeleteError::Kill)?;
         let stuck = || DeleteError::Stuck { id: self.id().to_owned(), waited: KILL_WAIT_MAX };
-        tokio::time::timeout(KILL_WAIT_MAX, self.wait()).await.map_err(|_| stuck())?;
+        let killed = tokio::time::timeout(KILL_WAIT_MAX, self.kill()).await.map_err(|_| stuck())?;
+        killed.map_err(DeleteError::Kill)?;
         let shared = Arc::clone(&self.shared);
         blocking(move || shared.runtime.remove(&shared.id)).await.map_err(DeleteError::Interrupted)?
     }

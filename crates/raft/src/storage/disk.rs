@@ -52,6 +52,11 @@ impl Disk {
         bootstrap: Bootstrap,
     ) -> Result<Self, OpenError> {
         let directory_error = |source| OpenError::Directory { dir: dir.to_owned(), source };
+        // An empty file is what a crash of the disk leaves of a lost log, and no log either.
+        let is_missing = std::fs::metadata(dir.join(FILE)).map_or(true, |found| found.len() == 0);
+        if bootstrap == Bootstrap::Refuse && is_missing {
+            return Err(OpenError::Missing { dir: dir.to_owned() });
+        }
         create_dir(dir).map_err(directory_error)?;
         let file = OpenOptions::new()
             .read(true)
@@ -76,6 +81,7 @@ impl Disk {
         let store_error = |source| OpenError::from_store(dir, source);
         match disk.read_header().map_err(store_error)? {
             Some(header) => header.check(dir, member_id, &disk.sealer)?,
+            None if bootstrap == Bootstrap::Refuse => return Err(OpenError::Missing { dir: dir.to_owned() }),
             None => {
                 disk.initialise(member_id, bootstrap).map_err(store_error)?;
                 sync_dir(dir).map_err(directory_error)?;

@@ -120,6 +120,15 @@ pub enum OpenError {
         /// The directory of the log.
         dir: PathBuf,
     },
+    /// It was there and is not any more.
+    #[error(
+        "the log in {dir} is missing or empty: restore the directory from a backup, \
+         or remove this member from its cluster and join it again"
+    )]
+    Missing {
+        /// The directory of the log.
+        dir: PathBuf,
+    },
     /// Another release wrote it.
     #[error(
         "the log in {dir} has format version {found}, and this release reads version {supported}: \

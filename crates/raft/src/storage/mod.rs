@@ -58,13 +58,15 @@ pub enum Bootstrap {
     Found,
     /// As nobody, until a leader that added this member sends it a snapshot.
     Join,
+    /// Not at all: the owner knows that there was a log, and one that is gone is damage.
+    Refuse,
 }
 
 impl Bootstrap {
     /// Returns what the storage of a fresh member holds.
     pub(crate) fn initial(self, member_id: MemberId) -> (HardState, Base) {
         match self {
-            Self::Join => (HardState::default(), Base::default()),
+            Self::Join | Self::Refuse => (HardState::default(), Base::default()),
             Self::Found => {
                 let position = Position { index: BOOTSTRAP_INDEX, term: 1 };
                 let members = ConfState { voters: vec![member_id], ..ConfState::default() };
