@@ -4,6 +4,7 @@
 //! What cannot be had is said in one sentence with its remedy, and the exit code is 1.
 
 mod claim;
+pub mod fatal;
 pub mod options;
 pub mod root;
 
@@ -26,8 +27,9 @@ use crate::backend::Daemon;
 use crate::container_events;
 use crate::host;
 use crate::membership::{Membership, MembershipError};
+use fatal::Fatal;
 use options::{Flags, LogLevel, Settings, SettingsError};
-use root::{Root, RootError};
+use root::{Kind, Root, RootError};
 
 /// Events that a slow reader may lag behind before it loses some.
 const CHANGES_MAX: usize = 4096;
@@ -49,6 +51,8 @@ enum DaemonError {
     Membership(#[from] MembershipError),
     #[error(transparent)]
     Listen(#[from] ListenError),
+    #[error("{0}; when that is mended, start the daemon again: containers run on")]
+    Fatal(String),
     #[error("cannot write the process id to {path}")]
     Pidfile { path: PathBuf, source: std::io::Error },
     #[error("cannot {action}")]
@@ -107,7 +111,8 @@ fn init_log(level: LogLevel) {
 }
 
 async fn run(settings: Settings) -> Result<(), DaemonError> {
-    let _root = Root::open(&settings.data_root)?;
+    let _data_root = Root::open(Kind::Data, &settings.data_root)?;
+    let _exec_root = Root::open(Kind::Exec, &settings.exec_root)?;
     let _pidfile = settings.pidfile.as_deref().map(Pidfile::write).transpose()?;
     let listeners = bind(&settings).await?;
     let _claim = claim::Claim::of(&settings.bridge)?;
@@ -116,17 +121,20 @@ async fn run(settings: Settings) -> Result<(), DaemonError> {
     let (changes, _) = broadcast::channel(CHANGES_MAX);
     tokio::spawn(container_events::forward(engine.clone(), changes.clone()));
     let description = skep_agent::describe(env!("CARGO_PKG_VERSION"), settings.labels.clone());
+    let fatal = Fatal::default();
     let membership =
-        Membership::open(&settings.data_root, engine.clone(), description, changes.clone()).await?;
+        Membership::open(&settings.data_root, engine.clone(), description, changes.clone(), fatal.clone())
+            .await?;
     let daemon = Arc::new(Daemon { engine_id, settings, engine, membership, changes });
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone())?;
+    stop_on_failure(stop.clone(), fatal.clone());
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "the daemon is ready");
     let backend: Arc<dyn Backend> = daemon.clone();
     Server::new(backend).serve(listeners, stop).await;
     daemon.membership.shutdown().await;
     tracing::info!("the daemon stopped; containers run on");
-    Ok(())
+    fatal.reason().map_or(Ok(()), |reason| Err(DaemonError::Fatal(reason)))
 }
 
 async fn bind(settings: &Settings) -> Result<Vec<Listener>, DaemonError> {
@@ -182,6 +190,14 @@ fn stop_on_signal(stop: CancellationToken) -> Result<(), DaemonError> {
         });
     }
     Ok(())
+}
+
+/// Cancels `stop` when a part of the daemon cannot go on.
+fn stop_on_failure(stop: CancellationToken, fatal: Fatal) {
+    tokio::spawn(async move {
+        fatal.told().await;
+        stop.cancel();
+    });
 }
 
 /// A file with the daemon's process id, removed when the daemon stops.

@@ -21,7 +21,7 @@ const CGROUP_PARENT_DEFAULT: &str = "/skep";
 
 /// Run a node: containers, images, and the managers' work where it leads.
 #[derive(Debug, Parser)]
-#[command(name = "skep daemon", no_binary_name = false, version)]
+#[command(name = "skep daemon", bin_name = "skep daemon", version)]
 pub struct Flags {
     /// Directory of images, containers and the cluster's state [default: /var/lib/skep]
     #[arg(long, value_name = "DIR")]
@@ -134,6 +134,8 @@ pub enum SettingsError {
     LabelTwice(String),
     #[error("invalid bridge address")]
     Bip(#[from] skep_net::SubnetError),
+    #[error("the OCI runtime {0} does not exist; install it or leave --oci-runtime out")]
+    NoRuntime(PathBuf),
     #[error("{name} must be an absolute path, not {path:?}")]
     Relative { name: &'static str, path: PathBuf },
 }
@@ -204,6 +206,13 @@ fn merge(flags: Flags, file: File, path: &Path) -> Result<Settings, SettingsErro
     };
     if !twice.is_empty() {
         return Err(SettingsError::Twice { path: path.to_owned(), names: twice.join(", ") });
+    }
+    if !settings.cgroup_parent.starts_with('/') {
+        let path = settings.cgroup_parent.into();
+        return Err(SettingsError::Relative { name: "cgroup-parent", path });
+    }
+    if let Some(path) = settings.oci_runtime.as_ref().filter(|path| !path.is_file()) {
+        return Err(SettingsError::NoRuntime(path.clone()));
     }
     Ok(settings)
 }
@@ -292,6 +301,8 @@ mod tests {
         assert!(error(&["-H", "http://x"], "{}").contains("invalid host \"http://x\""));
         assert!(error(&["-H", "tcp://0.0.0.0:2375"], "{}").contains("refusing to listen"));
         assert!(error(&["--data-root=rel"], "{}").contains("must be an absolute path"));
+        assert!(error(&["--cgroup-parent=rel"], "{}").contains("must be an absolute path"));
+        assert!(error(&["--oci-runtime=/no/such"], "{}").contains("does not exist"));
         assert!(error(&["--label=x"], "{}").contains("invalid label \"x\""));
         assert!(error(&["--label=x=1", "--label=x=2"], "{}").contains("conflicting labels for x"));
         assert!(error(&["--bip=1.2.3.4"], "{}").contains("invalid bridge address"));

@@ -12,6 +12,8 @@ use skep_model::{NodeId, Timestamp};
 use skep_raft::{Delivery, Log, ProposalId};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
+use crate::daemon::fatal::Fatal;
+
 use super::{Input, Published, codec, entropy, now};
 
 type Answer = oneshot::Sender<Result<Reply, Refusal>>;
@@ -29,6 +31,7 @@ pub struct ControlLoop {
     last_now: Timestamp,
     publish: watch::Sender<Arc<Published>>,
     changes: broadcast::Sender<Changed>,
+    fatal: Fatal,
 }
 
 impl ControlLoop {
@@ -37,6 +40,7 @@ impl ControlLoop {
         store: Store,
         publish: watch::Sender<Arc<Published>>,
         changes: broadcast::Sender<Changed>,
+        fatal: Fatal,
     ) -> Self {
         ControlLoop {
             log,
@@ -51,6 +55,7 @@ impl ControlLoop {
             last_now: Timestamp::default(),
             publish,
             changes,
+            fatal,
         }
     }
 
@@ -63,7 +68,7 @@ impl ControlLoop {
                 biased;
                 delivery = deliveries.recv() => match delivery {
                     Some(Delivery::Failed(error)) => {
-                        tracing::error!(error = %skep_agent::chain(&error), "the log failed; the daemon must be restarted");
+                        self.fatal.tell(format!("the cluster's log failed: {}", skep_agent::chain(&error)));
                         break;
                     }
                     Some(delivery) => self.delivered(delivery),
@@ -111,7 +116,10 @@ impl ControlLoop {
                     self.store = store;
                     self.publish();
                 }
-                Err(error) => tracing::error!(%error, "a snapshot from the leader is not readable"),
+                Err(error) => {
+                    let error = skep_agent::chain(&error);
+                    self.fatal.tell(format!("a snapshot from the leader is not readable: {error}"));
+                }
             },
             Delivery::SnapshotWanted { .. } => self.snapshot(),
             // A cluster of one has nobody to send to and no members to follow.
@@ -127,9 +135,11 @@ impl ControlLoop {
             None if data.is_empty() => ChangeSet::default(),
             None => match codec::decode_changes(data) {
                 Ok(changes) => changes,
+                // To leave it out would make this manager's state another one than its peers'.
                 Err(error) => {
-                    tracing::error!(index, %error, "a committed entry is not readable; it is left out");
-                    ChangeSet::default()
+                    let error = skep_agent::chain(&error);
+                    self.fatal.tell(format!("entry {index} of the cluster's log is not readable: {error}"));
+                    return;
                 }
             },
         };

@@ -19,6 +19,8 @@ use skep_raft::{Bootstrap, Log, SealKey};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use crate::daemon::fatal::Fatal;
+
 /// Requests and messages that may wait for the loop; senders wait beyond it.
 const INBOX_MAX: usize = 4096;
 /// A request is answered within this time or refused; Docker's own bound.
@@ -63,14 +65,16 @@ impl Manager {
     pub fn start(
         dir: &Path,
         key: SealKey,
+        bootstrap: Bootstrap,
         changes: broadcast::Sender<Changed>,
+        fatal: Fatal,
     ) -> Result<Manager, ManagerError> {
-        let config = skep_raft::Config::new(dir.to_owned(), FIRST_MEMBER, key, Bootstrap::Found);
+        let config = skep_raft::Config::new(dir.to_owned(), FIRST_MEMBER, key, bootstrap);
         let (log, recovered, deliveries) = Log::open(config)?;
         let store = restore(recovered)?;
         let (inbox, inputs) = mpsc::channel(INBOX_MAX);
         let (publish, published) = watch::channel(Arc::new(Published { store: store.clone(), leads: false }));
-        let running = control_loop::ControlLoop::new(log.clone(), store, publish, changes);
+        let running = control_loop::ControlLoop::new(log.clone(), store, publish, changes, fatal);
         let task = tokio::spawn(running.run(inputs, deliveries));
         let task = Arc::new(tokio::sync::Mutex::new(Some(task)));
         Ok(Manager { inbox, published, log, task })

@@ -15,12 +15,13 @@ use skep_api::server::facts::{Changed, LocalNode, LocalState, NewSwarm};
 use skep_model::node::{NodeDescription, NodeSpec, Role};
 use skep_model::request::{NewCluster, Refusal, RefusalClass, Request};
 use skep_model::{Id, NodeId};
-use skep_raft::SealKey;
+use skep_raft::{Bootstrap, SealKey};
 use tokio::sync::{Mutex, broadcast};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::authority;
+use crate::daemon::fatal::Fatal;
 use crate::daemon::root::{RootError, sync_dir, write_atomically};
 use crate::manager::{Manager, ManagerError, entropy};
 
@@ -45,6 +46,11 @@ pub enum MembershipError {
         "the file {path} is damaged; restore it from a backup, or remove its directory to give the cluster up"
     )]
     State { path: PathBuf, source: serde_json::Error },
+    #[error(
+        "the cluster's file {path} is missing while the rest of the cluster is there; restore it from a backup, or \
+         move {dir} away to give the cluster up"
+    )]
+    StateLost { path: PathBuf, dir: PathBuf },
     #[error("the key file {path} is damaged: it has {length} bytes, not 32; restore it from a backup")]
     Key { path: PathBuf, length: usize },
 }
@@ -71,6 +77,7 @@ pub struct Membership {
     engine: Arc<Engine>,
     description: NodeDescription,
     changes: broadcast::Sender<Changed>,
+    fatal: Fatal,
     /// Held while the membership changes; requests only read `shown`.
     active: Mutex<Option<Active>>,
     shown: RwLock<Shown>,
@@ -90,22 +97,50 @@ impl Membership {
         engine: Arc<Engine>,
         description: NodeDescription,
         changes: broadcast::Sender<Changed>,
+        fatal: Fatal,
     ) -> Result<Membership, MembershipError> {
         let membership = Membership {
             dir: data_root.join("swarm"),
             engine,
             description,
             changes,
+            fatal,
             active: Mutex::new(None),
             shown: RwLock::default(),
         };
         remove(&membership.dir.with_extension("left"))?;
         match membership.read_state()? {
-            Some(state) => membership.take_up(state).await?,
-            // A directory without its state is that of a cluster nobody was told of.
-            None => remove(&membership.dir)?,
+            Some(state) => {
+                membership.finish()?;
+                membership.take_up(state).await?;
+            }
+            None => membership.clear_unfinished()?,
         }
         Ok(membership)
+    }
+
+    /// Removes a cluster that nobody was told of, because the daemon died while it made it.
+    fn clear_unfinished(&self) -> Result<(), MembershipError> {
+        if self.unfinished().exists() || !self.dir.exists() {
+            return remove(&self.dir);
+        }
+        Err(MembershipError::StateLost { path: self.dir.join("state.json"), dir: self.dir.clone() })
+    }
+
+    /// Returns the file that marks a cluster which is being made.
+    fn unfinished(&self) -> PathBuf {
+        self.dir.join("unfinished")
+    }
+
+    /// The cluster is made: from here on a missing state is a loss.
+    fn finish(&self) -> Result<(), MembershipError> {
+        let path = self.unfinished();
+        let io = |source| MembershipError::Io { action: "remove", path: path.clone(), source };
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(io(error)),
+            Ok(()) => sync_dir(&self.dir).map_err(io),
+        }
     }
 
     fn read_state(&self) -> Result<Option<State>, MembershipError> {
@@ -121,23 +156,24 @@ impl Membership {
 
     async fn take_up(&self, state: State) -> Result<(), MembershipError> {
         let mut active = self.active.lock().await;
-        let manager = self.start_manager()?;
+        let manager = self.start_manager(Bootstrap::Refuse)?;
         manager.leads().await;
         *active = Some(self.start_agent(manager, state).await);
         Ok(())
     }
 
-    fn start_manager(&self) -> Result<Manager, MembershipError> {
-        let key = self.key()?;
-        Ok(Manager::start(&self.dir.join("raft"), key, self.changes.clone())?)
+    fn start_manager(&self, bootstrap: Bootstrap) -> Result<Manager, MembershipError> {
+        let key = self.key(bootstrap)?;
+        let dir = self.dir.join("raft");
+        Ok(Manager::start(&dir, key, bootstrap, self.changes.clone(), self.fatal.clone())?)
     }
 
     /// Returns the key of the log, drawing one for a new log.
-    fn key(&self) -> Result<SealKey, MembershipError> {
+    fn key(&self, bootstrap: Bootstrap) -> Result<SealKey, MembershipError> {
         let path = self.dir.join("raft.key");
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && bootstrap == Bootstrap::Found => {
                 let bytes = entropy::<32>().to_vec();
                 write_atomically(&path, &bytes)?;
                 bytes
@@ -155,10 +191,10 @@ impl Membership {
         let engine = self.engine.clone();
         let running =
             skep_agent::run(engine, self.description.clone(), state.addr.clone(), link, stop.clone());
+        let fatal = self.fatal.clone();
         let agent = tokio::spawn(async move {
             if let Err(error) = running.await {
-                let error = skep_agent::chain(&error);
-                tracing::error!(error, "the agent stopped; restart the daemon to go on");
+                fatal.tell(format!("the node's agent failed: {}", skep_agent::chain(&error)));
             }
         });
         self.show(Shown {
@@ -224,8 +260,9 @@ impl Membership {
         let unknown =
             |error: &dyn std::error::Error| Refusal::new(RefusalClass::Unknown, skep_agent::chain(error));
         std::fs::create_dir_all(&self.dir).map_err(|error| unknown(&error))?;
+        write_atomically(&self.unfinished(), b"").map_err(|error| unknown(&error))?;
         let authority = authority::create().map_err(|error| unknown(&error))?;
-        let manager = self.start_manager().map_err(|error| unknown(&error))?;
+        let manager = self.start_manager(Bootstrap::Found).map_err(|error| unknown(&error))?;
         let request = Request::InitCluster(Box::new(NewCluster {
             id: id(),
             spec: new.spec.clone(),
@@ -243,7 +280,10 @@ impl Membership {
         let kept = match manager.request(request).await {
             Ok(_) => {
                 let json = serde_json::to_vec(state).expect("our own type serialises into memory");
-                write_atomically(&self.dir.join("state.json"), &json).map_err(|error| unknown(&error))
+                write_atomically(&self.dir.join("state.json"), &json)
+                    .map_err(MembershipError::from)
+                    .and_then(|()| self.finish())
+                    .map_err(|error| unknown(&error))
             }
             Err(refusal) => Err(refusal),
         };
