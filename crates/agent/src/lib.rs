@@ -16,7 +16,6 @@ mod engine;
 pub mod image;
 mod record;
 mod run;
-mod signal;
 
 pub use credentials::read as credentials;
 pub use describe::{describe, hostname};

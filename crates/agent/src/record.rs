@@ -21,6 +21,11 @@ const CONTAINERS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("conta
 pub enum RecordError {
     #[error("cannot open the node's database {path}")]
     Open { path: PathBuf, source: Box<redb::Error> },
+    #[error(
+        "the node's database {path} is empty, so it was damaged; restore it from a backup, or remove it: then the \
+         containers that run are replaced"
+    )]
+    Empty { path: PathBuf },
     #[error("cannot {action} the node's database")]
     Use { action: &'static str, source: Box<redb::Error> },
     #[error("the record of task {id} in the node's database is not readable")]
@@ -58,6 +63,10 @@ impl Records {
     pub fn open(path: &Path) -> Result<Records, RecordError> {
         let open =
             |source: redb::Error| RecordError::Open { path: path.to_owned(), source: Box::new(source) };
+        // redb would begin anew on an empty file, and nobody would know what the containers are.
+        if std::fs::metadata(path).is_ok_and(|found| found.len() == 0) {
+            return Err(RecordError::Empty { path: path.to_owned() });
+        }
         let database = Database::create(path).map_err(|source| open(source.into()))?;
         let records = Records { database };
         records.write("prepare", |_, _| Ok(()))?;

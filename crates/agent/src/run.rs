@@ -107,9 +107,7 @@ impl Node {
                 tracing::warn!(task.id = %id, reason, "an operation on a task failed");
             }
             Outcome::Started { pid } => tracing::info!(task.id = %id, pid, "a task started"),
-            Outcome::Exited(exit) => {
-                tracing::info!(task.id = %id, code = exit.code, oom = exit.oom_killed, "a task ended");
-            }
+            Outcome::Exited(_) => self.disconnect(id),
             Outcome::Removed | Outcome::Probed { .. } => {}
         }
     }
@@ -198,6 +196,16 @@ impl Node {
                     oom_killed: false,
                     lost: Some(chain(&error)),
                 }),
+            }
+        });
+    }
+
+    /// Releases the network of a container that ended. What fails here is done when it is removed.
+    fn disconnect(&self, id: TaskId) {
+        let engine = self.engine.clone();
+        self.futures.spawn(async move {
+            if let Err(error) = engine.disconnect(id).await {
+                tracing::warn!(task.id = %id, error = %chain(&error), "an ended task keeps its address for now");
             }
         });
     }

@@ -18,6 +18,7 @@ pub mod reference;
 pub mod request;
 pub mod rollout;
 pub mod service;
+pub mod signal;
 pub mod task;
 pub mod template;
 pub mod validate;

@@ -8,6 +8,8 @@ pub const NANO_CPUS_MIN: i64 = 1_000_000;
 pub const MEMORY_BYTES_MIN: i64 = 4 * 1024 * 1024;
 /// Longest service name, in characters.
 pub const SERVICE_NAME_LENGTH_MAX: usize = 63;
+/// Longest host name of a container, in characters; the kernel's bound.
+pub const HOSTNAME_LENGTH_MAX: usize = 64;
 /// Most replicas of one service. Swarm has no bound; ours keeps a typing error from filling the store.
 pub const REPLICAS_MAX: u64 = 1_000_000;
 /// Shortest interval or timeout of a health check, when one is given.

@@ -3,12 +3,13 @@
 //! the control plane.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::constraint::{Constraint, ConstraintError};
 use crate::service::{FailureAction, Mode, UpdateConfig};
 use crate::template::{ContainerSpec, Healthcheck, Resources};
-use crate::{ServiceSpec, limits, reference};
+use crate::{ServiceSpec, limits, reference, signal};
 
 /// Why a specification is refused.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -99,10 +100,91 @@ fn validate_container(container: &ContainerSpec) -> Result<(), Invalid> {
             return refuse(format!("ContainerSpec: duplicate mount point: {}", mount.target));
         }
     }
+    validate_process(container)?;
+    validate_names(container)?;
     container.healthcheck.as_ref().map_or(Ok(()), validate_healthcheck)
 }
 
+fn validate_process(container: &ContainerSpec) -> Result<(), Invalid> {
+    let texts = container.env.iter().chain(&container.command).chain(&container.args);
+    if texts.chain([&container.dir, &container.user]).any(|text| text.contains('\0')) {
+        return refuse(
+            "ContainerSpec: a zero byte cannot be part of a command, its environment, user or directory",
+        );
+    }
+    if let Some(pair) = container.env.iter().find(|pair| pair.is_empty() || pair.starts_with('=')) {
+        return refuse(format!("ContainerSpec: invalid environment variable: {pair}"));
+    }
+    if !container.stop_signal.is_empty() && signal::parse(&container.stop_signal).is_none() {
+        return refuse(format!("ContainerSpec: invalid signal: {}", container.stop_signal));
+    }
+    for mount in &container.mounts {
+        let target = mount.target.trim_end_matches('/');
+        let reserved = ["", "/proc", "/sys"].contains(&target) || target.starts_with("/proc/");
+        if reserved && mount.target.starts_with('/') {
+            return refuse(format!(
+                "ContainerSpec: invalid mount target, {} belongs to the container itself",
+                mount.target
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Checks what ends up in the container's files below /etc, where a line break would add lines.
+fn validate_names(container: &ContainerSpec) -> Result<(), Invalid> {
+    if !container.hostname.is_empty() && !is_hostname(&container.hostname) {
+        return refuse(format!("ContainerSpec: invalid hostname: {:?}", container.hostname));
+    }
+    for line in &container.hosts {
+        let mut words = line.split_ascii_whitespace();
+        let address = words.next().unwrap_or_default();
+        let is_address = address == "host-gateway" || address.parse::<IpAddr>().is_ok();
+        if !is_address || words.next().is_none() || line.chars().any(char::is_control) {
+            return refuse(format!(
+                "ContainerSpec: invalid host {line:?}: expected an IP address and a name"
+            ));
+        }
+    }
+    let Some(dns) = &container.dns else { return Ok(()) };
+    if let Some(server) = dns.nameservers.iter().find(|server| server.parse::<IpAddr>().is_err()) {
+        return refuse(format!("ContainerSpec: IP address is not correctly formatted: {server:?}"));
+    }
+    if let Some(word) = dns.search.iter().chain(&dns.options).find(|word| word.chars().any(char::is_control))
+    {
+        return refuse(format!("ContainerSpec: invalid DNS setting: {word:?}"));
+    }
+    Ok(())
+}
+
+/// Returns whether the text is a host name: dot-separated labels of letters, digits and inner dashes.
+fn is_hostname(text: &str) -> bool {
+    let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let is_label = |label: &str| {
+        edge(label.bytes().next())
+            && edge(label.bytes().next_back())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    text.len() <= limits::HOSTNAME_LENGTH_MAX && text.split('.').all(is_label)
+}
+
 fn validate_healthcheck(health: &Healthcheck) -> Result<(), Invalid> {
+    let is_test = match health.test.split_first() {
+        None => true,
+        Some((kind, rest)) => match kind.as_str() {
+            "NONE" => true,
+            "CMD" => !rest.is_empty(),
+            "CMD-SHELL" => rest.len() == 1,
+            _ => false,
+        },
+    };
+    if !is_test {
+        return refuse(format!(
+            "ContainerSpec: invalid Test in HealthConfig: {:?} is none of [\"NONE\"], [\"CMD\", arguments…] and \
+             [\"CMD-SHELL\", line]",
+            health.test
+        ));
+    }
     let durations = [
         ("Interval", health.interval),
         ("Timeout", health.timeout),
@@ -171,6 +253,25 @@ mod tests {
             refusal(|_, t| t.container.image = "Bad Image".into()),
             "ContainerSpec: \"Bad Image\" is not a valid repository/tag"
         );
+        let contains = |change: fn(&mut ContainerSpec), text: &str| {
+            let refusal = refusal(|_, task| change(&mut task.container));
+            assert!(refusal.contains(text), "{refusal}");
+        };
+        contains(|c| c.env = vec!["A=\0".into()], "zero byte");
+        contains(|c| c.env = vec!["=a".into()], "invalid environment variable: =a");
+        contains(|c| c.stop_signal = "FOO".into(), "invalid signal: FOO");
+        contains(|c| c.mounts = vec![tmpfs("/proc/")], "/proc/ belongs to the container");
+        contains(|c| c.mounts = vec![tmpfs("/")], "/ belongs to the container");
+        contains(|c| c.hostname = "../../x".into(), "invalid hostname");
+        contains(|c| c.hosts = vec!["garbage".into()], "invalid host \"garbage\"");
+        let line_break = |c: &mut ContainerSpec| {
+            c.dns = Some(crate::template::Dns { nameservers: vec!["x\ny".into()], ..Default::default() });
+        };
+        contains(line_break, "IP address is not correctly formatted");
+        let odd_test = |c: &mut ContainerSpec| {
+            c.healthcheck = Some(Healthcheck { test: vec!["CMD".into()], ..Default::default() });
+        };
+        contains(odd_test, "invalid Test in HealthConfig");
         assert_eq!(
             refusal(|_, t| t.container.mounts = vec![tmpfs("/a"), tmpfs("/a/")]),
             "ContainerSpec: duplicate mount point: /a/"

@@ -1,5 +1,7 @@
 //! What became of a container so far, for those who only look.
 
+use std::net::Ipv4Addr;
+
 use skep_core::worker::{Exit, FoundState};
 use skep_model::Timestamp;
 use skep_runtime::State;
@@ -12,12 +14,15 @@ pub struct Life {
     pub started_at: Option<Timestamp>,
     pub ended: Option<(Exit, Timestamp)>,
     pub pid: i32,
+    /// The address it holds: its own until it ends.
+    pub address: Option<Ipv4Addr>,
 }
 
 impl Life {
     /// Returns the life of a container that outlived the agent.
-    pub fn of(state: &State) -> Life {
-        let mut life = Life::default();
+    pub fn of(state: &State, address: Option<Ipv4Addr>) -> Life {
+        let address = address.filter(|_| !matches!(state, State::Exited(_)));
+        let mut life = Life { address, ..Life::default() };
         match state {
             State::Created => {}
             State::Running { pid, started_at } => {

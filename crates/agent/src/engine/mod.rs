@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use skep_core::worker::Exit;
-use skep_model::{Task, TaskId, Timestamp};
+use skep_model::{Task, TaskId, Timestamp, signal};
 use skep_net::addresses::Pool;
 use skep_runtime::{Exec, ExecLimits, Handle, Runtime};
 use tokio::sync::{Semaphore, broadcast, watch};
@@ -25,7 +25,6 @@ use tokio::sync::{Semaphore, broadcast, watch};
 use crate::container;
 use crate::image;
 use crate::record::{ContainerRecord, RecordError, Records};
-use crate::signal;
 use events::Events;
 pub use events::{ContainerEvent, Happened};
 use life::Life;
@@ -222,7 +221,9 @@ impl Engine {
     pub async fn stop(&self, id: TaskId, signal: &str, grace: Duration) -> Result<Exit, EngineError> {
         let known = self.find(id)?;
         let name = if signal.is_empty() { known.record.stop_signal.as_str() } else { signal };
-        known.handle.stop(signal::number(name), grace).await?;
+        // What users name was checked when the service was made; an image may name nonsense.
+        let number = signal::parse(name).unwrap_or(signal::SIGTERM);
+        known.handle.stop(number, grace).await?;
         Ok(self.ended(&known).await)
     }
 
@@ -238,6 +239,8 @@ impl Engine {
         let exit = exit(&ended);
         if known.life().end(&ended) {
             let at = timestamp(ended.at);
+            let task_id = known.record.task_id;
+            tracing::info!(task.id = %task_id, code = exit.code, oom = exit.oom_killed, "a task ended");
             if exit.oom_killed {
                 self.events.tell(Happened::OutOfMemory, &known.record, at);
             }
@@ -275,7 +278,7 @@ impl Engine {
         // A task that never got its container holds nothing: a failed preparation undoes itself.
         let Ok(known) = self.find(id) else { return Ok(()) };
         known.handle.delete().await?;
-        self.release(id, known.record.address).await?;
+        self.disconnect(id).await?;
         remove_dir(&self.task_dir(id))?;
         self.records.delete_container(id)?;
         self.set_known(id, None);
@@ -301,7 +304,20 @@ impl Engine {
         Ok(self.runtime.purge().await?)
     }
 
-    /// Gives back the container's address and namespace.
+    /// Gives back the address and the namespace of a container that ended: what is history must not keep
+    /// addresses from what runs.
+    pub async fn disconnect(&self, id: TaskId) -> Result<(), EngineError> {
+        let Ok(known) = self.find(id) else { return Ok(()) };
+        // Taken first, so that of two callers one does it; given back if it cannot be done.
+        let Some(address) = known.life().address.take() else { return Ok(()) };
+        let released = self.release(id, Some(address)).await;
+        if released.is_err() {
+            known.life().address = Some(address);
+        }
+        released
+    }
+
+    /// Gives back what a failed preparation holds.
     async fn release(&self, id: TaskId, address: Option<Ipv4Addr>) -> Result<(), EngineError> {
         self.network.detach(&id.to_string()).await?;
         if let Some(address) = address {
@@ -345,13 +361,17 @@ fn remove_dir(path: &Path) -> Result<(), EngineError> {
     }
 }
 
-/// Returns an error and all its causes as one sentence.
+/// Returns an error and all its causes as one sentence. A cause that its effect already quotes is not
+/// repeated.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
         source = cause.source();
     }
     text

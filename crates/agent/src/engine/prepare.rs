@@ -3,7 +3,7 @@
 //! Whatever a failed attempt began is undone before it answers, so the next one starts from nothing.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use skep_model::Task;
@@ -13,6 +13,7 @@ use skep_net::resolv;
 use skep_runtime::EtcFiles;
 use tokio_util::sync::CancellationToken;
 
+use super::life::Life;
 use super::{Engine, EngineError, Happened, Known, chain, timestamp};
 use crate::container::{self, Prepared, SpecError};
 use crate::credentials;
@@ -81,7 +82,8 @@ impl Engine {
         });
         match self.create(task, &image, &record).await {
             Ok(handle) => {
-                let known = Known { handle, record: record.clone(), life: Arc::default() };
+                let life = Arc::new(Mutex::new(Life { address: record.address, ..Life::default() }));
+                let known = Known { handle, record: record.clone(), life };
                 self.set_known(task.id, Some(known));
                 self.events.tell(Happened::Created, &record, timestamp(SystemTime::now()));
                 Ok(Ready {
@@ -138,8 +140,9 @@ impl Engine {
         let dir = self.task_dir(task.id);
         let hostname = container::hostname(task);
         let spec = &task.spec.container;
-        let extra: Result<Vec<HostsEntry>, _> =
-            spec.hosts.iter().map(|line| HostsEntry::parse(line)).collect();
+        let gateway = self.config.subnet.gateway().to_string();
+        let entry = |line: &String| HostsEntry::parse(&line.replacen(HOST_GATEWAY, &gateway, 1));
+        let extra: Result<Vec<HostsEntry>, _> = spec.hosts.iter().map(entry).collect();
         let extra = extra.map_err(|error| PrepareFailure::fatal(&error))?;
         let wanted = container::dns_options(spec)?;
         let write = |name: &str, text: String| -> Result<Option<PathBuf>, PrepareFailure> {

@@ -1,6 +1,6 @@
 //! After a start of the daemon: which containers still are, and what is left of those that are not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
@@ -29,27 +29,45 @@ impl Engine {
             self.records.delete_container(record.task_id)?;
             super::remove_dir(&self.task_dir(record.task_id))?;
         }
+        self.sweep_files()?;
         self.detach_strangers().await
     }
 
     fn adopt(&self, record: ContainerRecord, adopted: Adopted) {
-        if let Some(address) = record.address {
+        let life = Life::of(&adopted.state, record.address);
+        if let Some(address) = life.address {
             let mut pool = self.pool();
             if let Err(error) = pool.reserve(address) {
                 tracing::warn!(task.id = %record.task_id, %error, "an adopted container keeps its address");
             }
             pool.resume_after(address);
         }
-        let life = Arc::new(Mutex::new(Life::of(&adopted.state)));
+        let life = Arc::new(Mutex::new(life));
         let known = Known { handle: adopted.handle, record: Arc::new(record), life };
         self.set_known(known.record.task_id, Some(known));
     }
 
-    /// Removes namespaces that belong to no container.
+    /// Removes the files of tasks that have no container.
+    fn sweep_files(&self) -> Result<(), EngineError> {
+        let dir = self.config.data_root.join("tasks");
+        let kept: BTreeSet<String> =
+            self.known().values().map(|known| known.record.container_id.clone()).collect();
+        let read = |source| EngineError::Directory { path: dir.clone(), source };
+        for entry in std::fs::read_dir(&dir).map_err(read)? {
+            let entry = entry.map_err(read)?;
+            if !kept.contains(entry.file_name().to_string_lossy().as_ref()) {
+                super::remove_dir(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes namespaces that belong to no living container.
     async fn detach_strangers(&self) -> Result<(), EngineError> {
         for found in self.network.attachments().await? {
-            let is_known = found.id.parse::<TaskId>().is_ok_and(|id| self.known().contains_key(&id));
-            if !is_known {
+            let id = found.id.parse::<TaskId>();
+            let is_held = |id: TaskId| self.find(id).is_ok_and(|known| known.life().address.is_some());
+            if !id.is_ok_and(is_held) {
                 self.network.detach(&found.id).await?;
             }
         }

@@ -113,13 +113,19 @@ fn interfaces(bridge: &str) -> Result<Interfaces, Refusal> {
     let mut interfaces = Interfaces::new();
     for interface in found {
         let name = &interface.interface_name;
-        let is_local = name == "lo" || name == bridge || name.starts_with("docker");
+        let is_local = name == "lo" || name == bridge || name.starts_with("docker") || is_ours(name);
         let addr = interface.address.as_ref().and_then(|address| address.as_sockaddr_in());
         if let Some(addr) = addr.filter(|_| !is_local) {
             interfaces.entry(name.clone()).or_default().push(addr.ip());
         }
     }
     Ok(interfaces)
+}
+
+/// Returns whether the interface is a bridge of Skep's containers, this daemon's or another's.
+fn is_ours(name: &str) -> bool {
+    let alias = std::fs::read_to_string(format!("/sys/class/net/{name}/ifalias"));
+    alias.is_ok_and(|alias| alias.contains("Skep"))
 }
 
 #[cfg(test)]
