@@ -4,15 +4,20 @@
 //! One redb file. A write returns when it is on disk, because a container is only created after its
 //! record is. Registry credentials are not kept: they come again with the next assignment.
 
+use std::fs::OpenOptions;
 use std::net::Ipv4Addr;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use redb::backends::FileBackend;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
 use skep_model::template::Healthcheck;
 use skep_model::{Task, TaskId, Timestamp};
 
+/// What redb may keep of the file in memory; it is read once, at start.
+const CACHE_BYTES: usize = 1 << 20;
 const TASKS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("tasks");
 const CONTAINERS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("containers");
 
@@ -67,7 +72,13 @@ impl Records {
         if std::fs::metadata(path).is_ok_and(|found| found.len() == 0) {
             return Err(RecordError::Empty { path: path.to_owned() });
         }
-        let database = Database::create(path).map_err(|source| open(source.into()))?;
+        // The environment of tasks is in it, which is often less public than it should be.
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+        let file = file.map_err(|source| open(redb::Error::Io(source)))?;
+        let database = FileBackend::new(file)
+            .and_then(|file| Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(file))
+            .map_err(|source| open(source.into()))?;
         let records = Records { database };
         records.write("prepare", |_, _| Ok(()))?;
         Ok(records)

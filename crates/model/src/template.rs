@@ -141,9 +141,8 @@ pub struct Mount {
 pub enum MountKind {
     Bind {
         source: String,
-        /// `rprivate`, `rshared`, … ; empty means `rprivate`.
+        /// `rprivate`, `private`, `rslave` or `slave`; empty means `rprivate`.
         propagation: String,
-        non_recursive: bool,
         create_source: bool,
     },
     Tmpfs {

@@ -28,7 +28,7 @@ pub struct Probe {
     pub pids: Check,
     /// Overlay file systems.
     pub overlay: Check,
-    /// Overlays of any number of layers; without, about 40.
+    /// Overlays whose layers are added one by one, as images need it.
     pub overlay_layers: Check,
     /// System call filters, in the kernel and in this build.
     pub seccomp: Check,
@@ -64,7 +64,8 @@ impl Probe {
     /// Returns the first failed check without which no container can run.
     pub fn required(&self) -> Check {
         let cgroups = self.cgroups.clone().map(|_| ());
-        self.root.clone().and(cgroups).and(self.overlay.clone()).and(self.seccomp.clone())
+        let overlay = self.overlay.clone().and(self.overlay_layers.clone());
+        self.root.clone().and(cgroups).and(overlay).and(self.seccomp.clone())
     }
 }
 
@@ -94,8 +95,7 @@ fn overlay() -> Check {
 fn overlay_layers() -> Check {
     let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).map_err(|error| error.to_string())?;
     fsconfig_set_string(&context, "lowerdir+", "/").map_err(|_| {
-        "the kernel is older than 6.5, so an image may have only about 40 layers; update it to lift that"
-            .into()
+        "the kernel is older than 6.5 and cannot stack the layers of an image one by one; update it".into()
     })
 }
 

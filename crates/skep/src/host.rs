@@ -7,7 +7,7 @@ use skep_api::server::facts::{ContainerCounts, HostFacts, LimitFacts};
 use skep_runtime::Layout;
 use skep_runtime::probe::Probe;
 
-use crate::daemon::options::Settings;
+use crate::daemon::options::{LogLevel, Settings};
 use crate::daemon::root::{RootError, write_atomically};
 use crate::manager::entropy;
 
@@ -73,7 +73,7 @@ pub async fn facts(engine_id: &str, settings: &Settings, engine: &Engine) -> Hos
         image_count: engine.images().list().await.map_or(0, |images| images.len() as u64),
         storage_driver: "overlay".to_owned(),
         storage_status: Vec::new(),
-        debug: false,
+        debug: settings.log_level == LogLevel::Debug,
         file_count: std::fs::read_dir("/proc/self/fd").map_or(0, |entries| entries.count() as u64),
         warnings: [probe.memory, probe.cpu, probe.pids, probe.overlay_layers]
             .into_iter()

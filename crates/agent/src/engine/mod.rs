@@ -11,7 +11,9 @@ mod prepare;
 mod recover;
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
 use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -126,9 +128,12 @@ pub struct ContainerView {
 impl Engine {
     /// Opens everything below the two roots and brings leftovers of a crash in order.
     pub async fn open(config: Config) -> Result<Arc<Engine>, EngineError> {
-        for path in [&config.data_root, &config.exec_root, &config.data_root.join("tasks")] {
+        for path in [&config.data_root, &config.exec_root] {
             let error = |source| EngineError::Directory { path: path.clone(), source };
             std::fs::create_dir_all(path).map_err(error)?;
+        }
+        for name in ["tasks", "image", "containers"] {
+            private_dir(&config.data_root.join(name))?;
         }
         let records = Records::open(&config.data_root.join("node.redb"))?;
         let runtime = Runtime::open(skep_runtime::Options {
@@ -349,6 +354,13 @@ impl Engine {
 fn exit(exit: &skep_runtime::Exit) -> Exit {
     let lost = "shim lost: the process that kept the container is gone, its exit code is unknown";
     Exit { code: exit.code, oom_killed: exit.oom_killed, lost: exit.shim_lost.then(|| lost.to_owned()) }
+}
+
+/// Makes a directory that only root looks into.
+fn private_dir(path: &Path) -> Result<(), EngineError> {
+    std::fs::create_dir_all(path)
+        .and_then(|()| std::fs::set_permissions(path, Permissions::from_mode(0o700)))
+        .map_err(|source| EngineError::Directory { path: path.to_owned(), source })
 }
 
 /// Removes a directory that may already be gone.

@@ -2,7 +2,7 @@
 //!
 //! Whatever a failed attempt began is undone before it answers, so the next one starts from nothing.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
@@ -179,7 +179,10 @@ fn host_resolv_conf() -> String {
 /// Makes the missing sources that may be made, and refuses the task if another is missing.
 fn check_bind_sources(task: &Task) -> Result<(), PrepareFailure> {
     for (source, may_create) in container::bind_sources(&task.spec.container) {
-        if Path::new(&source).exists() {
+        if !source.is_absolute() {
+            return Err(SpecError::RelativeSource(source.display().to_string()).into());
+        }
+        if source.exists() {
             continue;
         }
         if !may_create {

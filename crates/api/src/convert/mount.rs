@@ -43,19 +43,22 @@ fn bind_to_model(given: &wire::Mount) -> Result<MountKind, Unconverted> {
         ],
     )?;
     let options = given.bind_options.clone().unwrap_or_default();
+    refuse_if(options.non_recursive, "--mount bind-recursive=disabled")?;
     refuse_if(options.read_only_non_recursive, "--mount bind-recursive=writable")?;
     refuse_if(options.read_only_force_recursive, "--mount bind-recursive=readonly")?;
     let propagation = match options.propagation.as_str() {
         // Compat: options without a propagation read back as the default one, no options as none.
         "" if given.bind_options.is_some() => PROPAGATIONS[0],
         "" => "",
+        word @ ("rshared" | "shared") => {
+            return Err(unsupported(format_args!("--mount bind-propagation={word}")));
+        }
         word if PROPAGATIONS.contains(&word) => word,
         other => return Err(invalid(format!("invalid MountPropagation: {other:?}"))),
     };
     Ok(MountKind::Bind {
         source: given.source.clone(),
         propagation: propagation.to_owned(),
-        non_recursive: options.non_recursive,
         create_source: options.create_mountpoint,
     })
 }
@@ -84,12 +87,11 @@ pub fn to_wire(mount: &Mount) -> wire::Mount {
     let shown =
         wire::Mount { target: mount.target.clone(), read_only: mount.read_only, ..Default::default() };
     match &mount.kind {
-        MountKind::Bind { source, propagation, non_recursive, create_source } => wire::Mount {
+        MountKind::Bind { source, propagation, create_source } => wire::Mount {
             kind: "bind".to_owned(),
             source: source.clone(),
             bind_options: (!propagation.is_empty()).then(|| wire::BindOptions {
                 propagation: propagation.clone(),
-                non_recursive: *non_recursive,
                 create_mountpoint: *create_source,
                 ..Default::default()
             }),

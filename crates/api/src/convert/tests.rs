@@ -117,6 +117,14 @@ fn what_is_not_honoured_is_refused_by_name() {
             container(r#","Mounts":[{"Type":"bind","Source":"/{{.Task.Slot}}","Target":"/t"}]"#),
             "a {{placeholder}} in --mount",
         ),
+        (
+            container(r#","Mounts":[{"Type":"bind","Target":"/t","BindOptions":{"NonRecursive":true}}]"#),
+            "--mount bind-recursive=disabled",
+        ),
+        (
+            container(r#","Mounts":[{"Type":"bind","Target":"/t","BindOptions":{"Propagation":"rshared"}}]"#),
+            "--mount bind-propagation=rshared",
+        ),
         (container(r#","Mounts":[{"Type":"volume","Target":"/t"}]"#), "--mount type=volume"),
         (container(r#","Mounts":[{"Type":"npipe","Target":"/t"}]"#), "--mount type=npipe"),
         (container(r#","Mounts":[{"Type":"cluster","Target":"/t"}]"#), "--mount type=cluster"),

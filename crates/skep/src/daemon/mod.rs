@@ -133,8 +133,19 @@ async fn run(settings: Settings) -> Result<(), DaemonError> {
     let backend: Arc<dyn Backend> = daemon.clone();
     Server::new(backend).serve(listeners, stop).await;
     daemon.membership.shutdown().await;
-    tracing::info!("the daemon stopped; containers run on");
+    take_down(&daemon.engine).await;
+    tracing::info!("the daemon stopped");
     fatal.reason().map_or(Ok(()), |reason| Err(DaemonError::Fatal(reason)))
+}
+
+/// Takes the bridge and the mounts down if no container needs them.
+async fn take_down(engine: &Engine) {
+    if !engine.containers().is_empty() {
+        return;
+    }
+    if let Err(error) = engine.purge().await {
+        tracing::warn!(error = %chain(&error), "the node's bridge or mounts could not be taken down");
+    }
 }
 
 async fn bind(settings: &Settings) -> Result<Vec<Listener>, DaemonError> {
