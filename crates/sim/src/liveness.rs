@@ -149,7 +149,9 @@ impl<'a> State<'a> {
     fn fits_in_place(&self, service: &Service, task: &Task) -> bool {
         let config = config_in_force(service, self.store.rollout(service.id).map(|rollout| &**rollout));
         let mut others = self.store.tasks_in(service.id, task.slot).filter(|other| other.id != task.id);
+        // One that was told to run while the order was another needs room of its own.
         config.order == UpdateOrder::StopFirst
+            && task.desired == Desired::Ready
             && others.any(|other| {
                 let node = other.node_id.and_then(|id| self.store.node(id));
                 let same = (&other.spec.resources, &other.spec.placement)

@@ -67,8 +67,11 @@ fn claims(store: &Store, service: &Service, rollout: Option<&Rollout>, slot: &Sl
         current.iter().rfind(runs).or_else(|| current.iter().rfind(is_started)).or(current.last());
     // On the way back nothing that was not started yet is worth a start.
     let goes_back = slot::goes_back(rollout) && candidate.is_some();
+    // Nor is it where the candidate is in charge already.
+    let is_replaced = candidate.as_ref().is_some_and(is_started)
+        && config_in_force(service, rollout).order == UpdateOrder::StopFirst;
     let holder = old.iter().rfind(runs).or_else(|| old.iter().min_by_key(|task| task.revision));
-    let holder = holder.filter(|task| !goes_back || is_started(task));
+    let holder = holder.filter(|task| is_started(task) || !(goes_back || is_replaced));
     let has_claim =
         |task: &&Arc<Task>| [holder, candidate].into_iter().flatten().any(|one| one.id == task.id);
     let superseded = standing().filter(|task| !has_claim(task)).cloned().collect();
@@ -109,6 +112,10 @@ fn take_over(
         UpdateOrder::StopFirst if candidate.status.state >= TaskState::Ready => {
             let may_disturb = may_disturb(draft, service, config.parallelism);
             let is_due = |task: &&Arc<Task>| may_disturb || task.status.state != TaskState::Running;
+            if may_disturb && candidate.start_after != Timestamp::default() {
+                // From here on it is no restart: the slot is out of service for its sake.
+                draft.change_task(candidate.id, |task| task.start_after = Timestamp::default());
+            }
             slot::shut_down(draft, others.iter().filter(is_due));
         }
         UpdateOrder::StopFirst => {}
@@ -131,17 +138,16 @@ pub(super) fn is_held(rollout: Option<&Rollout>, candidate: &Task) -> bool {
 /// Returns whether one more slot may go out of service. Slots that a superseded rollout left in
 /// mid-change count, too.
 fn may_disturb(draft: &Draft, service: &Service, parallelism: u64) -> bool {
-    let changing =
-        || slot::of_service(draft, service.id).iter().filter(|slot| is_changing(draft, slot)).count();
+    let changing = || slot::of_service(draft, service.id).iter().filter(|slot| is_changing(slot)).count();
     parallelism == 0 || (changing() as u64) < parallelism
 }
 
 /// Returns whether the slot is out of service for the moment, because it changes hands or starts. What
-/// waits for its restart, or fits nowhere, is not waited for.
-fn is_changing(draft: &Draft, slot: &Slot) -> bool {
+/// failed and is restarted, or fits nowhere, is not waited for: a rollout may be there to mend it.
+fn is_changing(slot: &Slot) -> bool {
     let comes_up = |task: &Arc<Task>| {
-        let is_due = task.desired == Desired::Running || task.start_after <= draft.now();
-        is_due && task.status.state >= TaskState::Assigned && !task.is_over()
+        let is_restart = task.start_after != Timestamp::default();
+        !is_restart && task.status.state != TaskState::Pending && !task.is_over()
     };
     slot.is_kept() && !slot.is_running() && slot.live().any(comes_up)
 }

@@ -78,7 +78,7 @@ fn successor(
     rollout: Option<&Rollout>,
     ended: &Task,
 ) -> Option<Task> {
-    let made_from = blueprint(service, rollout, ended);
+    let made_from = blueprint(draft, service, rollout, ended);
     let policy = ended.spec.restart_policy();
     let given_up = is_given_up(draft, ended);
     // The loss of a node is not the task's fault: neither the condition nor the attempts count it.
@@ -119,9 +119,10 @@ fn may_retry(service: &Service, rollout: Option<&Rollout>, ended: &Task) -> bool
     ended.revision == service.revision && rollout.is_none_or(|rollout| rollout.phase != Phase::Paused)
 }
 
-/// Returns what the successor is made from: what the slot had, unless the service is going back.
-fn blueprint(service: &Service, rollout: Option<&Rollout>, ended: &Task) -> Blueprint {
-    if ended.revision == service.revision || goes_back(rollout) {
+/// Returns what the successor is made from: what the slot had, unless that is up to date or the service
+/// is going back.
+fn blueprint(store: &Store, service: &Service, rollout: Option<&Rollout>, ended: &Task) -> Blueprint {
+    if is_current(store, service, ended) || goes_back(rollout) {
         return Blueprint::of(service);
     }
     Blueprint { spec: ended.spec.clone(), revision: ended.revision }

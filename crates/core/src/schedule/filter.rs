@@ -1,29 +1,29 @@
 //! Which nodes can take a task at all: Swarm's filters in Swarm's order, the first miss counts.
 //!
-//! The room of a task that ends before this one starts (the one it is to replace, stop-first) counts as
-//! free: otherwise a full node could never be updated.
+//! A task that only starts when its predecessor on the node is over needs no room beside it; otherwise
+//! a full node could never be updated.
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
 use skep_model::constraint::{Constraint, architecture};
 use skep_model::service::UpdateOrder;
-use skep_model::template::{Platform, Reservations};
-use skep_model::{ServiceId, Task};
+use skep_model::task::Desired;
+use skep_model::template::Platform;
+use skep_model::{NodeId, Task};
 
 use super::node_load::Load;
 use crate::orchestrate::rollout::config_in_force;
 use crate::store::Store;
 
 /// What a task asks of a node.
-pub struct Demand {
-    pub service_id: ServiceId,
-    reserved: Reservations,
+pub struct Demand<'t> {
+    pub task: &'t Task,
+    /// The others of its slot are over before it starts.
+    is_exclusive: bool,
     /// `None` where a constraint cannot be parsed: no node fulfils it.
     constraints: Option<Vec<Constraint>>,
-    platforms: Vec<Platform>,
-    max_replicas: u64,
-    /// Tasks that are over before this one starts.
-    makes_room: Vec<Arc<Task>>,
+    /// Slots of the service on each node; empty where there is no limit to them.
+    slots: BTreeMap<NodeId, BTreeSet<u64>>,
 }
 
 /// Why a node cannot take a task.
@@ -36,39 +36,26 @@ pub enum Miss {
     MaxReplicas,
 }
 
-impl Demand {
-    pub fn of(store: &Store, task: &Task) -> Demand {
+impl<'t> Demand<'t> {
+    pub fn of(store: &Store, task: &'t Task) -> Self {
         let placement = &task.spec.placement;
-        Demand {
-            service_id: task.service_id,
-            reserved: task.spec.resources.reservations.clone().unwrap_or_default(),
-            constraints: placement.constraints.iter().map(|text| Constraint::parse(text).ok()).collect(),
-            platforms: placement.platforms.clone(),
-            max_replicas: placement.max_replicas,
-            makes_room: makes_room(store, task),
-        }
+        let constraints = placement.constraints.iter().map(|text| Constraint::parse(text).ok()).collect();
+        let slots = if placement.max_replicas > 0 { slots_by_node(store, task) } else { BTreeMap::new() };
+        Demand { task, is_exclusive: is_exclusive(store, task), constraints, slots }
     }
 
     /// Returns the first reason why the node cannot take the task.
     pub fn miss(&self, load: &Load) -> Option<Miss> {
         let node = &load.node;
-        let mut freed = Load::empty(node.clone());
-        let here = self.makes_room.iter().filter(|task| task.node_id == Some(node.id));
-        here.for_each(|task| freed.add(task));
-        let free_cpus = node.description.nano_cpus - load.nano_cpus + freed.nano_cpus;
-        let free_memory = node.description.memory_bytes - load.memory_bytes + freed.memory_bytes;
-        let fits = |wanted: i64, free: i64| wanted == 0 || wanted <= free;
-        let replicas = load.tasks_of(self.service_id).saturating_sub(freed.task_count);
         if !node.takes_tasks() {
             Some(Miss::NotAvailable)
-        } else if !fits(self.reserved.nano_cpus, free_cpus) || !fits(self.reserved.memory_bytes, free_memory)
-        {
+        } else if !load.has_room_for(self.task, self.is_exclusive && self.task.desired == Desired::Ready) {
             Some(Miss::Resources)
         } else if !self.constraints.as_ref().is_some_and(|all| all.iter().all(|one| one.matches(node))) {
             Some(Miss::Constraint)
         } else if !self.runs_on(&node.description.platform) {
             Some(Miss::Platform)
-        } else if self.max_replicas > 0 && replicas >= self.max_replicas {
+        } else if !self.has_place_on(node.id) {
             Some(Miss::MaxReplicas)
         } else {
             None
@@ -79,22 +66,34 @@ impl Demand {
         let same = |wanted: &str, has: &str| {
             wanted.is_empty() || has.is_empty() || architecture(wanted) == architecture(has)
         };
-        self.platforms.is_empty()
-            || self
-                .platforms
-                .iter()
-                .any(|wanted| same(&wanted.architecture, &node.architecture) && same(&wanted.os, &node.os))
+        let runs = |platform: &Platform| {
+            same(&platform.architecture, &node.architecture) && same(&platform.os, &node.os)
+        };
+        let platforms = &self.task.spec.placement.platforms;
+        platforms.is_empty() || platforms.iter().any(runs)
+    }
+
+    /// Returns whether the node may hold one more replica. A replica in mid-change is one, not two.
+    fn has_place_on(&self, id: NodeId) -> bool {
+        let Some(slots) = self.slots.get(&id) else { return true };
+        let is_here = self.is_exclusive && slots.contains(&self.task.slot);
+        let taken = slots.len() as u64 - u64::from(is_here);
+        taken < self.task.spec.placement.max_replicas
     }
 }
 
-/// Returns the tasks of the slot that end before `task` starts.
-fn makes_room(store: &Store, task: &Task) -> Vec<Arc<Task>> {
+fn is_exclusive(store: &Store, task: &Task) -> bool {
     let rollout = store.rollout(task.service_id).map(|rollout| &**rollout);
-    let is_stop_first = store
-        .service(task.service_id)
-        .is_some_and(|service| config_in_force(service, rollout).order == UpdateOrder::StopFirst);
-    let ends_first = |other: &&Arc<Task>| {
-        other.id != task.id && other.node_id.is_some() && (is_stop_first || !other.is_live())
-    };
-    store.tasks_in(task.service_id, task.slot).filter(ends_first).cloned().collect()
+    let order = store.service(task.service_id).map(|service| config_in_force(service, rollout).order);
+    order == Some(UpdateOrder::StopFirst)
+}
+
+fn slots_by_node(store: &Store, task: &Task) -> BTreeMap<NodeId, BTreeSet<u64>> {
+    let mut slots: BTreeMap<NodeId, BTreeSet<u64>> = BTreeMap::new();
+    for other in store.tasks_of(task.service_id).filter(|other| other.is_live() && !other.is_over()) {
+        if let Some(node_id) = other.node_id {
+            slots.entry(node_id).or_default().insert(other.slot);
+        }
+    }
+    slots
 }

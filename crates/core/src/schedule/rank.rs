@@ -9,7 +9,7 @@ use super::filter::{Demand, Miss};
 use super::node_load::Loads;
 
 /// Returns the best node, or how many nodes missed for which reason.
-pub fn best(loads: &Loads, demand: &Demand) -> Result<NodeId, BTreeMap<Miss, u64>> {
+pub fn best(loads: &Loads, demand: &Demand<'_>) -> Result<NodeId, BTreeMap<Miss, u64>> {
     let mut misses = BTreeMap::new();
     let mut best = None;
     for load in loads.iter() {
@@ -17,7 +17,7 @@ pub fn best(loads: &Loads, demand: &Demand) -> Result<NodeId, BTreeMap<Miss, u64
             *misses.entry(miss).or_default() += 1;
             continue;
         }
-        let rank = (load.tasks_of(demand.service_id), load.task_count, load.node.id);
+        let rank = (load.tasks_of(demand.task.service_id), load.task_count, load.node.id);
         if best.is_none_or(|best| rank < best) {
             best = Some(rank);
         }

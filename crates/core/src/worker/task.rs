@@ -458,7 +458,9 @@ impl Tracked {
 
     /// A new session begins: the leader may not know what an earlier one was told.
     pub fn report_again(&mut self) {
-        if self.task.as_ref().is_some_and(|task| task.status != self.status) {
+        // What was sent in an earlier session may be lost; it is not asked for again there.
+        let is_known = self.task.as_ref().is_some_and(|task| task.status == self.status);
+        if !is_known || self.report != Report::Acknowledged {
             self.report = Report::Due;
         }
     }

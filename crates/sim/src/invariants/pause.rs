@@ -1,7 +1,10 @@
 //! A paused rollout starts nothing: no further slot gets its revision, and none that still has another
 //! loses it.
 
+use std::sync::Arc;
+
 use skep_core::Store;
+use skep_core::orchestrate::current::is_current;
 use skep_model::rollout::{Direction, Phase};
 use skep_model::task::Desired;
 use skep_model::{Rollout, Task, Timestamp};
@@ -47,11 +50,13 @@ fn paused<'a>(before: &Store, after: &'a Store, task: &Task) -> Option<&'a Rollo
 
 /// Returns whether the slot had come to the revision before: no live task of another one is left.
 fn has_revision(store: &Store, task: &Task) -> bool {
+    let Some(service) = store.service(task.service_id) else { return false };
+    let is_same = |other: &Arc<Task>| other.revision == task.revision || is_current(store, service, other);
     let mut live = slot_of(store, task).filter(|other| other.is_live() && !other.is_over()).peekable();
     let mut last: Vec<_> = slot_of(store, task).collect();
     last.sort_by_key(|other| (other.meta.created_at, other.id));
     match live.peek() {
-        Some(_) => live.all(|other| other.revision == task.revision),
-        None => last.last().is_some_and(|other| other.revision == task.revision),
+        Some(_) => live.all(|other| is_same(other)),
+        None => last.last().is_some_and(|other| is_same(other)),
     }
 }

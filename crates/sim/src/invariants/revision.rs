@@ -3,6 +3,7 @@
 //! While a rollout is unproven, slots that are added get the proven template.
 
 use skep_core::Store;
+use skep_core::orchestrate::current::is_current;
 use skep_model::rollout::{Direction, Phase};
 use skep_model::task::Desired;
 use skep_model::{Task, Timestamp};
@@ -54,5 +55,8 @@ fn is_right(before: &Store, after: &Store, task: &Task) -> bool {
     let goes_back = rollout.is_some_and(|rollout| rollout.direction == Direction::Back)
         && task.revision == service.revision;
     let had = slot_of(before, task).any(|other| other.is_live() && other.revision == task.revision);
-    goes_back || had
+    // Where the templates differ in nothing that matters to it, a task is up to date all the same.
+    let was_current = task.revision == service.revision
+        && slot_of(before, task).any(|other| other.is_live() && is_current(before, service, other));
+    goes_back || had || was_current
 }

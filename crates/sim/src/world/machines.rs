@@ -59,6 +59,10 @@ impl World<'_> {
         if !self.machine(id).hears() {
             return Ok(());
         }
+        if !matches!(message, ManagerMessage::Alive { .. } | ManagerMessage::Acknowledged { .. }) {
+            let name = self.machine(id).name().to_owned();
+            self.trace.note(now, || format!("    {name} hears {}", heard(&message)));
+        }
         let stirred = self.machine(id).hear(now, message);
         self.stir(id, stirred)
     }
@@ -109,6 +113,10 @@ impl World<'_> {
             self.after(pause, Happening::Engine(id, age, later));
         }
         for message in stirred.sent {
+            if !matches!(message, NodeMessage::Heartbeat { .. }) {
+                let name = self.machine(id).name().to_owned();
+                self.trace.note(self.now, || format!("    {name} says {}", said(&message)));
+            }
             self.post_to_leader(id, message);
         }
         if let Some((at, number)) = stirred.wake {
@@ -143,5 +151,34 @@ impl World<'_> {
         }
         let copies = if dice.chance(self.network.repeat_percent) { 2 } else { 1 };
         (0..copies).map(|_| dice.millis(0, self.network.millis_max)).collect()
+    }
+}
+
+/// Says in one line what a node says.
+fn said(message: &NodeMessage) -> String {
+    match message {
+        NodeMessage::Report { sequence, statuses, .. } => {
+            let states: Vec<_> =
+                statuses.iter().map(|(id, status)| format!("{} {:?}", short(id), status.state)).collect();
+            format!("report {sequence} {}", states.join(", "))
+        }
+        NodeMessage::Register { attempt, .. } => format!("register {attempt}"),
+        NodeMessage::Heartbeat { .. } => "heartbeat".to_owned(),
+    }
+}
+
+/// Says in one line what a node hears.
+fn heard(message: &ManagerMessage) -> String {
+    match message {
+        ManagerMessage::Assignments(assignments) => {
+            let put: Vec<_> =
+                assignments.put.iter().map(|task| format!("{} {:?}", short(task.id), task.desired)).collect();
+            let remove: Vec<_> = assignments.remove.iter().map(short).collect();
+            format!("assignments {} put {put:?} remove {remove:?}", assignments.sequence)
+        }
+        ManagerMessage::Registered { attempt, .. } => format!("registered {attempt}"),
+        ManagerMessage::SessionInvalid { .. } => "session invalid".to_owned(),
+        ManagerMessage::Alive { sequence, .. } => format!("alive {sequence}"),
+        ManagerMessage::Acknowledged { sequence, .. } => format!("acknowledged {sequence}"),
     }
 }
