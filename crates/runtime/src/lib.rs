@@ -52,6 +52,7 @@ pub use exec::{ExecExit, ExecLimits, RunningExec};
 pub use exit::Exit;
 pub use handle::Handle;
 pub use runtime::{Options, Runtime};
+pub use sys::memory::share_heaps;
 
 /// The hidden command: `skep shim-nursery <cgroup> <padding>`, with a socket of the daemon as its standard input.
 pub(crate) const NURSERY_COMMAND: &str = "shim-nursery";

@@ -4,6 +4,7 @@
 
 pub(crate) mod bpf;
 pub(crate) mod exec;
+pub(crate) mod memory;
 pub(crate) mod net;
 pub(crate) mod process;
 pub(crate) mod signal;

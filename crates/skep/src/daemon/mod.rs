@@ -31,6 +31,8 @@ use fatal::Fatal;
 use options::{Flags, LogLevel, Settings, SettingsError};
 use root::{Kind, Root, RootError};
 
+/// Threads for work that blocks on the disk or the kernel: more than are ever useful at the same time.
+const BLOCKING_THREADS_MAX: usize = 16;
 /// Events that a slow reader may lag behind before it loses some.
 const CHANGES_MAX: usize = 4096;
 
@@ -88,9 +90,11 @@ fn start(flags: Flags) -> Result<(), DaemonError> {
     let settings = Settings::load(flags)?;
     init_log(settings.log_level);
     Probe::run().required().map_err(DaemonError::Host)?;
+    skep_runtime::share_heaps();
     let start = |action| move |source| DaemonError::Start { action, source };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
         .build()
         .map_err(start("start the asynchronous runtime"))?;
     runtime.block_on(run(settings))
