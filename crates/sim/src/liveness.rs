@@ -156,7 +156,12 @@ impl<'a> State<'a> {
                 let node = other.node_id.and_then(|id| self.store.node(id));
                 let same = (&other.spec.resources, &other.spec.placement)
                     == (&task.spec.resources, &task.spec.placement);
-                same && other.is_live() && !other.is_over() && node.is_some_and(|node| node.takes_tasks())
+                // A limit per node is another matter: tasks of other templates may have taken the places.
+                let is_limited = task.spec.placement.max_replicas > 0;
+                same && !is_limited
+                    && other.is_live()
+                    && !other.is_over()
+                    && node.is_some_and(|node| node.takes_tasks())
             })
     }
 

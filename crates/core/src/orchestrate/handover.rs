@@ -117,6 +117,10 @@ fn take_over(
                 draft.change_task(candidate.id, |task| task.start_after = Timestamp::default());
             }
             slot::shut_down(draft, others.iter().filter(is_due));
+            let slot = slot::load(draft, service.id, candidate.slot);
+            if slot.live().nth(1).is_none() {
+                return begin(draft, &slot, candidate);
+            }
         }
         UpdateOrder::StopFirst => {}
     }
@@ -127,8 +131,7 @@ fn take_over(
 /// has not taken the slot up (a former one did).
 pub(super) fn is_held(rollout: Option<&Rollout>, candidate: &Task) -> bool {
     let is_waiting = candidate.desired == Desired::Ready;
-    let rollout = rollout.filter(|rollout| is_waiting && rollout.revision == candidate.revision);
-    rollout.is_some_and(|rollout| match rollout.phase {
+    rollout.filter(|_| is_waiting).is_some_and(|rollout| match rollout.phase {
         Phase::Paused => true,
         Phase::Asked | Phase::Running => !rollout.steps.contains_key(&candidate.slot),
         Phase::Completed => false,

@@ -48,7 +48,8 @@ pub(super) fn plan(
 /// Returns the ended task whose place must be taken again, if there is one.
 ///
 /// A task that is out of date holds the slot, one that is up to date beside it is to replace it. Where
-/// the holder ended and its replacement is not ready, the slot keeps what it had; where both ended, too.
+/// the holder ended and its replacement is not ready, the slot keeps what it had; where both ended, too,
+/// unless the replacement ran already.
 fn to_replace<'t>(
     store: &Store,
     service: &Service,
@@ -61,7 +62,9 @@ fn to_replace<'t>(
         let is_ready = task.status.state >= TaskState::Ready && !is_held(rollout, task);
         is_current(task) && !task.is_over() && (is_ready || goes_back(rollout))
     };
-    let holder = ended.iter().rfind(|task| !is_current(task));
+    let has_moved = |task: &&Arc<Task>| is_current(task) && task.status.state == TaskState::Running;
+    let holder =
+        ended.iter().rfind(|task| !is_current(task)).filter(|_| !ended.iter().any(|t| has_moved(&t)));
     if let Some(holder) = holder.filter(|_| left.iter().all(is_current)) {
         return if left.iter().any(takes_over) { None } else { Some(holder) };
     }

@@ -56,7 +56,7 @@ fn has_revision(store: &Store, task: &Task) -> bool {
     let mut last: Vec<_> = slot_of(store, task).collect();
     last.sort_by_key(|other| (other.meta.created_at, other.id));
     match live.peek() {
-        Some(_) => live.all(|other| is_same(other)),
+        Some(_) => live.all(is_same),
         None => last.last().is_some_and(|other| is_same(other)),
     }
 }
