@@ -9,6 +9,7 @@
 //! Reading order: `run.rs` (the loop), `engine/mod.rs` (what there is), `engine/prepare.rs` (the long
 //! way to a container), `container.rs` (what a task's container is made of, as a pure function).
 
+mod clock;
 mod container;
 mod credentials;
 mod describe;
@@ -17,6 +18,7 @@ pub mod image;
 mod record;
 mod run;
 
+pub use clock::Clock;
 pub use credentials::read as credentials;
 pub use describe::{describe, hostname};
 pub use engine::logs::{LogQuery, LogRecord, LogSource};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use skep_core::message::{ManagerMessage, NodeMessage};
 use skep_core::worker::{Effect, Event, Outcome, Output, Worker};
@@ -13,8 +13,11 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::engine::{Engine, EngineError, chain, timestamp};
+use crate::clock::Clock;
+use crate::engine::{Engine, EngineError, chain};
 
+/// How long the end of the agent waits for preparations that are past their image.
+const PREPARATION_WAIT_MAX: Duration = Duration::from_secs(30);
 /// Outcomes that may wait for the loop; whoever produces more waits.
 const OUTCOMES_MAX: usize = 1024;
 
@@ -39,8 +42,9 @@ pub async fn run(
         to_manager: link.to_manager,
         outcomes,
         preparations: BTreeMap::new(),
-        futures: TaskTracker::new(),
-        last_now: Timestamp::default(),
+        preparing: TaskTracker::new(),
+        stop: stop.clone(),
+        clock: Clock::default(),
         wake_at: None,
     };
     let containers = engine.found();
@@ -49,7 +53,7 @@ pub async fn run(
     running.into_iter().for_each(|id| node.watch(id));
     node.step(Event::Connected { description: Box::new(description), addr }).await?;
     loop {
-        let wake_at = node.wake_at;
+        let woken = node.clock.sleep_until(node.wake_at);
         let event = tokio::select! {
             () = stop.cancelled() => break,
             outcome = inbox.recv() => match outcome {
@@ -61,11 +65,15 @@ pub async fn run(
                 // The managers are gone for good only when the daemon stops or leaves.
                 None => break,
             },
-            () = sleep_until(wake_at) => Event::Woke,
+            () = woken => Event::Woke,
         };
         node.step(event).await?;
     }
     node.preparations.values().for_each(CancellationToken::cancel);
+    node.preparing.close();
+    if tokio::time::timeout(PREPARATION_WAIT_MAX, node.preparing.wait()).await.is_err() {
+        tracing::warn!("a preparation is left unfinished; the next start clears it away");
+    }
     Ok(())
 }
 
@@ -75,19 +83,20 @@ struct Node {
     to_manager: mpsc::Sender<NodeMessage>,
     outcomes: mpsc::Sender<(TaskId, Outcome)>,
     preparations: BTreeMap<TaskId, CancellationToken>,
-    futures: TaskTracker,
-    last_now: Timestamp,
+    /// Preparations under way: the agent does not end in the middle of one.
+    preparing: TaskTracker,
+    stop: CancellationToken,
+    clock: Clock,
     wake_at: Option<Timestamp>,
 }
 
 impl Node {
     async fn step(&mut self, event: Event) -> Result<(), EngineError> {
-        // The worker's clock never goes back, whatever the system's does.
-        self.last_now = self.last_now.max(timestamp(SystemTime::now()));
+        let now = self.clock.now();
         if let Event::Did(id, outcome) = &event {
             self.note(*id, outcome);
         }
-        let Output { effects, wake_at } = self.worker.step(self.last_now, event);
+        let Output { effects, wake_at } = self.worker.step(now, event);
         self.wake_at = wake_at;
         for effect in effects {
             self.perform(effect).await?;
@@ -130,8 +139,9 @@ impl Node {
                 let cancel = CancellationToken::new();
                 self.preparations.insert(task.id, cancel.clone());
                 let engine = self.engine.clone();
-                self.spawn(task.id, async move {
-                    match engine.prepare(&task, &cancel).await {
+                let outcomes = self.outcomes.clone();
+                self.preparing.spawn(async move {
+                    let outcome = match engine.prepare(&task, &cancel).await {
                         Ok(ready) => Outcome::Prepared {
                             container_id: ready.container_id,
                             image_health: ready.image_health,
@@ -139,7 +149,8 @@ impl Node {
                         Err(failure) => {
                             Outcome::Failed { reason: failure.reason, retryable: failure.retryable }
                         }
-                    }
+                    };
+                    drop(outcomes.send((task.id, outcome)).await);
                 });
             }
             Effect::CancelPreparation(id) => {
@@ -148,11 +159,15 @@ impl Node {
                 }
             }
             Effect::Start(id) => {
-                let engine = self.engine.clone();
-                self.spawn(id, async move {
+                let (engine, outcomes) = (self.engine.clone(), self.outcomes.clone());
+                tokio::spawn(async move {
                     match engine.start(id).await {
-                        Ok(pid) => Outcome::Started { pid },
-                        Err(error) => failed(&error),
+                        Ok(pid) => drop(outcomes.send((id, Outcome::Started { pid })).await),
+                        Err(error) => {
+                            drop(outcomes.send((id, failed(&error))).await);
+                            // Its program may run all the same; nobody would stop it later.
+                            engine.kill(id).await;
+                        }
                     }
                 });
             }
@@ -188,22 +203,25 @@ impl Node {
     /// Reports the end of a container's process, whoever ends it.
     fn watch(&self, id: TaskId) {
         let engine = self.engine.clone();
-        self.spawn(id, async move {
-            match engine.wait(id).await {
-                Ok(exit) => Outcome::Exited(exit),
-                Err(error) => Outcome::Exited(skep_core::worker::Exit {
-                    code: 137,
-                    oom_killed: false,
-                    lost: Some(chain(&error)),
-                }),
-            }
+        let (outcomes, stop) = (self.outcomes.clone(), self.stop.clone());
+        tokio::spawn(async move {
+            let waited = tokio::select! {
+                waited = engine.wait(id) => waited,
+                () = stop.cancelled() => return,
+            };
+            let exit = waited.unwrap_or_else(|error| skep_core::worker::Exit {
+                code: 137,
+                oom_killed: false,
+                lost: Some(chain(&error)),
+            });
+            drop(outcomes.send((id, Outcome::Exited(exit))).await);
         });
     }
 
     /// Releases the network of a container that ended. What fails here is done when it is removed.
     fn disconnect(&self, id: TaskId) {
         let engine = self.engine.clone();
-        self.futures.spawn(async move {
+        tokio::spawn(async move {
             if let Err(error) = engine.disconnect(id).await {
                 tracing::warn!(task.id = %id, error = %chain(&error), "an ended task keeps its address for now");
             }
@@ -212,7 +230,7 @@ impl Node {
 
     fn spawn(&self, id: TaskId, work: impl Future<Output = Outcome> + Send + 'static) {
         let outcomes = self.outcomes.clone();
-        self.futures.spawn(async move {
+        tokio::spawn(async move {
             let outcome = work.await;
             // The loop is gone only when the agent stops; then nobody wants the outcome.
             drop(outcomes.send((id, outcome)).await);
@@ -222,13 +240,4 @@ impl Node {
 
 fn failed(error: &EngineError) -> Outcome {
     Outcome::Failed { reason: chain(error), retryable: true }
-}
-
-async fn sleep_until(at: Option<Timestamp>) {
-    match at {
-        Some(at) => {
-            tokio::time::sleep(at.since(timestamp(SystemTime::now())).max(Duration::from_millis(1))).await
-        }
-        None => std::future::pending().await,
-    }
 }

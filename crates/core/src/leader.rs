@@ -137,7 +137,11 @@ impl Leader {
     fn pass(&mut self, store: &Store, now: Timestamp, output: &mut Output) {
         let mut draft = Draft::new(store, now);
         let mut granted = Vec::new();
-        for (id, request) in self.requests.drain(..self.requests.len().min(REQUESTS_PER_PASS)) {
+        for _ in 0..REQUESTS_PER_PASS {
+            if draft.is_full() {
+                break;
+            }
+            let Some((id, request)) = self.requests.pop_front() else { break };
             match control::handle(&mut draft, &mut self.random, request) {
                 Ok(reply) => granted.push((id, reply)),
                 Err(refusal) => output.reply.push((id, Err(refusal))),
@@ -147,7 +151,7 @@ impl Leader {
         self.dirty.extend(self.due(now));
         for _ in 0..ROUNDS_MAX {
             self.dirty.append(&mut draft.take_touched());
-            if self.dirty.is_empty() {
+            if self.dirty.is_empty() || draft.is_full() {
                 break;
             }
             self.plan_dirty(&mut draft);
@@ -164,6 +168,10 @@ impl Leader {
 
     fn plan_dirty(&mut self, draft: &mut Draft) {
         for id in std::mem::take(&mut self.dirty) {
+            if draft.is_full() {
+                self.dirty.insert(id);
+                continue;
+            }
             match orchestrate::plan(draft, &mut self.random, id) {
                 Some(wake_at) => self.deadlines.insert(id, wake_at),
                 None => self.deadlines.remove(&id),

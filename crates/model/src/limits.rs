@@ -6,6 +6,8 @@ use std::time::Duration;
 pub const NANO_CPUS_MIN: i64 = 1_000_000;
 /// Smallest memory limit or reservation, in bytes (4 MiB).
 pub const MEMORY_BYTES_MIN: i64 = 4 * 1024 * 1024;
+/// Largest service specification, in bytes of the texts in it.
+pub const SPEC_BYTES_MAX: usize = 512 * 1024;
 /// Longest service name, in characters.
 pub const SERVICE_NAME_LENGTH_MAX: usize = 63;
 /// Longest host name of a container, in characters; the kernel's bound.

@@ -12,7 +12,8 @@ pub fn parse(name: &str) -> Option<i32> {
     }
     let upper = name.to_ascii_uppercase();
     let short = upper.strip_prefix("SIG").unwrap_or(&upper);
-    let offset = |text: &str| if text.is_empty() { Some(0) } else { text[1..].parse::<i32>().ok() };
+    let offset =
+        |text: &str| if text.is_empty() { Some(0) } else { text[1..].parse::<u8>().ok().map(i32::from) };
     let realtime = match (short.strip_prefix("RTMIN"), short.strip_prefix("RTMAX")) {
         (Some(rest), _) if rest.is_empty() || rest.starts_with('+') => Some(RTMIN + offset(rest)?),
         (_, Some(rest)) if rest.is_empty() || rest.starts_with('-') => Some(RTMAX - offset(rest)?),
@@ -46,6 +47,7 @@ mod tests {
             ("RTMAX-1", Some(63)),
             ("RTMIN", Some(34)),
             ("RTMIN+99", None),
+            ("RTMIN+2147483647", None),
             ("RTMINx", None),
             ("", None),
             ("SIGNONSENSE", None),

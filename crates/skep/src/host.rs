@@ -16,6 +16,9 @@ pub fn engine_id(data_root: &Path) -> Result<String, RootError> {
     let path = data_root.join("engine-id");
     match std::fs::read_to_string(&path) {
         Ok(id) if !id.trim().is_empty() => Ok(id.trim().to_owned()),
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(RootError::Io { action: "read", path, source })
+        }
         _ => {
             let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
             let parts: Vec<String> =

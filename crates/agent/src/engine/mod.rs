@@ -232,6 +232,19 @@ impl Engine {
         Ok(self.ended(&known).await)
     }
 
+    /// Ends a container that could not be started, at once.
+    pub async fn kill(&self, id: TaskId) {
+        let Ok(known) = self.find(id) else { return };
+        if let Err(error) = known.handle.stop(libc::SIGKILL, Duration::ZERO).await {
+            tracing::warn!(task.id = %id, error = %chain(&error), "a container that failed to start may run");
+        }
+    }
+
+    /// Reads the kernel's state of the node's network and mends what drifted.
+    pub async fn repair(&self) -> Result<(), EngineError> {
+        Ok(self.network.repair().await?)
+    }
+
     /// Waits for the end of the container's process.
     pub async fn wait(&self, id: TaskId) -> Result<Exit, EngineError> {
         let known = self.find(id)?;

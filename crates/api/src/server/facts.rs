@@ -104,11 +104,8 @@ pub struct NewSwarm {
     /// `address[:port]` or `interface[:port]`.
     pub listen_addr: String,
     pub advertise_addr: String,
-    pub data_path_addr: String,
     /// 0, or 1024 to 49151.
     pub data_path_port: u32,
-    /// Makes a cluster of one out of what this manager knows.
-    pub force_new: bool,
     pub spec: ClusterSpec,
     pub availability: Availability,
     /// CIDRs.

@@ -73,6 +73,12 @@ fn to_new_swarm(mut asked: wire::InitRequest) -> Result<NewSwarm, Error> {
     if let Some(pool) = asked.default_addr_pool.iter().find(|pool| !is_ipv4_net(pool)) {
         return Err(Error::invalid(format!("invalid base pool {pool:?}: not an IPv4 network in CIDR form")));
     }
+    if asked.force_new_cluster {
+        return Err(Error::unsupported("skep: --force-new-cluster is not supported yet"));
+    }
+    if !asked.data_path_addr.is_empty() {
+        return Err(Error::unsupported("skep: --data-path-addr is not supported yet"));
+    }
     let availability = match asked.availability.as_str() {
         "" => Availability::Active,
         word => convert::node::availability_to_model(word)?,
@@ -81,9 +87,7 @@ fn to_new_swarm(mut asked: wire::InitRequest) -> Result<NewSwarm, Error> {
     Ok(NewSwarm {
         listen_addr: asked.listen_addr,
         advertise_addr: asked.advertise_addr,
-        data_path_addr: asked.data_path_addr,
         data_path_port: asked.data_path_port,
-        force_new: asked.force_new_cluster,
         spec: cluster::to_model(asked.spec)?,
         availability,
         address_pools: asked.default_addr_pool,

@@ -9,17 +9,17 @@ use std::sync::Arc;
 use skep_model::request::{AuthFrom, Refusal, RefusalClass, Reply, ServiceChange};
 use skep_model::rollout::{Direction, Phase, Proven};
 use skep_model::service::Previous;
-use skep_model::{Meta, Rollout, Service, ServiceId, ServiceSpec, Timestamp};
+use skep_model::{Meta, Rollout, Service, ServiceId, ServiceSpec, Timestamp, limits};
 
 use super::{check_version, names};
 use crate::random::Random;
-use crate::store::{Draft, Key};
+use crate::store::{Draft, Key, weight};
 
 pub fn create(draft: &mut Draft, random: &mut Random, mut spec: ServiceSpec) -> Result<Reply, Refusal> {
     if spec.name.is_empty() {
         spec.name = names::draw(draft, random);
     }
-    spec.validate()?;
+    check(&spec)?;
     if let Some(taken) = draft.service_named(&spec.name) {
         let text =
             format!("name conflicts with an existing object: service {} already exists", taken.spec.name);
@@ -29,6 +29,18 @@ pub fn create(draft: &mut Draft, random: &mut Random, mut spec: ServiceSpec) -> 
     let meta = Meta::new(draft.now());
     draft.put_service(Service { id, meta, spec, revision: 1, revision_count: 1, previous: None });
     Ok(Reply::ServiceCreated(id))
+}
+
+/// Each task carries its template, so a specification must leave room for others in one log entry.
+fn check(spec: &ServiceSpec) -> Result<(), Refusal> {
+    spec.validate()?;
+    let bytes = weight::of_spec(spec);
+    if bytes > limits::SPEC_BYTES_MAX {
+        let text =
+            format!("the service specification takes {bytes} bytes; Skep allows {}", limits::SPEC_BYTES_MAX);
+        return Err(Refusal::new(RefusalClass::InvalidArgument, text));
+    }
+    Ok(())
 }
 
 pub fn remove(draft: &mut Draft, id: ServiceId) -> Result<Reply, Refusal> {
@@ -47,7 +59,7 @@ pub fn update(
     let stored = find(draft, id)?;
     match change {
         ServiceChange::Spec { spec, auth } => {
-            spec.validate()?;
+            check(&spec)?;
             if spec.name != stored.spec.name {
                 let text = "renaming services is not supported";
                 return Err(Refusal::new(RefusalClass::Unimplemented, text));

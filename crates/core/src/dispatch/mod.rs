@@ -27,7 +27,7 @@ pub struct Dispatch {
     heard: Vec<(NodeId, NodeMessage)>,
 }
 
-/// Messages heard but not yet taken in; more are refused, and the nodes send them again.
+/// Messages heard but not yet taken in; more are dropped, and the nodes send them again.
 const HEARD_MAX: usize = 10_000;
 
 impl Dispatch {
@@ -60,9 +60,13 @@ impl Dispatch {
 
     /// Takes in what was heard and what fell silent. Returns the next deadline.
     pub fn plan(&mut self, draft: &mut Draft, random: &mut Random) -> Option<Timestamp> {
-        for (node_id, message) in std::mem::take(&mut self.heard) {
+        let mut heard = std::mem::take(&mut self.heard).into_iter();
+        while !draft.is_full()
+            && let Some((node_id, message)) = heard.next()
+        {
             self.take_in(draft, random, node_id, message);
         }
+        self.heard.extend(heard);
         self.expire(draft)
     }
 
@@ -88,8 +92,15 @@ impl Dispatch {
             NodeMessage::Heartbeat { session } => self.refuse(node_id, session),
             NodeMessage::Report { session, sequence, statuses } => match self.session_mut(node_id, session) {
                 Some(known) => {
-                    known.taken_in = known.taken_in.max(Some(sequence));
-                    report::apply(draft, node_id, statuses);
+                    let rest = report::apply(draft, node_id, statuses);
+                    match rest.is_empty() {
+                        true => known.taken_in = known.taken_in.max(Some(sequence)),
+                        // Acknowledged when all of it is stored.
+                        false => {
+                            let rest = NodeMessage::Report { session, sequence, statuses: rest };
+                            self.heard.push((node_id, rest));
+                        }
+                    }
                 }
                 None => self.refuse(node_id, session),
             },

@@ -7,9 +7,17 @@ use crate::store::Draft;
 
 /// Writes what is news. A state never goes back, and an end is the end: a repeated or late report changes
 /// nothing.
-pub fn apply(draft: &mut Draft, node_id: NodeId, statuses: Vec<(TaskId, TaskStatus)>) {
+/// Returns what the draft had no room for.
+pub fn apply(
+    draft: &mut Draft,
+    node_id: NodeId,
+    statuses: Vec<(TaskId, TaskStatus)>,
+) -> Vec<(TaskId, TaskStatus)> {
     let now = draft.now();
-    for (id, mut status) in statuses {
+    let mut statuses = statuses.into_iter();
+    while !draft.is_full()
+        && let Some((id, mut status)) = statuses.next()
+    {
         let Some(task) = draft.task(id).filter(|task| task.node_id == Some(node_id)) else { continue };
         if status.state < task.status.state || task.status.state > TaskState::Running {
             continue;
@@ -26,4 +34,5 @@ pub fn apply(draft: &mut Draft, node_id: NodeId, statuses: Vec<(TaskId, TaskStat
         }
         draft.change_task(id, |task| task.status = status);
     }
+    statuses.collect()
 }

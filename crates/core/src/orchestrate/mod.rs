@@ -33,6 +33,9 @@ pub fn plan(draft: &mut Draft, random: &mut Random, id: ServiceId) -> Option<Tim
     let mut wake_at = rollout::judge(draft, id);
     let service = draft.service(id).expect("judging a rollout does not delete its service").clone();
     for slot in slot::of_service(draft, id) {
+        if draft.is_full() {
+            return wake_at;
+        }
         wake_at = earlier(wake_at, slot::plan(draft, random, &service, &slot));
     }
     replicated::plan(draft, random, &service);
@@ -45,7 +48,7 @@ pub fn plan(draft: &mut Draft, random: &mut Random, id: ServiceId) -> Option<Tim
 fn remove_tasks(draft: &mut Draft, id: ServiceId) {
     let tasks: Vec<_> = draft.tasks_of(id).cloned().collect();
     for task in tasks {
-        if task.desired != Desired::Remove {
+        if task.desired != Desired::Remove && !draft.is_full() {
             draft.change_task(task.id, |task| task.desired = Desired::Remove);
         }
     }

@@ -19,6 +19,9 @@ pub fn plan(draft: &mut Draft, random: &mut Random, service: &Service) {
         make_slots(draft, random, service, &slots, wanted - slots.len());
     } else {
         for slot in surplus(&slots, wanted) {
+            if draft.is_full() {
+                return;
+            }
             for task in slot.tasks.iter().filter(|task| task.desired != Desired::Remove) {
                 draft.change_task(task.id, |task| task.desired = Desired::Remove);
             }
@@ -34,6 +37,9 @@ fn make_slots(draft: &mut Draft, random: &mut Random, service: &Service, slots: 
     let free: Vec<u64> = (1u64..).filter(|number| !taken.contains(number)).take(count).collect();
     forget_steps(draft, rollout.as_deref(), &free);
     for number in free {
+        if draft.is_full() {
+            return;
+        }
         let made_from = blueprint(service, rollout.as_deref(), slots.is_empty());
         let task = new_task(draft, random, service, number, made_from, Desired::Running);
         draft.put_task(task);

@@ -26,6 +26,9 @@ pub fn plan(draft: &mut Draft) {
     waiting.sort_by_key(|task| (task.meta.created_at, task.service_id, task.slot, task.id));
     let mut loads = Loads::count(draft);
     for task in waiting {
+        if draft.is_full() {
+            return;
+        }
         let demand = Demand::of(draft, &task);
         match rank::best(&loads, &demand) {
             Ok(node_id) => {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use skep_model::{Cluster, Node, Rollout, Service, ServiceId, Task, TaskId, Timestamp};
 
 use super::change::Key;
-use super::{Change, ChangeSet, Store};
+use super::{Change, ChangeSet, Store, weight};
 
 /// A store with uncommitted writes. Reads go to the [`Store`] underneath by dereference.
 #[derive(Debug)]
@@ -18,7 +18,13 @@ pub struct Draft {
     // Invariant: holds the last write per object only.
     changes: BTreeMap<Key, Change>,
     touched: BTreeSet<ServiceId>,
+    /// About the bytes of the changes, overwritten ones included.
+    weight: usize,
 }
+
+/// A draft of about this many bytes takes no more: what is left is planned after the commit. Half of what
+/// the log takes in one entry, so that what is begun can be finished.
+const WEIGHT_MAX: usize = 4 << 20;
 
 impl Deref for Draft {
     type Target = Store;
@@ -29,7 +35,7 @@ impl Deref for Draft {
 
 impl Draft {
     pub fn new(store: &Store, now: Timestamp) -> Self {
-        Draft { store: store.clone(), now, changes: BTreeMap::new(), touched: BTreeSet::new() }
+        Draft { store: store.clone(), now, changes: BTreeMap::new(), touched: BTreeSet::new(), weight: 0 }
     }
 
     /// Returns the instant of this pass: the time of every write in it.
@@ -95,6 +101,7 @@ impl Draft {
 
     fn write(&mut self, change: Change) {
         self.store.write(&change, None);
+        self.weight += weight::of(&change);
         self.changes.insert(change.key(), change);
     }
 
@@ -106,6 +113,11 @@ impl Draft {
     /// Returns whether this object was written to.
     pub fn has_written(&self, key: Key) -> bool {
         self.changes.contains_key(&key)
+    }
+
+    /// Returns whether planners should stop and leave the rest to the next pass.
+    pub fn is_full(&self) -> bool {
+        self.weight >= WEIGHT_MAX
     }
 
     /// Returns whether anything was written.

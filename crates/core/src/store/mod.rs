@@ -8,6 +8,7 @@
 
 pub mod change;
 pub mod draft;
+pub(crate) mod weight;
 
 use std::sync::Arc;
 

@@ -61,6 +61,13 @@ impl Link {
         Some(Effect::Send(NodeMessage::Register { attempt, description, addr }))
     }
 
+    /// What was assigned does not add up: opens a session anew, but not at once, so that a lasting
+    /// disagreement does not become a storm.
+    pub fn distrust(&mut self, now: Timestamp) {
+        self.session = None;
+        self.register_again_at = Some(now + ANSWER_AFTER);
+    }
+
     /// The leader opened a session: everything it may not know is reported to it. Only the first answer to
     /// the latest registration counts; a former leader's would bring a set of tasks that is out of date.
     pub fn registered(

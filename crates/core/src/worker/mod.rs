@@ -234,7 +234,7 @@ impl Worker {
         }
         let held = self.assigned.iter().filter_map(|id| self.tasks.get(id)).map(|t| (t.id, t.desired()));
         if checksum(held) != assignments.checksum {
-            effects.extend(self.link.register(now));
+            self.link.distrust(now);
         }
     }
 

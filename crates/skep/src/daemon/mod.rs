@@ -12,6 +12,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
 use skep_agent::{Engine, chain};
@@ -33,6 +34,8 @@ use root::{Kind, Root, RootError};
 
 /// Threads for work that blocks on the disk or the kernel: more than are ever useful at the same time.
 const BLOCKING_THREADS_MAX: usize = 16;
+/// How often the kernel's network state is compared with what it should be.
+const REPAIR_EVERY: Duration = Duration::from_secs(30);
 /// Events that a slow reader may lag behind before it loses some.
 const CHANGES_MAX: usize = 4096;
 
@@ -115,6 +118,8 @@ fn init_log(level: LogLevel) {
 }
 
 async fn run(settings: Settings) -> Result<(), DaemonError> {
+    let stop = CancellationToken::new();
+    stop_on_signal(stop.clone())?;
     let _data_root = Root::open(Kind::Data, &settings.data_root)?;
     let _exec_root = Root::open(Kind::Exec, &settings.exec_root)?;
     let _pidfile = settings.pidfile.as_deref().map(Pidfile::write).transpose()?;
@@ -130,8 +135,7 @@ async fn run(settings: Settings) -> Result<(), DaemonError> {
         Membership::open(&settings.data_root, engine.clone(), description, changes.clone(), fatal.clone())
             .await?;
     let daemon = Arc::new(Daemon { engine_id, settings, engine, membership, changes });
-    let stop = CancellationToken::new();
-    stop_on_signal(stop.clone())?;
+    tokio::spawn(repair(daemon.engine.clone(), stop.clone()));
     stop_on_failure(stop.clone(), fatal.clone());
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "the daemon is ready");
     let backend: Arc<dyn Backend> = daemon.clone();
@@ -140,6 +144,16 @@ async fn run(settings: Settings) -> Result<(), DaemonError> {
     take_down(&daemon.engine).await;
     tracing::info!("the daemon stopped");
     fatal.reason().map_or(Ok(()), |reason| Err(DaemonError::Fatal(reason)))
+}
+
+/// Mends the node's bridge and packet rules where others disturbed them.
+async fn repair(engine: Arc<Engine>, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(REPAIR_EVERY);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        if let Err(error) = engine.repair().await {
+            tracing::warn!(error = %chain(&error), "the node's network could not be mended; it is tried again");
+        }
+    }
 }
 
 /// Takes the bridge and the mounts down if no container needs them.

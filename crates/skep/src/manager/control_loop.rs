@@ -1,9 +1,10 @@
 //! Events in, outputs performed: the one place where the leader meets the log, the clock and the nodes.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Duration;
 
+use skep_agent::Clock;
 use skep_api::server::facts::{Changed, Pair};
 use skep_core::message::ManagerMessage;
 use skep_core::{Change, ChangeSet, Event, Leader, Output, RequestId, Store};
@@ -14,7 +15,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::daemon::fatal::Fatal;
 
-use super::{Input, Published, codec, entropy, now};
+use super::{Input, Published, codec, entropy};
 
 type Answer = oneshot::Sender<Result<Reply, Refusal>>;
 
@@ -28,7 +29,7 @@ pub struct ControlLoop {
     waiting: BTreeMap<RequestId, Answer>,
     nodes: BTreeMap<NodeId, mpsc::Sender<ManagerMessage>>,
     wake_at: Option<Timestamp>,
-    last_now: Timestamp,
+    clock: Clock,
     publish: watch::Sender<Arc<Published>>,
     changes: broadcast::Sender<Changed>,
     fatal: Fatal,
@@ -52,7 +53,7 @@ impl ControlLoop {
             waiting: BTreeMap::new(),
             nodes: BTreeMap::new(),
             wake_at: None,
-            last_now: Timestamp::default(),
+            clock: Clock::default(),
             publish,
             changes,
             fatal,
@@ -62,7 +63,7 @@ impl ControlLoop {
     /// Runs until the log stops.
     pub async fn run(mut self, mut inputs: mpsc::Receiver<Input>, mut deliveries: mpsc::Receiver<Delivery>) {
         loop {
-            let wake_at = self.wake_at;
+            let woken = self.clock.sleep_until(self.wake_at);
             tokio::select! {
                 // What is committed comes first: requests are judged on the newest state.
                 biased;
@@ -71,14 +72,16 @@ impl ControlLoop {
                         self.fatal.tell(format!("the cluster's log failed: {}", skep_agent::chain(&error)));
                         break;
                     }
-                    Some(delivery) => self.delivered(delivery),
+                    Some(delivery) => if self.delivered(delivery).is_break() {
+                        break;
+                    },
                     None => break,
                 },
                 input = inputs.recv() => match input {
                     Some(input) => self.take(input),
                     None => break,
                 },
-                () = sleep_until(wake_at) => self.step(Event::Woke),
+                () = woken => self.step(Event::Woke),
             }
         }
     }
@@ -101,9 +104,12 @@ impl ControlLoop {
         }
     }
 
-    fn delivered(&mut self, delivery: Delivery) {
+    /// Takes in a delivery; breaks where to go on would be to go wrong.
+    fn delivered(&mut self, delivery: Delivery) -> ControlFlow<()> {
         match delivery {
-            Delivery::Committed { index, data, proposal, .. } => self.committed(index, &data, proposal),
+            Delivery::Committed { index, data, proposal, .. } => {
+                return self.committed(index, &data, proposal);
+            }
             Delivery::Dropped(id) => {
                 if self.in_flight.as_ref().is_some_and(|(proposal, _)| *proposal == id) {
                     self.in_flight = None;
@@ -119,15 +125,17 @@ impl ControlLoop {
                 Err(error) => {
                     let error = skep_agent::chain(&error);
                     self.fatal.tell(format!("a snapshot from the leader is not readable: {error}"));
+                    return ControlFlow::Break(());
                 }
             },
             Delivery::SnapshotWanted { .. } => self.snapshot(),
             // A cluster of one has nobody to send to and no members to follow.
             Delivery::Send { .. } | Delivery::Members(_) | Delivery::Failed(_) => {}
         }
+        ControlFlow::Continue(())
     }
 
-    fn committed(&mut self, index: u64, data: &[u8], proposal: Option<ProposalId>) {
+    fn committed(&mut self, index: u64, data: &[u8], proposal: Option<ProposalId>) -> ControlFlow<()> {
         let own = self.in_flight.take_if(|(id, _)| Some(*id) == proposal).map(|(_, changes)| changes);
         let is_own = own.is_some();
         let changes = match own {
@@ -139,7 +147,7 @@ impl ControlLoop {
                 Err(error) => {
                     let error = skep_agent::chain(&error);
                     self.fatal.tell(format!("entry {index} of the cluster's log is not readable: {error}"));
-                    return;
+                    return ControlFlow::Break(());
                 }
             },
         };
@@ -150,6 +158,7 @@ impl ControlLoop {
         if is_own {
             self.step(Event::Committed(changes));
         }
+        ControlFlow::Continue(())
     }
 
     fn lead(&mut self, leads: bool) {
@@ -158,7 +167,8 @@ impl ControlLoop {
             drop(answer.send(Err(not_leading())));
         }
         self.wake_at = None;
-        self.leader = leads.then(|| Leader::new(u64::from_ne_bytes(entropy()), &self.store, now()));
+        let now = self.clock.now();
+        self.leader = leads.then(|| Leader::new(u64::from_ne_bytes(entropy()), &self.store, now));
         self.publish();
         if leads {
             tracing::info!(index = self.store.index(), "this manager leads");
@@ -169,9 +179,8 @@ impl ControlLoop {
     /// Hands the leader an event and performs its output.
     fn step(&mut self, event: Event) {
         let Some(leader) = &mut self.leader else { return };
-        // The leader's clock never goes back, whatever the system's does.
-        self.last_now = self.last_now.max(now());
-        let Output { propose, send, reply, wake_at } = leader.step(&self.store, self.last_now, event);
+        let now = self.clock.now();
+        let Output { propose, send, reply, wake_at } = leader.step(&self.store, now, event);
         self.wake_at = wake_at;
         for (id, answer) in reply {
             if let Some(waiting) = self.waiting.remove(&id) {
@@ -200,9 +209,10 @@ impl ControlLoop {
         let id = ProposalId(self.last_proposal);
         match self.log.propose(id, codec::encode_changes(&changes)) {
             Ok(()) => self.in_flight = Some((id, changes)),
+            // One proposal is in flight at a time and a pass is bounded in size, so the log takes it unless
+            // it has stopped. To plan the same again would only be refused again.
             Err(error) => {
-                tracing::error!(error = %skep_agent::chain(&error), "a change could not be proposed");
-                self.step(Event::Dropped);
+                self.fatal.tell(format!("a change cannot be proposed: {}", skep_agent::chain(&error)));
             }
         }
     }
@@ -266,11 +276,4 @@ fn task_pair(before: &Store, after: &Store, id: skep_model::TaskId) -> Changed {
 
 fn rollout_pair(before: &Store, after: &Store, id: skep_model::ServiceId) -> Changed {
     Changed::Rollout(Pair { old: before.rollout(id).cloned(), new: after.rollout(id).cloned() })
-}
-
-async fn sleep_until(at: Option<Timestamp>) {
-    match at {
-        Some(at) => tokio::time::sleep(at.since(now()).max(Duration::from_millis(1))).await,
-        None => std::future::pending().await,
-    }
 }

@@ -8,13 +8,13 @@ mod control_loop;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use skep_api::server::facts::Changed;
 use skep_core::Store;
 use skep_core::message::{ManagerMessage, NodeMessage};
+use skep_model::NodeId;
 use skep_model::request::{Refusal, RefusalClass, Reply, Request};
-use skep_model::{NodeId, Timestamp};
 use skep_raft::{Bootstrap, Log, SealKey};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -84,9 +84,12 @@ impl Manager {
     pub async fn request(&self, request: Request) -> Result<Reply, Refusal> {
         let (answer, answered) = oneshot::channel();
         let stopping = || Refusal::new(RefusalClass::Unavailable, "the manager is shutting down");
-        self.inbox.send(Input::Request(request, answer)).await.map_err(|_| stopping())?;
-        match tokio::time::timeout(REQUEST_TIMEOUT, answered).await {
-            Ok(answer) => answer.unwrap_or_else(|_| Err(stopping())),
+        let asked = async {
+            self.inbox.send(Input::Request(request, answer)).await.map_err(|_| stopping())?;
+            answered.await.unwrap_or_else(|_| Err(stopping()))
+        };
+        match tokio::time::timeout(REQUEST_TIMEOUT, asked).await {
+            Ok(answer) => answer,
             Err(_) => Err(Refusal::new(
                 RefusalClass::Unknown,
                 "context deadline exceeded: the cluster did not commit the change in time; it may still take effect",
@@ -116,9 +119,11 @@ impl Manager {
         self.published.borrow().clone()
     }
 
-    /// Waits until this manager leads.
+    /// Waits until this manager leads; returns whether it does, within a bounded time.
     pub async fn leads(&self) -> bool {
-        self.published.clone().wait_for(|published| published.leads).await.is_ok()
+        let mut published = self.published.clone();
+        let leads = published.wait_for(|published| published.leads);
+        matches!(tokio::time::timeout(REQUEST_TIMEOUT, leads).await, Ok(Ok(_)))
     }
 
     /// Waits until the state is as wanted, or the manager stops.
@@ -169,12 +174,6 @@ fn restore(recovered: skep_raft::Recovered) -> Result<Store, codec::DecodeError>
         store.apply(entry.index, &changes);
     }
     Ok(store)
-}
-
-/// Returns the instant by the system's clock.
-pub fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 /// Returns a number from the system's entropy.

@@ -51,6 +51,8 @@ pub enum MembershipError {
          move {dir} away to give the cluster up"
     )]
     StateLost { path: PathBuf, dir: PathBuf },
+    #[error("this manager does not begin to lead its cluster; see the messages before this one")]
+    NoLeader,
     #[error("the key file {path} is damaged: it has {length} bytes, not 32; restore it from a backup")]
     Key { path: PathBuf, length: usize },
 }
@@ -157,7 +159,9 @@ impl Membership {
     async fn take_up(&self, state: State) -> Result<(), MembershipError> {
         let mut active = self.active.lock().await;
         let manager = self.start_manager(Bootstrap::Refuse)?;
-        manager.leads().await;
+        if !manager.leads().await {
+            return Err(MembershipError::NoLeader);
+        }
         *active = Some(self.start_agent(manager, state).await);
         Ok(())
     }
@@ -276,8 +280,14 @@ impl Membership {
             node_addr: endpoint.addr.clone(),
             manager_addr: endpoint.manager_addr(),
         }));
-        manager.leads().await;
-        let kept = match manager.request(request).await {
+        let made = match manager.leads().await {
+            true => manager.request(request).await,
+            false => Err(Refusal::new(
+                RefusalClass::Unavailable,
+                "the new manager does not begin to lead; see the daemon's log",
+            )),
+        };
+        let kept = match made {
             Ok(_) => {
                 let json = serde_json::to_vec(state).expect("our own type serialises into memory");
                 write_atomically(&self.dir.join("state.json"), &json)
