@@ -14,8 +14,10 @@ use skep_core::store::Draft;
 use skep_model::Service;
 use support::{Deed, History};
 
+type Planner = fn(&mut Draft, &mut Random, &Service);
+
 /// What is under test: each changes a draft and may be run at any time.
-const PLANNERS: [(&str, fn(&mut Draft, &mut Random, &Service)); 7] = [
+const PLANNERS: [(&str, Planner); 7] = [
     ("rollout::judge", |draft, _, service| {
         rollout::judge(draft, service.id);
     }),

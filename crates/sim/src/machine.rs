@@ -45,6 +45,8 @@ pub struct Age {
 pub struct Stirred {
     pub later: Vec<(Duration, Age, Later)>,
     pub sent: Vec<NodeMessage>,
+    /// Tasks whose containers are stopped or removed.
+    pub ending: Vec<TaskId>,
     /// When to wake the worker, with the number that tells whether it still wants to be.
     pub wake: Option<(Timestamp, u64)>,
 }
@@ -100,6 +102,7 @@ impl Machine {
         let connected = self.step(now, Event::Connected { description, addr: self.addr.clone() })?;
         stirred.later.extend(connected.later);
         stirred.sent.extend(connected.sent);
+        stirred.ending.extend(connected.ending);
         stirred.wake = connected.wake;
         Ok(stirred)
     }
@@ -167,9 +170,15 @@ impl Machine {
             Effect::Prepare(task) => self.engine.prepare(task)?,
             Effect::CancelPreparation(id) => self.engine.cancel(id),
             Effect::Start(id) => self.engine.start(id)?,
-            Effect::Stop { id, grace, .. } => self.engine.stop(id, grace),
+            Effect::Stop { id, grace, .. } => {
+                stirred.ending.push(id);
+                self.engine.stop(id, grace)
+            }
             Effect::Probe { id, .. } => self.engine.probe(id),
-            Effect::Remove(id) => self.engine.remove(id),
+            Effect::Remove(id) => {
+                stirred.ending.push(id);
+                self.engine.remove(id)
+            }
         };
         let age = self.age;
         stirred.later.extend(plan.into_iter().map(|(after, later)| (after, age, later)));

@@ -48,8 +48,17 @@ impl Operator {
 
     /// Draws what is asked next: mostly one thing, sometimes several in one breath.
     pub fn draw(&mut self, store: &Store) -> Vec<Request> {
+        if let Some(service) = store.services().next().filter(|_| self.dice.chance(3)) {
+            return self.replace(service);
+        }
         let count = if self.dice.chance(15) { self.dice.number(2, 3) } else { 1 };
         (0..count).filter_map(|_| self.draw_one(store)).collect()
+    }
+
+    /// Removes a service and creates another of its name in one breath.
+    fn replace(&mut self, service: &Service) -> Vec<Request> {
+        let spec = ServiceSpec { name: service.spec.name.clone(), ..self.service() };
+        vec![Request::RemoveService { id: service.id }, Request::CreateService { spec: Box::new(spec) }]
     }
 
     fn draw_one(&mut self, store: &Store) -> Option<Request> {

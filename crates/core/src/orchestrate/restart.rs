@@ -49,7 +49,7 @@ pub(super) fn plan(
 ///
 /// A task that is out of date holds the slot, one that is up to date beside it is to replace it. Where
 /// the holder ended and its replacement is not ready, the slot keeps what it had; where both ended, too,
-/// unless the replacement ran already.
+/// unless the replacement ran already. On the way back the slot never keeps what it had.
 fn to_replace<'t>(
     store: &Store,
     service: &Service,
@@ -59,12 +59,13 @@ fn to_replace<'t>(
 ) -> Option<&'t Arc<Task>> {
     let is_current = |task: &Arc<Task>| is_current(store, service, task);
     let takes_over = |task: &Arc<Task>| {
-        let is_ready = task.status.state >= TaskState::Ready && !is_held(rollout, task);
-        is_current(task) && !task.is_over() && (is_ready || goes_back(rollout))
+        let is_ready = task.status.state >= TaskState::Ready && !task.is_over() && !is_held(rollout, task);
+        is_current(task) && (is_ready || goes_back(rollout))
     };
-    let has_moved = |task: &&Arc<Task>| is_current(task) && task.status.state == TaskState::Running;
-    let holder =
-        ended.iter().rfind(|task| !is_current(task)).filter(|_| !ended.iter().any(|t| has_moved(&t)));
+    let has_moved = |task: &Arc<Task>| {
+        is_current(task) && (task.status.state == TaskState::Running || goes_back(rollout))
+    };
+    let holder = ended.iter().rfind(|task| !is_current(task)).filter(|_| !ended.iter().any(has_moved));
     if let Some(holder) = holder.filter(|_| left.iter().all(is_current)) {
         return if left.iter().any(takes_over) { None } else { Some(holder) };
     }
@@ -94,8 +95,7 @@ fn successor(
         task.restarts.clone_from(&ended.restarts);
     } else {
         task.start_after = draft.now() + policy.delay.unwrap_or(limits::RESTART_DELAY_DEFAULT);
-        let earlier = if same_revision { &ended.restarts[..] } else { &[] };
-        task.restarts = record(earlier, draft.now(), &policy);
+        task.restarts = if same_revision { record(ended, draft.now(), &policy) } else { Vec::new() };
     }
     Some(task)
 }
@@ -149,14 +149,14 @@ fn attempts(ended: &Task, policy: &RestartPolicy) -> u64 {
 }
 
 /// Returns the restarts so far, as many as the policy can ever ask for.
-fn record(earlier: &[Timestamp], now: Timestamp, policy: &RestartPolicy) -> Vec<Timestamp> {
+fn record(ended: &Task, now: Timestamp, policy: &RestartPolicy) -> Vec<Timestamp> {
     if policy.max_attempts == 0 {
         return Vec::new();
     }
     let kept = usize::try_from(policy.max_attempts)
         .unwrap_or(limits::RESTARTS_KEPT_MAX)
         .min(limits::RESTARTS_KEPT_MAX);
-    let mut restarts = earlier.to_vec();
+    let mut restarts = ended.restarts.clone();
     restarts.push(now);
     restarts.drain(..restarts.len().saturating_sub(kept));
     restarts

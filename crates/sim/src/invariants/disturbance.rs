@@ -1,5 +1,6 @@
 //! Nothing that runs is told to stop before its successor is known to be ready (stop-first) or to run
-//! (start-first). A bad image therefore disturbs nothing.
+//! (start-first), nor for a slot that the rollout has not taken up. A bad image therefore disturbs
+//! nothing.
 
 use skep_core::Store;
 use skep_core::orchestrate::restart::is_given_up;
@@ -35,10 +36,12 @@ impl Invariant for NothingIsDisturbedTooSoon {
 
 fn has_successor(store: &Store, task: &Task) -> bool {
     let Some(service) = slot_service(store, task) else { return true };
-    let order = config_in_force(service, store.rollout(service.id).map(|rollout| &**rollout)).order;
-    let needed = match order {
-        UpdateOrder::StopFirst => TaskState::Ready,
-        UpdateOrder::StartFirst => TaskState::Running,
+    let rollout = store.rollout(service.id).map(|rollout| &**rollout);
+    let is_next =
+        rollout.is_none_or(|rollout| !rollout.is_running() || rollout.steps.contains_key(&task.slot));
+    let needed = match config_in_force(service, rollout).order {
+        UpdateOrder::StopFirst if is_next => TaskState::Ready,
+        UpdateOrder::StopFirst | UpdateOrder::StartFirst => TaskState::Running,
     };
     slot_of(store, task).any(|other| {
         other.id != task.id && other.is_live() && !other.is_over() && other.status.state >= needed

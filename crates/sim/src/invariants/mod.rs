@@ -3,6 +3,7 @@
 //! An invariant sees moments ([`Moment`]) and may remember what it saw. It says what must be true in its
 //! own terms rather than by asking the code under test again.
 
+mod attempts;
 mod budget;
 mod completion;
 mod consistency;
@@ -19,6 +20,7 @@ mod pause;
 mod requests;
 mod revision;
 mod states;
+mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,9 +29,10 @@ use skep_core::random::Random;
 use skep_core::store::Draft;
 use skep_core::{Change, ChangeSet, Store, orchestrate, schedule};
 use skep_model::request::{Refusal, Reply, Request};
-use skep_model::{NodeId, Service, Task, Timestamp};
+use skep_model::{NodeId, Service, Task, TaskId, Timestamp};
 
 use crate::Broken;
+use crate::engine::Container;
 use crate::machine::Machine;
 
 /// Something that happened, with what is needed to judge it.
@@ -45,6 +48,8 @@ pub enum Moment<'a> {
     Idle { store: &'a Store, wake_at: Option<Timestamp>, again: Again },
     /// A request was granted or refused.
     Answered { store: &'a Store, request: &'a Request, reply: &'a Result<Reply, Refusal> },
+    /// A node stops or removes a task's container.
+    Ending { store: &'a Store, id: TaskId, container: &'a Container },
     /// The process of a task began, while these others ran in its slot.
     Started { store: &'a Store, task: &'a Task, rivals: &'a [Rival] },
 }
@@ -99,6 +104,8 @@ impl Default for Invariants {
             Box::new(failures::FailuresAreCounted),
             Box::new(exclusivity::StopFirstIsExclusive::default()),
             Box::new(endings::EndsAreToldTruly),
+            Box::new(wanted::WantedTasksAreLeftAlone),
+            Box::new(attempts::AttemptsAreBounded::default()),
             Box::new(requests::GrantedRequestsAreStored::default()),
             Box::new(lateness::NothingIsLate),
             Box::new(idempotence::PlannersAreIdempotent),

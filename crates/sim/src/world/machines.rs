@@ -109,6 +109,11 @@ impl World<'_> {
     fn stir(&mut self, id: NodeId, stirred: Result<Stirred, Misuse>) -> Result<(), Broken> {
         let stirred =
             stirred.map_err(|detail| Broken { invariant: "workers_ask_for_what_is_possible", detail })?;
+        for task_id in stirred.ending {
+            let Some(container) = self.machines[&id].engine.container(task_id) else { continue };
+            let moment = Moment::Ending { store: &self.managers.store, id: task_id, container };
+            self.invariants.see(self.now, &moment)?;
+        }
         for (pause, age, later) in stirred.later {
             self.after(pause, Happening::Engine(id, age, later));
         }

@@ -231,7 +231,8 @@ impl<'t> World<'t> {
                     Some(detail) if self.now >= until => {
                         return Err(Broken { invariant: "removed_services_leave_nothing", detail });
                     }
-                    Some(_) => {}
+                    // What was asked last may have come into being only now.
+                    Some(_) => self.remove_all()?,
                 }
             }
             Phase::Turbulent | Phase::Over => {}
@@ -252,6 +253,10 @@ impl<'t> World<'t> {
     fn clear(&mut self, lost: Option<NodeId>) -> Result<(), Broken> {
         self.trace.note(self.now, || "all came true, removing every service".to_owned());
         self.phase = Phase::Clearing { until: self.now + CLEARING_FOR, lost };
+        self.remove_all()
+    }
+
+    fn remove_all(&mut self) -> Result<(), Broken> {
         for request in self.operator.remove_all(&self.managers.store) {
             self.request(request)?;
         }

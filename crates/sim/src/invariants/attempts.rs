@@ -1,0 +1,47 @@
+//! A slot is restarted no more often than its policy allows. The loss of a node is no attempt, and a
+//! rollout begins anew.
+
+use std::collections::BTreeMap;
+
+use skep_core::Store;
+use skep_model::{Task, TaskId, Timestamp};
+
+use super::{Invariant, Moment, slot_of, task_writes};
+
+#[derive(Default)]
+pub struct AttemptsAreBounded {
+    attempts: BTreeMap<TaskId, u64>,
+}
+
+impl Invariant for AttemptsAreBounded {
+    fn name(&self) -> &'static str {
+        "attempts_are_bounded"
+    }
+
+    fn see(&mut self, _: Timestamp, moment: &Moment<'_>) -> Result<(), String> {
+        let Moment::Committed { before, after, changes, .. } = moment else { return Ok(()) };
+        for (_, task) in task_writes(before, changes).filter(|(known, _)| known.is_none()) {
+            let attempts = self.count(before, after, task);
+            self.attempts.insert(task.id, attempts);
+            let policy = task.spec.restart_policy();
+            if policy.window.is_none() && policy.max_attempts > 0 && attempts > policy.max_attempts {
+                return Err(format!("attempt {attempts} of {} at {}", policy.max_attempts, task.name()));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl AttemptsAreBounded {
+    /// Returns how often the slot was restarted with this template, this task included.
+    fn count(&self, before: &Store, after: &Store, task: &Task) -> u64 {
+        let step = after.rollout(task.service_id).and_then(|rollout| rollout.steps.get(&task.slot));
+        let is_step = step.is_some_and(|step| step.task_id == task.id);
+        let same = slot_of(before, task).filter(|other| other.is_live() && other.revision == task.revision);
+        match same.filter_map(|other| self.attempts.get(&other.id)).max() {
+            // Only what failed is made to wait; a rollout's own tasks are not.
+            Some(earlier) if !is_step => earlier + u64::from(task.start_after != Timestamp::default()),
+            Some(_) | None => 0,
+        }
+    }
+}
