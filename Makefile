@@ -33,7 +33,7 @@ demo:
 bench:
 	@xtask/setup.sh build test bench
 	$(CARGO) build --release --package skep
-	@SKEP_BIN=target/release/skep $(CARGO) run --quiet --package skep-tests --bin bench -- --write docs/benchmarks.md
+	@SKEP_BIN=$(CURDIR)/target/release/skep $(CARGO) run --quiet --package skep-tests --bin bench -- --write docs/benchmarks.md
 
 compare:
 	@xtask/setup.sh build test bench
