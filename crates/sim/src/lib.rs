@@ -13,7 +13,8 @@
 //! step ([`invariants`]). Nothing here knows the time, a thread or chance, so a seed replays exactly.
 //!
 //! Reading order: [`run`], [`profile`] (what a seed means), [`world`] (the run itself), [`machine`] and
-//! [`engine`] (a node), [`operator`] (what is asked), [`invariants`], [`liveness`].
+//! [`engine`] (a node), [`operator`] (what is asked), [`invariants`], [`liveness`]. `README.md` beside this
+//! folder lists the invariants and what they find.
 
 pub mod dice;
 pub mod engine;

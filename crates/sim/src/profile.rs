@@ -53,6 +53,10 @@ impl Profile {
         let is_rough = !is_calm && dice.chance(40);
         let network = match () {
             () if is_calm => Network::QUIET,
+            // Some answers come so late that the question was asked anew.
+            () if is_rough && dice.chance(30) => {
+                Network { millis_max: 5_000, loss_percent: 3, repeat_percent: 20 }
+            }
             () if is_rough => Network { millis_max: 1_500, loss_percent: 8, repeat_percent: 8 },
             () => Network { millis_max: 200, loss_percent: 1, repeat_percent: 1 },
         };

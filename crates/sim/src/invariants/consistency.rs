@@ -30,6 +30,12 @@ fn indexes(store: &Store) -> Result<(), String> {
     if unplaced != expected {
         return Err(format!("unplaced: {unplaced:?}, expected {expected:?}"));
     }
+    for service in store.services() {
+        let named = store.service_named(&service.spec.name).map(|found| found.id);
+        if named != Some(service.id) {
+            return Err(format!("{} is {}, its name leads to {named:?}", service.spec.name, service.id));
+        }
+    }
     let placed: usize = store.nodes().map(|node| store.tasks_on(node.id).count()).sum();
     let expected = store.tasks().filter(|task| task.node_id.is_some()).count();
     if placed != expected {

@@ -12,6 +12,7 @@ mod disturbance;
 mod endings;
 mod exclusivity;
 mod failures;
+mod health;
 mod history;
 mod idempotence;
 mod identity;
@@ -20,6 +21,7 @@ mod pause;
 mod requests;
 mod revision;
 mod states;
+mod waiting;
 mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -106,6 +108,8 @@ impl Default for Invariants {
             Box::new(endings::EndsAreToldTruly),
             Box::new(wanted::WantedTasksAreLeftAlone),
             Box::new(attempts::AttemptsAreBounded::default()),
+            Box::new(waiting::RestartsWaitForTheirDelay),
+            Box::new(health::RunningMeansHealthy),
             Box::new(requests::GrantedRequestsAreStored::default()),
             Box::new(lateness::NothingIsLate),
             Box::new(idempotence::PlannersAreIdempotent),
