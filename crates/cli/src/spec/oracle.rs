@@ -57,9 +57,21 @@ fn posts(daemon: &Daemon) -> Vec<(String, Value)> {
         let (line, body) = request.split_once(" {").expect("a body");
         let mut query: Vec<&str> = line.split(['?', '&']).collect();
         query.sort_unstable();
-        (query.join(" "), serde_json::from_str(&format!("{{{body}")).expect("JSON"))
+        let mut body: Value = serde_json::from_str(&format!("{{{body}")).expect("JSON");
+        sort_references(&mut body);
+        (query.join(" "), body)
     };
     posts.map(split).collect()
+}
+
+/// Docker's client collects secrets and configs in a map, so it sends them in any order.
+fn sort_references(body: &mut Value) {
+    for list in ["Secrets", "Configs"] {
+        let path = format!("/TaskTemplate/ContainerSpec/{list}");
+        if let Some(references) = body.pointer_mut(&path).and_then(Value::as_array_mut) {
+            references.sort_by_key(Value::to_string);
+        }
+    }
 }
 
 async fn compare(lines: &str) {
