@@ -1,7 +1,7 @@
 //! One slot of a service: the tasks that hold it, dead or alive.
 //!
 //! A slot may hold history, and while it changes hands two live tasks. What follows the end of a task is
-//! decided in [`super::restart`], how one task takes over from another in [`super::handover`].
+//! decided in [`super::restart`], how one task takes over from another in `handover`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

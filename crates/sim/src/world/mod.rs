@@ -1,8 +1,8 @@
 //! The run itself: a queue of what happens next, and the two phases.
 //!
 //! The turbulent phase asks and breaks at random. Then everything heals, and what was asked must come
-//! true ([`crate::liveness`]); at last every service is removed, and nothing may remain. [`managers`]
-//! has the leader and the log, [`machines`] the nodes and the network, [`faults`] what breaks.
+//! true ([`crate::liveness`]); at last every service is removed, and nothing may remain. `managers`
+//! has the leader and the log, `machines` the nodes and the network, `faults` what breaks.
 
 mod faults;
 mod machines;

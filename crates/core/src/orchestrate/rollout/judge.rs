@@ -17,7 +17,7 @@ const REASON_LENGTH_MAX: usize = 200;
 /// Updates the steps of a running rollout and pauses or reverses it when its failures exceed the ratio.
 ///
 /// Returns no deadline: failures arrive as statuses, and the end of the monitor period is a deadline of
-/// [`super::advance`].
+/// [`super::advance()`].
 pub fn judge(draft: &mut Draft, id: ServiceId) -> Option<Timestamp> {
     let rollout = draft.rollout(id).filter(|rollout| rollout.is_running())?.clone();
     let service = draft.service(id)?.clone();

@@ -1,7 +1,7 @@
 //! Rolling updates: which slot next, how many at a time, and what too many failures mean.
 //!
 //! A rollout only chooses slots and makes their successors; how a successor takes over is the slot's
-//! business ([`super::slot`]). [`judge`] takes in what happened, [`advance`] takes up more slots within
+//! business ([`super::slot`]). [`judge()`] takes in what happened, [`advance()`] takes up more slots within
 //! the budget of `parallelism` lanes. All progress is in the stored [`Rollout`].
 
 mod advance;
