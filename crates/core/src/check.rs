@@ -1,6 +1,6 @@
 //! Invariants over a store: what must hold after every commit, whatever happened.
 //!
-//! Tests and the simulator run them after each step, `skep doctor` on a live cluster.
+//! The simulator runs them after each commit.
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
 //! What this kernel and this process can do for the data plane, found out by trying.
 //!
 //! Each feature is used once in a scratch network namespace that nobody else sees and that vanishes
-//! afterwards. `skep doctor` and the daemon's start show the findings; what then happens is decided there.
+//! afterwards. Whoever asks decides what follows from the findings.
 
 use rtnetlink::{LinkBridge, LinkMessageBuilder, LinkVeth};
 
