@@ -34,13 +34,7 @@ impl ServiceSpec {
             Constraint::parse(constraint)?;
         }
         validate_container(&self.task.container)?;
-        let Mode::Replicated { replicas } = self.mode;
-        if replicas > limits::REPLICAS_MAX {
-            return refuse(format!(
-                "{replicas} replicas are more than the {} that Skep allows",
-                limits::REPLICAS_MAX
-            ));
-        }
+        validate_mode(self)?;
         if let Some(update) = &self.update {
             validate_update(update, "update")?;
         }
@@ -52,6 +46,25 @@ impl ServiceSpec {
         }
         Ok(())
     }
+}
+
+fn validate_mode(spec: &ServiceSpec) -> Result<(), Invalid> {
+    let within = |count: u64, what: &str| match count > limits::REPLICAS_MAX {
+        true => refuse(format!("{count} {what} are more than the {} that Skep allows", limits::REPLICAS_MAX)),
+        false => Ok(()),
+    };
+    match spec.mode {
+        Mode::Replicated { replicas } => within(replicas, "replicas")?,
+        Mode::ReplicatedJob { max_concurrent, total_completions } => {
+            within(max_concurrent, "concurrent tasks")?;
+            within(total_completions, "completions")?;
+        }
+        Mode::Global | Mode::GlobalJob => {}
+    }
+    if spec.mode.is_job() && spec.update.is_some() {
+        return refuse("Jobs may not have an update config".to_owned());
+    }
+    Ok(())
 }
 
 fn validate_name(name: &str) -> Result<(), Invalid> {

@@ -14,7 +14,7 @@ use skep_model::node::{Availability, NodeDescription, NodeSpec, NodeState, NodeS
 use skep_model::request::{Refusal, RefusalClass, Reply, Request, Rotation, ServiceChange};
 use skep_model::rollout::{Direction, Phase};
 use skep_model::service::Previous;
-use skep_model::task::{ContainerStatus, Desired, ServiceStamp, TaskState, TaskStatus};
+use skep_model::task::{ContainerStatus, Desired, ServiceStamp, SlotId, TaskState, TaskStatus};
 use skep_model::template::{Platform, RegistryAuth};
 use skep_model::{
     Cluster, ClusterId, Id as _, Meta, Node, NodeId, Rollout, Service, ServiceId, Task, TaskId, Timestamp,
@@ -131,7 +131,7 @@ impl World {
     /// Gives the service exactly the running tasks that it wants.
     fn fill(&mut self, service: &Service) {
         self.tasks.retain(|_, task| task.service_id != service.id);
-        for slot in 1..=service.spec.replicas() {
+        for slot in 1..=service.spec.replicas().unwrap_or(1) {
             let number = u128::from(self.index) * 100 + u128::from(slot);
             let task = task(TaskId::from_number(number), service, slot, self.index);
             self.tasks.insert(task.id, task);
@@ -142,7 +142,7 @@ impl World {
         self.index += 1;
         let meta = Meta { version: self.index, created_at: NOW, updated_at: NOW };
         match request {
-            Request::CreateService { spec } => {
+            Request::CreateService { spec, .. } => {
                 spec.validate()?;
                 if self.service_named(&spec.name).is_some() {
                     let text = format!(
@@ -152,14 +152,21 @@ impl World {
                     return Err(Refusal::new(RefusalClass::AlreadyExists, text));
                 }
                 let id = ServiceId::from_number(u128::from(self.index));
-                let service =
-                    Service { id, meta, spec: *spec, revision: 1, revision_count: 1, previous: None };
+                let service = Service {
+                    id,
+                    meta,
+                    spec: *spec,
+                    revision: 1,
+                    revision_count: 1,
+                    previous: None,
+                    job: None,
+                };
                 self.fill(&service);
                 let new = Some(Arc::new(service.clone()));
                 self.services.insert(id, service);
                 Ok((Reply::ServiceCreated(id), Some(Changed::Service(Pair { old: None, new }))))
             }
-            Request::UpdateService { id, version, change } => {
+            Request::UpdateService { id, version, change, .. } => {
                 let old = self.services[&id].clone();
                 if old.meta.version != version {
                     return Err(Refusal::new(RefusalClass::Unknown, "update out of sequence"));
@@ -186,6 +193,10 @@ impl World {
                 let old = self.services.remove(&id).map(Arc::new);
                 self.tasks.retain(|_, task| task.service_id != id);
                 Ok((Reply::Done, Some(Changed::Service(Pair { old, new: None }))))
+            }
+            // The fake cluster has one node and no rollouts of its own.
+            Request::SteerRollout { .. } | Request::RemoveNode { .. } => {
+                Err(Refusal::new(RefusalClass::Unimplemented, "the fake cluster cannot do that"))
             }
             Request::UpdateNode { spec, .. } => {
                 let old = Some(Arc::new(self.node.clone()));
@@ -221,7 +232,7 @@ fn task(id: TaskId, service: &Service, slot: u64, index: u64) -> Task {
             name: service.spec.name.clone(),
             labels: service.spec.labels.clone(),
         }),
-        slot,
+        slot: SlotId::Number(slot),
         spec: service.spec.task.clone(),
         revision: service.revision,
         node_id: Some(node_id()),
@@ -237,6 +248,7 @@ fn task(id: TaskId, service: &Service, slot: u64, index: u64) -> Task {
         start_after: Timestamp::default(),
         restarts: Vec::new(),
         keeps_slot: false,
+        iteration: 0,
     }
 }
 
@@ -250,8 +262,12 @@ pub fn completed(service_id: ServiceId) -> Rollout {
         message: "update completed".into(),
         revision: 2,
         slot_count: 1,
-        steps: BTreeMap::new(),
-        proven: None,
+        settled_count: 0,
+        failed_count: 0,
+        last_settled_at: None,
+        spent: Default::default(),
+        wait: None,
+        return_to: None,
     }
 }
 
