@@ -170,7 +170,7 @@ impl Operator {
     fn resources(&mut self) -> Resources {
         let cpus = if self.is_tight { self.dice.number(0, 2) } else { 0 };
         let reservations = Reservations { nano_cpus: cpus as i64 * 1_000_000_000, memory_bytes: 0 };
-        Resources { limits: None, reservations: (cpus > 0).then_some(reservations) }
+        Resources { reservations: (cpus > 0).then_some(reservations), ..Resources::default() }
     }
 
     fn restart(&mut self) -> Option<RestartPolicy> {

@@ -1,9 +1,9 @@
 //! The task template: resources, restarts, placement and logs around a container.
 
 use skep_model::TaskSpec;
+use skep_model::log::LogDriver;
 use skep_model::template::{
-    GivenEmpty, Limits, LogDriver, Placement, Platform, Reservations, Resources, RestartCondition,
-    RestartPolicy,
+    GivenEmpty, Limits, Placement, Platform, Reservations, Resources, RestartCondition, RestartPolicy,
 };
 
 use super::{Unconverted, argument, container, duration, invalid, nanos, refuse_if, unsupported};
@@ -38,6 +38,7 @@ pub fn to_model(spec: wire::TaskSpec) -> Result<TaskSpec, Unconverted> {
         restart: spec.restart_policy.map(restart_to_model).transpose()?,
         placement: placement.unwrap_or_default(),
         log: spec.log_driver.map(log_to_model).transpose()?,
+        host_ports: Vec::new(),
         force_update: spec.force_update,
         registry_auth: None,
         given_empty,
@@ -56,6 +57,7 @@ fn resources_to_model(resources: wire::ResourceRequirements) -> Result<Resources
         }),
         reservations: reservations
             .map(|kept| Reservations { nano_cpus: kept.nano_cpus, memory_bytes: kept.memory_bytes }),
+        ..Resources::default()
     })
 }
 

@@ -233,6 +233,7 @@ fn task(id: TaskId, service: &Service, slot: u64, index: u64) -> Task {
             message: "started".into(),
             err: String::new(),
             container: Some(ContainerStatus { id: "c".repeat(64), pid: 42, exit_code: 0 }),
+            ports: Vec::new(),
         },
         start_after: Timestamp::default(),
         restarts: Vec::new(),
