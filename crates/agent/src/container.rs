@@ -5,7 +5,8 @@
 use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
-use skep_model::template::{ContainerSpec, Healthcheck, MountKind};
+use skep_model::mount::MountKind;
+use skep_model::template::{ContainerSpec, Healthcheck};
 use skep_model::{Labels, Task, TaskId};
 use skep_net::resolv::DnsOptions;
 use skep_runtime::{
@@ -27,6 +28,8 @@ pub enum SpecError {
     NoSource(String),
     #[error("the mount propagation {0:?} is not supported; use rprivate, private, rslave or slave")]
     Propagation(String),
+    #[error("the volume {0:?} cannot be mounted: this node has no volumes")]
+    Volume(String),
     #[error("IP address is not correctly formatted: {0}")]
     Nameserver(String),
     #[error("the log option {name}={value} is not valid: {reason}")]
@@ -135,20 +138,21 @@ fn mounts(spec: &ContainerSpec) -> Result<Vec<Mount>, SpecError> {
             return Err(SpecError::RelativeTarget(mount.target.clone()));
         }
         mounts.push(match &mount.kind {
-            MountKind::Bind { source, propagation, .. } => Mount::Bind {
-                source: absolute(source)?,
+            MountKind::Bind(bind) => Mount::Bind {
+                source: absolute(&bind.source)?,
                 target,
                 read_only: mount.read_only,
-                propagation: match propagation.as_str() {
+                propagation: match bind.propagation.as_str() {
                     "" | "rprivate" | "private" => Propagation::Private,
                     "rslave" | "slave" => Propagation::Slave,
                     other => return Err(SpecError::Propagation(other.to_owned())),
                 },
             },
-            MountKind::Tmpfs { size_bytes, mode } => Mount::Tmpfs {
+            MountKind::Volume(volume) => return Err(SpecError::Volume(volume.source.clone())),
+            MountKind::Tmpfs(tmpfs) => Mount::Tmpfs {
                 target,
-                size_bytes: u64::try_from(*size_bytes).ok().filter(|bytes| *bytes > 0),
-                mode: *mode,
+                size_bytes: u64::try_from(tmpfs.size_bytes).ok().filter(|bytes| *bytes > 0),
+                mode: tmpfs.mode,
             },
         });
     }
@@ -163,8 +167,8 @@ fn absolute(source: &str) -> Result<PathBuf, SpecError> {
 /// Returns the sources of bind mounts, and whether each is to be made when it is missing.
 pub fn bind_sources(spec: &ContainerSpec) -> impl Iterator<Item = (PathBuf, bool)> {
     spec.mounts.iter().filter_map(|mount| match &mount.kind {
-        MountKind::Bind { source, create_source, .. } => Some((PathBuf::from(source), *create_source)),
-        MountKind::Tmpfs { .. } => None,
+        MountKind::Bind(bind) => Some((PathBuf::from(&bind.source), bind.create_source)),
+        MountKind::Volume(_) | MountKind::Tmpfs(_) => None,
     })
 }
 

@@ -11,6 +11,7 @@
 
 mod clock;
 mod container;
+pub mod containers;
 mod credentials;
 mod describe;
 mod engine;

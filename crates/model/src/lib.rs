@@ -5,15 +5,20 @@
 //! versioned by its field names: unknown fields are ignored, missing ones take their default. Nothing
 //! here decides (that is `skep-core`) and nothing here knows Docker's JSON (that is `skep-api`).
 //!
-//! Read in this order: [`service`], [`template`], [`revision`], [`task`], [`rollout`], then [`validate`].
+//! Read in this order: [`service`], [`endpoint`], [`template`], [`mount`], [`revision`], [`task`], [`rollout`], then
+//! [`validate`].
 
 mod id;
 mod time;
 
 pub mod cluster;
 pub mod constraint;
+pub mod endpoint;
 pub mod limits;
+pub mod log;
+pub mod mount;
 pub mod node;
+pub mod placeholder;
 pub mod reference;
 pub mod request;
 pub mod revision;

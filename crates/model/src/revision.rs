@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::service::EndpointMode;
+use crate::endpoint::Endpoint;
 use crate::{ServiceId, TaskSpec, Timestamp};
 
 /// What tasks of one number are made from.
@@ -18,7 +18,7 @@ pub struct Revision {
     pub number: u64,
     pub template: Arc<TaskSpec>,
     #[serde(default)]
-    pub endpoint: EndpointMode,
+    pub endpoint: Endpoint,
     /// Short name of the content: equal content has an equal one, also in another service or cluster.
     pub hash: String,
     pub created_at: Timestamp,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::endpoint::Endpoint;
 use crate::{Labels, Meta, ServiceId, TaskSpec, Timestamp, limits};
 
 /// A service as stored.
@@ -54,7 +55,8 @@ pub struct ServiceSpec {
     pub mode: Mode,
     pub update: Option<UpdateConfig>,
     pub rollback: Option<UpdateConfig>,
-    pub endpoint: EndpointMode,
+    /// Set by [`ServiceSpec::with_endpoint`].
+    pub endpoint: Endpoint,
 }
 
 /// How many tasks a service has.
@@ -86,14 +88,6 @@ impl Default for Mode {
     fn default() -> Self {
         Mode::Replicated { replicas: 1 }
     }
-}
-
-/// How clients of the service find its tasks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum EndpointMode {
-    #[default]
-    Vip,
-    Dnsrr,
 }
 
 /// How a rolling update (or a rollback) proceeds.
@@ -152,5 +146,12 @@ impl ServiceSpec {
             Mode::Replicated { replicas } => Some(replicas),
             _ => None,
         }
+    }
+
+    /// Sets the endpoint, and in the template what tasks need of it.
+    pub fn with_endpoint(mut self, endpoint: Endpoint) -> Self {
+        Arc::make_mut(&mut self.task).host_ports = endpoint.host_ports().cloned().collect();
+        self.endpoint = endpoint;
+        self
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::endpoint::Port;
 use crate::{Labels, Meta, NodeId, ServiceId, TaskId, TaskSpec, Timestamp};
 
 /// A task as stored.
@@ -172,6 +173,8 @@ pub struct TaskStatus {
     /// Why the task failed or waits; empty when all is well.
     pub err: String,
     pub container: Option<ContainerStatus>,
+    /// The host-mode ports that the node opened for the task, with the numbers that were chosen.
+    pub ports: Vec<Port>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

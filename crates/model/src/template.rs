@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::endpoint::Port;
+use crate::log::LogDriver;
+use crate::mount::Mount;
 use crate::{Labels, limits};
 
 /// What a task runs. Two equal templates never make a task outdated.
@@ -19,6 +22,9 @@ pub struct TaskSpec {
     pub placement: Placement,
     /// `None`: the node's default log driver.
     pub log: Option<LogDriver>,
+    /// The host-mode ports of the service's endpoint: tasks open them, so a change of them makes tasks
+    /// outdated. Written by [`crate::ServiceSpec::with_endpoint`] alone.
+    pub host_ports: Vec<Port>,
     /// Raised by `--force`: equal templates with another number differ.
     pub force_update: u64,
     /// Credentials for the image's registry, as the client sent them. Never shown again.
@@ -50,6 +56,7 @@ impl TaskSpec {
             && self.restart == other.restart
             && self.placement == other.placement
             && self.log == other.log
+            && self.host_ports == other.host_ports
             && self.force_update == other.force_update
     }
 }
@@ -82,6 +89,10 @@ pub struct ContainerSpec {
     pub groups: Vec<String>,
     /// Tri-state as in Docker: absent, off, on.
     pub init: Option<bool>,
+    /// The process has a terminal.
+    pub tty: bool,
+    /// The process's input stays open until it is closed by who attaches; otherwise it is empty.
+    pub open_stdin: bool,
     pub read_only: bool,
     pub stop_signal: String,
     pub stop_grace: Option<Duration>,
@@ -128,30 +139,6 @@ pub struct Ulimit {
     pub hard: i64,
 }
 
-/// A file system made visible in the container.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mount {
-    pub target: String,
-    pub read_only: bool,
-    pub kind: MountKind,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum MountKind {
-    Bind {
-        source: String,
-        /// `rprivate`, `private`, `rslave` or `slave`; empty means `rprivate`.
-        propagation: String,
-        create_source: bool,
-    },
-    Tmpfs {
-        /// 0: half of the memory, the kernel's default.
-        size_bytes: i64,
-        /// Permission bits of the root directory; `None`: 1777.
-        mode: Option<u32>,
-    },
-}
-
 /// How a task's health is probed. Zero durations and retries mean: the image's, else the default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -172,6 +159,10 @@ pub struct Resources {
     /// `None` and an empty one mean the same but are shown as they were given.
     pub limits: Option<Limits>,
     pub reservations: Option<Reservations>,
+    /// Swap beside the memory limit, in bytes; -1: unlimited; `None`: as much as memory.
+    pub swap_bytes: Option<i64>,
+    /// How readily the kernel swaps, 0 to 100; `None` and -1: its default.
+    pub swappiness: Option<i64>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -240,11 +231,4 @@ pub struct Placement {
 pub struct Platform {
     pub architecture: String,
     pub os: String,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct LogDriver {
-    pub name: String,
-    pub options: BTreeMap<String, String>,
 }

@@ -2,14 +2,16 @@
 //! Swarm's, because clients compare both; what needs the store (names taken, versions) is checked by
 //! the control plane.
 
+mod container;
+
 use std::collections::BTreeSet;
-use std::net::IpAddr;
-use std::time::Duration;
 
 use crate::constraint::{Constraint, ConstraintError};
+use crate::endpoint::{EndpointMode, PublishMode};
+use crate::placeholder::{Context, expand_container};
 use crate::service::{FailureAction, Mode, UpdateConfig};
-use crate::template::{ContainerSpec, Healthcheck, Resources};
-use crate::{ServiceSpec, limits, reference, signal};
+use crate::template::Resources;
+use crate::{ServiceSpec, limits};
 
 /// Why a specification is refused.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -33,7 +35,12 @@ impl ServiceSpec {
         for constraint in &self.task.placement.constraints {
             Constraint::parse(constraint)?;
         }
-        validate_container(&self.task.container)?;
+        let context = Context::stand_in(&self.name, &self.labels);
+        let expanded = expand_container(&self.task.container, &context).map_err(Invalid::Argument)?;
+        container::validate(&expanded)?;
+        if let Some(log) = &self.task.log {
+            log.settings().map_err(|error| Invalid::Argument(format!("TaskSpec: {error}")))?;
+        }
         validate_mode(self)?;
         if let Some(update) = &self.update {
             validate_update(update, "update")?;
@@ -44,7 +51,7 @@ impl ServiceSpec {
                 return refuse("TaskSpec: rollback-failureaction cannot be rollback");
             }
         }
-        Ok(())
+        validate_endpoint(self)
     }
 }
 
@@ -97,117 +104,38 @@ fn validate_resources(resources: &Resources) -> Result<(), Invalid> {
     if resources.limits.as_ref().is_some_and(|limits| limits.pids < 0) {
         return refuse("invalid pids limit: Must not be negative");
     }
-    Ok(())
-}
-
-fn validate_container(container: &ContainerSpec) -> Result<(), Invalid> {
-    if container.image.is_empty() {
-        return refuse("ContainerSpec: image reference must be provided");
-    }
-    if !reference::is_valid(&container.image) {
-        return refuse(format!("ContainerSpec: {:?} is not a valid repository/tag", container.image));
-    }
-    let mut targets = BTreeSet::new();
-    for mount in &container.mounts {
-        if !targets.insert(mount.target.trim_end_matches('/')) {
-            return refuse(format!("ContainerSpec: duplicate mount point: {}", mount.target));
-        }
-    }
-    validate_process(container)?;
-    validate_names(container)?;
-    container.healthcheck.as_ref().map_or(Ok(()), validate_healthcheck)
-}
-
-fn validate_process(container: &ContainerSpec) -> Result<(), Invalid> {
-    let texts = container.env.iter().chain(&container.command).chain(&container.args);
-    if texts.chain([&container.dir, &container.user]).any(|text| text.contains('\0')) {
-        return refuse(
-            "ContainerSpec: a zero byte cannot be part of a command, its environment, user or directory",
-        );
-    }
-    if let Some(pair) = container.env.iter().find(|pair| pair.is_empty() || pair.starts_with('=')) {
-        return refuse(format!("ContainerSpec: invalid environment variable: {pair}"));
-    }
-    if !container.stop_signal.is_empty() && signal::parse(&container.stop_signal).is_none() {
-        return refuse(format!("ContainerSpec: invalid signal: {}", container.stop_signal));
-    }
-    for mount in &container.mounts {
-        let target = mount.target.trim_end_matches('/');
-        let reserved = ["", "/proc", "/sys"].contains(&target) || target.starts_with("/proc/");
-        if reserved && mount.target.starts_with('/') {
-            return refuse(format!(
-                "ContainerSpec: invalid mount target, {} belongs to the container itself",
-                mount.target
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// Checks what ends up in the container's files below /etc, where a line break would add lines.
-fn validate_names(container: &ContainerSpec) -> Result<(), Invalid> {
-    if !container.hostname.is_empty() && !is_hostname(&container.hostname) {
-        return refuse(format!("ContainerSpec: invalid hostname: {:?}", container.hostname));
-    }
-    for line in &container.hosts {
-        let mut words = line.split_ascii_whitespace();
-        let address = words.next().unwrap_or_default();
-        let is_address = address == "host-gateway" || address.parse::<IpAddr>().is_ok();
-        if !is_address || words.next().is_none() || line.chars().any(char::is_control) {
-            return refuse(format!(
-                "ContainerSpec: invalid host {line:?}: expected an IP address and a name"
-            ));
-        }
-    }
-    let Some(dns) = &container.dns else { return Ok(()) };
-    if let Some(server) = dns.nameservers.iter().find(|server| server.parse::<IpAddr>().is_err()) {
-        return refuse(format!("ContainerSpec: IP address is not correctly formatted: {server:?}"));
-    }
-    if let Some(word) = dns.search.iter().chain(&dns.options).find(|word| word.chars().any(char::is_control))
+    if resources.swap_bytes.is_some()
+        && resources.limits.as_ref().is_none_or(|limits| limits.memory_bytes == 0)
     {
-        return refuse(format!("ContainerSpec: invalid DNS setting: {word:?}"));
+        return refuse("memory swap provided, but no memory-limit was set");
+    }
+    if let Some(swap_bytes) = resources.swap_bytes.filter(|bytes| *bytes < -1) {
+        return refuse(format!("invalid swap value {swap_bytes}: Must be -1 (unlimited) or more"));
+    }
+    if let Some(value) = resources.swappiness.filter(|value| !(-1..=100).contains(value)) {
+        return refuse(format!("invalid value: {value}. valid memory swappiness range is 0-100"));
     }
     Ok(())
 }
 
-/// Returns whether the text is a host name: dot-separated labels of letters, digits and inner dashes.
-fn is_hostname(text: &str) -> bool {
-    let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
-    let is_label = |label: &str| {
-        edge(label.bytes().next())
-            && edge(label.bytes().next_back())
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-    };
-    text.len() <= limits::HOSTNAME_LENGTH_MAX && text.split('.').all(is_label)
-}
-
-fn validate_healthcheck(health: &Healthcheck) -> Result<(), Invalid> {
-    let is_test = match health.test.split_first() {
-        None => true,
-        Some((kind, rest)) => match kind.as_str() {
-            "NONE" => true,
-            "CMD" => !rest.is_empty(),
-            "CMD-SHELL" => rest.len() == 1,
-            _ => false,
-        },
-    };
-    if !is_test {
-        return refuse(format!(
-            "ContainerSpec: invalid Test in HealthConfig: {:?} is none of [\"NONE\"], [\"CMD\", arguments…] and \
-             [\"CMD-SHELL\", line]",
-            health.test
-        ));
+/// Checks the published ports, and that tasks carry those they open.
+fn validate_endpoint(spec: &ServiceSpec) -> Result<(), Invalid> {
+    let endpoint = &spec.endpoint;
+    let has_ingress = endpoint.ports.iter().any(|port| port.mode == PublishMode::Ingress);
+    if endpoint.mode == EndpointMode::Dnsrr && has_ingress {
+        return refuse("EndpointSpec: port published with ingress mode can't be used with dnsrr mode");
     }
-    let durations = [
-        ("Interval", health.interval),
-        ("Timeout", health.timeout),
-        ("StartPeriod", health.start_period),
-        ("StartInterval", health.start_interval),
-    ];
-    for (name, duration) in durations {
-        if duration != Duration::ZERO && duration < limits::HEALTH_DURATION_MIN {
-            return refuse(format!("ContainerSpec: {name} in HealthConfig cannot be less than 1ms"));
+    let mut published = BTreeSet::new();
+    for port in &endpoint.ports {
+        if port.target == 0 {
+            return refuse("EndpointSpec: a published port names no port of the container");
         }
+        if port.published != 0 && !published.insert((port.protocol, port.published)) {
+            return refuse("EndpointSpec: duplicate published ports provided");
+        }
+    }
+    if !endpoint.host_ports().eq(&spec.task.host_ports) {
+        return refuse("EndpointSpec: the template carries other host ports than the endpoint");
     }
     Ok(())
 }
@@ -222,7 +150,10 @@ fn validate_update(config: &UpdateConfig, kind: &str) -> Result<(), Invalid> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::template::{Limits, Mount, MountKind, Placement};
+    use crate::endpoint::{Endpoint, Port};
+    use crate::log::LogDriver;
+    use crate::mount::{Mount, MountKind, TmpfsMount};
+    use crate::template::{ContainerSpec, Healthcheck, Limits, Placement, Ulimit};
     use crate::{Labels, TaskSpec};
     use std::sync::Arc;
 
@@ -239,7 +170,8 @@ mod tests {
         Mount {
             target: target.into(),
             read_only: false,
-            kind: MountKind::Tmpfs { size_bytes: 0, mode: None },
+            kind: MountKind::Tmpfs(TmpfsMount::default()),
+            consistency: String::new(),
         }
     }
 
@@ -309,5 +241,68 @@ mod tests {
             refusal(|_, t| t.placement = Placement { constraints: vec!["x".into()], ..Default::default() }),
             "constraint expected one operator from ==, !="
         );
+    }
+
+    #[test]
+    fn refuses_options_of_one_node_in_swarms_words() {
+        let limited =
+            |limits, swap_bytes| crate::template::Resources { limits, swap_bytes, ..Default::default() };
+        assert_eq!(
+            refusal(|_, t| t.resources = limited(None, Some(1 << 30))),
+            "memory swap provided, but no memory-limit was set"
+        );
+        let ulimit = |name: &str, soft, hard| Ulimit { name: name.into(), soft, hard };
+        assert_eq!(
+            refusal(|_, t| t.container.ulimits = vec![ulimit("nofiles", 1, 2)]),
+            "ContainerSpec: invalid ulimit type: nofiles"
+        );
+        assert_eq!(
+            refusal(|_, t| t.container.ulimits = vec![ulimit("nofile", 3, 2)]),
+            "ContainerSpec: ulimit soft limit must be less than or equal to hard limit: 3 > 2"
+        );
+        spec(|_, t| t.container.ulimits = vec![ulimit("core", -1, -1), ulimit("nofile", 3, -1)])
+            .validate()
+            .expect("unlimited is more than any number");
+        let log = LogDriver { name: "json-file".into(), options: [("max-file".into(), "0".into())].into() };
+        assert_eq!(refusal(|_, t| t.log = Some(log)), "TaskSpec: max-file cannot be less than 1");
+        assert_eq!(
+            refusal(|_, t| t.container.mounts = vec![tmpfs("/{{.Service.Name}}"), tmpfs("/web")]),
+            "ContainerSpec: duplicate mount point: /web"
+        );
+        assert_eq!(
+            refusal(|_, t| t.container.env = vec!["A={{.Nothing}}".into()]),
+            "expanding env failed: expanding env \"A={{.Nothing}}\": template: expansion:1:2: executing \"expansion\" \
+             at <.Nothing>: can't evaluate field Nothing in type *template.Context"
+        );
+        spec(|_, t| t.container.hostname = "{{.Service.Name}}-{{.Task.Slot}}".into())
+            .validate()
+            .expect("a host name with placeholders");
+    }
+
+    #[test]
+    fn published_ports_are_judged_as_swarm_does() {
+        let host = Port { target: 80, published: 8080, mode: PublishMode::Host, ..Default::default() };
+        let ingress = Port { mode: PublishMode::Ingress, ..host.clone() };
+        let with = |mode, ports: &[&Port]| {
+            let ports = ports.iter().map(|port| (*port).clone()).collect();
+            spec(|_, _| {})
+                .with_endpoint(Endpoint { mode, ports })
+                .validate()
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(with(EndpointMode::Dnsrr, &[&host]), Ok(()));
+        assert_eq!(
+            with(EndpointMode::Dnsrr, &[&ingress]),
+            Err("EndpointSpec: port published with ingress mode can't be used with dnsrr mode".to_owned())
+        );
+        let twice = Err("EndpointSpec: duplicate published ports provided".to_owned());
+        assert_eq!(with(EndpointMode::Vip, &[&host, &ingress]), twice);
+        let chosen = Port { published: 0, ..host.clone() };
+        assert_eq!(with(EndpointMode::Vip, &[&chosen, &chosen]), Ok(()));
+        let carried =
+            spec(|_, _| {}).with_endpoint(Endpoint { mode: EndpointMode::Vip, ports: vec![ingress, host] });
+        assert_eq!(carried.task.host_ports.len(), 1);
+        let torn = ServiceSpec { endpoint: Endpoint::default(), ..carried };
+        torn.validate().expect_err("tasks would open ports that the service does not show");
     }
 }

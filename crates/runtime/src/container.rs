@@ -78,6 +78,15 @@ pub enum Propagation {
     Slave,
 }
 
+/// Size of a terminal in characters. A size of zero leaves the kernel's default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TerminalSize {
+    /// Height.
+    pub rows: u16,
+    /// Width.
+    pub columns: u16,
+}
+
 /// One mount of the container beside its root.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Mount {

@@ -43,7 +43,7 @@ pub use binary::BinaryError;
 pub use cgroup::{CgroupError, Layout};
 pub use container::{
     Capabilities, Container, EtcFiles, Exec, LogLimits, Mount, Process, Propagation, Resources, Rootfs,
-    Ulimit,
+    TerminalSize, Ulimit,
 };
 pub use error::{
     AdoptError, CreateError, DeleteError, ExecError, OpenError, PurgeError, SignalError, StartError,

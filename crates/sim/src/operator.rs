@@ -177,7 +177,7 @@ impl Operator {
             memory_bytes: 0,
             ..Reservations::default()
         };
-        Resources { limits: None, reservations: (cpus > 0).then_some(reservations) }
+        Resources { reservations: (cpus > 0).then_some(reservations), ..Resources::default() }
     }
 
     fn restart(&mut self) -> Option<RestartPolicy> {

@@ -30,6 +30,8 @@ pub fn to_model(spec: wire::ContainerSpec) -> Result<ContainerSpec, Unconverted>
         user: spec.user,
         groups: spec.groups,
         init: spec.init,
+        tty: spec.tty,
+        open_stdin: spec.open_stdin,
         read_only: spec.read_only,
         stop_signal: spec.stop_signal,
         stop_grace: stop_grace.transpose()?,
@@ -120,6 +122,8 @@ pub fn to_wire(spec: &ContainerSpec) -> wire::ContainerSpec {
             ..Default::default()
         }),
         init: spec.init,
+        tty: spec.tty,
+        open_stdin: spec.open_stdin,
         stop_signal: spec.stop_signal.clone(),
         read_only: spec.read_only,
         mounts: spec.mounts.iter().map(mount::to_wire).collect(),

@@ -1,6 +1,6 @@
 //! Mounts: bind and tmpfs. The other kinds come later and are refused by name.
 
-use skep_model::template::{Mount, MountKind};
+use skep_model::mount::{BindMount, Mount, MountKind, TmpfsMount};
 
 use super::{Unconverted, argument, invalid, refuse_if, unsupported};
 use crate::wire;
@@ -18,7 +18,7 @@ pub fn to_model(given: wire::Mount) -> Result<Mount, Unconverted> {
         }
         _ => return Err(invalid(format!("invalid MountType: {:?}", given.kind))),
     };
-    Ok(Mount { target: given.target, read_only: given.read_only, kind })
+    Ok(Mount { target: given.target, read_only: given.read_only, kind, consistency: given.consistency })
 }
 
 /// Refuses options of another kind of mount, which would otherwise be lost.
@@ -56,11 +56,12 @@ fn bind_to_model(given: &wire::Mount) -> Result<MountKind, Unconverted> {
         word if PROPAGATIONS.contains(&word) => word,
         other => return Err(invalid(format!("invalid MountPropagation: {other:?}"))),
     };
-    Ok(MountKind::Bind {
+    Ok(MountKind::Bind(BindMount {
         source: given.source.clone(),
         propagation: propagation.to_owned(),
         create_source: options.create_mountpoint,
-    })
+        ..BindMount::default()
+    }))
 }
 
 fn tmpfs_to_model(given: &wire::Mount) -> Result<MountKind, Unconverted> {
@@ -79,29 +80,37 @@ fn tmpfs_to_model(given: &wire::Mount) -> Result<MountKind, Unconverted> {
     if options.size_bytes < 0 {
         return Err(argument("invalid mount config for type \"tmpfs\": size must not be negative"));
     }
-    Ok(MountKind::Tmpfs { size_bytes: options.size_bytes, mode: (options.mode != 0).then_some(options.mode) })
+    let mode = (options.mode != 0).then_some(options.mode);
+    Ok(MountKind::Tmpfs(TmpfsMount { size_bytes: options.size_bytes, mode }))
 }
 
 /// Shows a mount as the client gave it.
 pub fn to_wire(mount: &Mount) -> wire::Mount {
-    let shown =
-        wire::Mount { target: mount.target.clone(), read_only: mount.read_only, ..Default::default() };
+    let shown = wire::Mount {
+        target: mount.target.clone(),
+        read_only: mount.read_only,
+        consistency: mount.consistency.clone(),
+        ..Default::default()
+    };
     match &mount.kind {
-        MountKind::Bind { source, propagation, create_source } => wire::Mount {
+        MountKind::Bind(bind) => wire::Mount {
             kind: "bind".to_owned(),
-            source: source.clone(),
-            bind_options: (!propagation.is_empty()).then(|| wire::BindOptions {
-                propagation: propagation.clone(),
-                create_mountpoint: *create_source,
+            source: bind.source.clone(),
+            bind_options: (!bind.propagation.is_empty()).then(|| wire::BindOptions {
+                propagation: bind.propagation.clone(),
+                create_mountpoint: bind.create_source,
                 ..Default::default()
             }),
             ..shown
         },
-        MountKind::Tmpfs { size_bytes, mode } => wire::Mount {
+        MountKind::Volume(volume) => {
+            wire::Mount { kind: "volume".to_owned(), source: volume.source.clone(), ..shown }
+        }
+        MountKind::Tmpfs(tmpfs) => wire::Mount {
             kind: "tmpfs".to_owned(),
-            tmpfs_options: (*size_bytes != 0 || mode.is_some()).then(|| wire::TmpfsOptions {
-                size_bytes: *size_bytes,
-                mode: mode.unwrap_or(0),
+            tmpfs_options: (tmpfs.size_bytes != 0 || tmpfs.mode.is_some()).then(|| wire::TmpfsOptions {
+                size_bytes: tmpfs.size_bytes,
+                mode: tmpfs.mode.unwrap_or(0),
                 options: Vec::new(),
             }),
             ..shown

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use skep_model::service::{EndpointMode, Mode};
+use skep_model::endpoint::{Endpoint, EndpointMode};
+use skep_model::service::Mode;
 use skep_model::template::RegistryAuth;
 use skep_model::{Rollout, Service, ServiceSpec};
 
@@ -14,15 +15,17 @@ pub fn to_model(spec: wire::ServiceSpec, auth: Option<RegistryAuth>) -> Result<S
     refuse_if(!spec.networks.is_empty(), "--network")?;
     let mut task = template::to_model(spec.task_template)?;
     task.registry_auth = auth;
-    Ok(ServiceSpec {
+    let endpoint = endpoint_to_model(spec.endpoint_spec)?;
+    let converted = ServiceSpec {
         name: spec.name,
         labels: spec.labels,
         task: Arc::new(task),
         mode: mode_to_model(&spec.mode)?,
         update: spec.update_config.map(|config| update::to_model(config, "update")).transpose()?,
         rollback: spec.rollback_config.map(|config| update::to_model(config, "rollback")).transpose()?,
-        endpoint: endpoint_to_model(spec.endpoint_spec)?,
-    })
+        endpoint: Endpoint::default(),
+    };
+    Ok(converted.with_endpoint(endpoint))
 }
 
 fn mode_to_model(mode: &wire::ServiceMode) -> Result<Mode, Unconverted> {
@@ -53,8 +56,8 @@ fn mode_to_model(mode: &wire::ServiceMode) -> Result<Mode, Unconverted> {
     Ok(Mode::Replicated { replicas: replicas.unwrap_or(1) })
 }
 
-fn endpoint_to_model(endpoint: Option<wire::EndpointSpec>) -> Result<EndpointMode, Unconverted> {
-    let Some(endpoint) = endpoint else { return Ok(EndpointMode::default()) };
+fn endpoint_to_model(endpoint: Option<wire::EndpointSpec>) -> Result<Endpoint, Unconverted> {
+    let Some(endpoint) = endpoint else { return Ok(Endpoint::default()) };
     let mode = match endpoint.mode.as_str() {
         "" | "vip" => EndpointMode::Vip,
         "dnsrr" => EndpointMode::Dnsrr,
@@ -63,7 +66,7 @@ fn endpoint_to_model(endpoint: Option<wire::EndpointSpec>) -> Result<EndpointMod
     if !endpoint.ports.is_empty() {
         return Err(unsupported("--publish"));
     }
-    Ok(mode)
+    Ok(Endpoint { mode, ports: Vec::new() })
 }
 
 /// Shows a specification as the client gave it.
@@ -78,7 +81,7 @@ pub fn spec_to_wire(spec: &ServiceSpec) -> wire::ServiceSpec {
         rollback_config: spec.rollback.as_ref().map(update::to_wire),
         networks: Vec::new(),
         // Compat: always there with its mode, because Traefik switches on the word.
-        endpoint_spec: Some(endpoint_to_wire(spec.endpoint)),
+        endpoint_spec: Some(endpoint_to_wire(&spec.endpoint)),
     }
 }
 
@@ -98,8 +101,8 @@ fn mode_to_wire(mode: Mode) -> wire::ServiceMode {
     shown
 }
 
-fn endpoint_to_wire(mode: EndpointMode) -> wire::EndpointSpec {
-    let mode = match mode {
+fn endpoint_to_wire(endpoint: &Endpoint) -> wire::EndpointSpec {
+    let mode = match endpoint.mode {
         EndpointMode::Vip => "vip",
         EndpointMode::Dnsrr => "dnsrr",
     };
@@ -115,7 +118,7 @@ pub fn to_wire(service: &Service, rollout: Option<&Rollout>) -> wire::Service {
         updated_at: time(service.meta.updated_at),
         spec: spec_to_wire(&service.spec),
         previous_spec: service.previous.as_ref().map(|previous| Box::new(spec_to_wire(&previous.spec))),
-        endpoint: wire::Endpoint { spec: endpoint_to_wire(service.spec.endpoint), ..Default::default() },
+        endpoint: wire::Endpoint { spec: endpoint_to_wire(&service.spec.endpoint), ..Default::default() },
         update_status: rollout.and_then(update::status_to_wire),
         service_status: None,
         job_status: service.job.map(|job| wire::JobStatus {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use skep_model::TaskSpec;
+use skep_model::log::LogDriver;
 use skep_model::template::{
-    GivenEmpty, Limits, LogDriver, Placement, Platform, Reservations, Resources, RestartCondition,
-    RestartPolicy,
+    GivenEmpty, Limits, Placement, Platform, Reservations, Resources, RestartCondition, RestartPolicy,
 };
 
 use super::{Unconverted, argument, container, duration, invalid, nanos, refuse_if, unsupported};
@@ -40,6 +40,7 @@ pub fn to_model(spec: wire::TaskSpec) -> Result<TaskSpec, Unconverted> {
         restart: spec.restart_policy.map(restart_to_model).transpose()?,
         placement: placement.unwrap_or_default(),
         log: spec.log_driver.map(log_to_model).transpose()?,
+        host_ports: Vec::new(),
         force_update: spec.force_update,
         registry_auth: None,
         given_empty,
@@ -55,6 +56,7 @@ fn resources_to_model(resources: wire::ResourceRequirements) -> Result<Resources
             pids: limits.pids,
         }),
         reservations: reservations.map(reservations_to_model).transpose()?,
+        ..Resources::default()
     })
 }
 

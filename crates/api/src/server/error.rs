@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use skep_model::request::{Refusal, RefusalClass};
 
-use super::facts::RegistryFault;
+use super::facts::{Fault, FaultClass};
 use crate::convert::Unconverted;
 use crate::wire::ErrorBody;
 use crate::wire::decode::DecodeError;
@@ -98,10 +98,18 @@ impl From<DecodeError> for Error {
     }
 }
 
-impl From<RegistryFault> for Error {
-    fn from(fault: RegistryFault) -> Self {
-        let status = StatusCode::from_u16(fault.status).ok().filter(|status| !status.is_success());
-        Error::new(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), fault.message)
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        let status = match fault.class {
+            FaultClass::Invalid => StatusCode::BAD_REQUEST,
+            FaultClass::Unauthorized => StatusCode::UNAUTHORIZED,
+            FaultClass::Denied => StatusCode::FORBIDDEN,
+            FaultClass::NotFound => StatusCode::NOT_FOUND,
+            FaultClass::Conflict => StatusCode::CONFLICT,
+            FaultClass::Unsupported => StatusCode::NOT_IMPLEMENTED,
+            FaultClass::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Error::new(status, fault.message)
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::error::Error;
 use super::extract::Reference;
-use super::facts::{ContainerFacts, ImageFacts};
+use super::facts::{ContainerFacts, ContainerState, HealthState, ImageFacts};
 use super::filters::Filters;
 use super::query::Query;
 use super::system::unix_seconds;
@@ -73,21 +73,22 @@ async fn containers(State(context): State<Arc<Context>>, query: Query) -> Result
     let all = query.loose("all") || limit.is_some() || filters.has("status") || filters.has("exited");
     let now = Timestamp::now();
     let mut rows = context.backend.containers().await;
-    rows.retain(|row| (all || matches!(row.state.as_str(), "running" | "paused")) && passes(&filters, row));
+    rows.retain(|row| (all || row.is_running()) && passes(&filters, row));
     rows.truncate(limit.unwrap_or(usize::MAX));
     Ok(reply::array(rows.into_iter().map(move |row| container(&row, now))))
 }
 
 fn passes(filters: &Filters, row: &ContainerFacts) -> bool {
     let is_task = row.labels.contains_key("com.docker.swarm.task.id");
-    let health = if row.health.is_empty() { "none" } else { &row.health };
+    let health = row.health.map_or("none", health_word);
     filters.prefix("id", &row.id)
         && filters.any("name", |wanted| is_named(&row.name, wanted))
         && filters.labels("label", &row.labels)
-        && filters.any("status", |status| status == row.state)
+        && filters.any("status", |status| status == state_word(row.state))
         && filters.any("health", |wanted| wanted == health)
         && filters.any("is-task", |wanted| (wanted == "true" || wanted == "1") == is_task)
-        && filters.any("exited", |code| row.state == "exited" && code.parse() == Ok(row.exit_code))
+        && filters
+            .any("exited", |code| row.state == ContainerState::Exited && code.parse() == Ok(row.exit_code))
         && filters.any("ancestor", |image| {
             let name = row.image.split('@').next().unwrap_or_default();
             [row.image.as_str(), name, row.image_id.as_str()].contains(&image)
@@ -120,11 +121,11 @@ fn container(row: &ContainerFacts, now: Timestamp) -> Value {
         "Names": [format!("/{}", row.name)],
         "Image": row.image,
         "ImageID": row.image_id,
-        "Command": row.command,
+        "Command": row.command.join(" "),
         "Created": unix_seconds(row.created_at),
         "Ports": [],
         "Labels": row.labels,
-        "State": row.state,
+        "State": state_word(row.state),
         "Status": status(row, now),
         "HostConfig": {"NetworkMode": "default"},
         "NetworkSettings": {"Networks": {}},
@@ -135,20 +136,34 @@ fn container(row: &ContainerFacts, now: Timestamp) -> Value {
 /// Returns the sentence that `docker ps` shows.
 fn status(row: &ContainerFacts, now: Timestamp) -> String {
     let ago = |at| human(now.duration_since(time(at).0).as_secs());
-    match row.state.as_str() {
-        "running" | "paused" => {
-            let health = match row.health.as_str() {
-                "" => "",
-                "starting" => " (health: starting)",
-                "healthy" => " (healthy)",
-                _ => " (unhealthy)",
+    match row.state {
+        ContainerState::Running => {
+            let health = match row.health {
+                None => "",
+                Some(HealthState::Starting) => " (health: starting)",
+                Some(HealthState::Healthy) => " (healthy)",
+                Some(HealthState::Unhealthy) => " (unhealthy)",
             };
-            let note = if row.state == "paused" { " (Paused)" } else { health };
-            format!("Up {}{note}", ago(row.started_at))
+            format!("Up {}{health}", ago(row.started_at))
         }
-        "exited" => format!("Exited ({}) {} ago", row.exit_code, ago(row.finished_at)),
-        "dead" => "Dead".to_owned(),
-        _ => "Created".to_owned(),
+        ContainerState::Exited => format!("Exited ({}) {} ago", row.exit_code, ago(row.finished_at)),
+        ContainerState::Created => "Created".to_owned(),
+    }
+}
+
+fn state_word(state: ContainerState) -> &'static str {
+    match state {
+        ContainerState::Created => "created",
+        ContainerState::Running => "running",
+        ContainerState::Exited => "exited",
+    }
+}
+
+fn health_word(health: HealthState) -> &'static str {
+    match health {
+        HealthState::Starting => "starting",
+        HealthState::Healthy => "healthy",
+        HealthState::Unhealthy => "unhealthy",
     }
 }
 
@@ -180,7 +195,7 @@ async fn images(State(context): State<Arc<Context>>, query: Query) -> Result<Res
             )));
         }
     }
-    let mut rows = context.backend.images().await;
+    let mut rows = context.backend.images().await?;
     rows.retain(|row| {
         filters.labels("label", &row.labels)
             && filters
@@ -285,16 +300,16 @@ async fn config(
     Err(Error::not_found("config", &reference))
 }
 
-async fn disk_usage(State(context): State<Arc<Context>>) -> Response {
+async fn disk_usage(State(context): State<Arc<Context>>) -> Result<Response, Error> {
     let now = Timestamp::now();
-    let images = context.backend.images().await;
+    let images = context.backend.images().await?;
     let layers: i64 = images.iter().map(|image| image.size).sum();
     let images: Vec<Value> = images.iter().map(image).collect();
     let containers = context.backend.containers().await;
     let containers: Vec<Value> = containers.iter().map(|row| container(row, now)).collect();
-    reply::json(&json!({
+    Ok(reply::json(&json!({
         "LayersSize": layers, "Images": images, "Containers": containers, "Volumes": [], "BuildCache": [],
-    }))
+    })))
 }
 
 #[cfg(test)]

@@ -7,15 +7,15 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt as _, StreamExt as _};
+use skep_api::server::backend::{Rows, Swarm, View};
 use skep_api::server::facts::*;
-use skep_api::server::{Backend, Rows, View};
 use skep_model::cluster::{Authority, ClusterSpec, Hidden};
 use skep_model::node::{Availability, NodeDescription, NodeSpec, NodeState, NodeStatus, Role};
 use skep_model::request::{Refusal, RefusalClass, Reply, Request, Rotation, ServiceChange};
 use skep_model::rollout::{Direction, Phase};
 use skep_model::service::Previous;
 use skep_model::task::{ContainerStatus, Desired, ServiceStamp, SlotId, TaskState, TaskStatus};
-use skep_model::template::{Platform, RegistryAuth};
+use skep_model::template::Platform;
 use skep_model::{
     Cluster, ClusterId, Id as _, Meta, Node, NodeId, Rollout, Service, ServiceId, Task, TaskId, Timestamp,
 };
@@ -44,7 +44,7 @@ pub struct Fake {
     pub world: Mutex<Result<World, Refusal>>,
     pub local: Mutex<LocalNode>,
     pub requests: Mutex<Vec<Request>>,
-    pub logs: Mutex<BTreeMap<TaskId, Vec<Result<LogLine, LogFault>>>>,
+    pub logs: Mutex<BTreeMap<TaskId, Vec<Result<LogLine, Fault>>>>,
     changes: broadcast::Sender<Changed>,
 }
 
@@ -244,6 +244,7 @@ fn task(id: TaskId, service: &Service, slot: u64, index: u64) -> Task {
             message: "started".into(),
             err: String::new(),
             container: Some(ContainerStatus { id: "c".repeat(64), pid: 42, exit_code: 0 }),
+            ports: Vec::new(),
         },
         start_after: Timestamp::default(),
         restarts: Vec::new(),
@@ -313,7 +314,7 @@ impl View for World {
     }
 }
 
-impl Backend for Fake {
+impl Swarm for Fake {
     fn view(&self) -> BoxFuture<'_, Result<Arc<dyn View>, Refusal>> {
         let world = self.world.lock().expect("nobody panics with it").clone();
         async move { world.map(|world| Arc::new(world) as Arc<dyn View>) }.boxed()
@@ -394,28 +395,7 @@ impl Backend for Fake {
         Ok(Rotation { worker_token: token(worker), manager_token: token(manager) })
     }
 
-    fn distribution(
-        &self,
-        image: String,
-        _: Option<RegistryAuth>,
-    ) -> BoxFuture<'_, Result<Distribution, RegistryFault>> {
-        async move {
-            if image.contains("missing") {
-                let message = "manifest unknown: manifest unknown".into();
-                return Err(RegistryFault { status: 404, message });
-            }
-            let platform = Platform { architecture: "amd64".into(), os: "linux".into() };
-            Ok(Distribution {
-                media_type: "application/vnd.oci.image.index.v1+json".into(),
-                digest: DIGEST.into(),
-                size: 1609,
-                platforms: vec![ImagePlatform { platform, variant: String::new() }],
-            })
-        }
-        .boxed()
-    }
-
-    fn logs(&self, request: LogRequest) -> BoxStream<'static, Result<LogLine, LogFault>> {
+    fn logs(&self, request: LogRequest) -> BoxStream<'static, Result<LogLine, Fault>> {
         let lines = self
             .logs
             .lock()
@@ -430,26 +410,9 @@ impl Backend for Fake {
             false => lines.boxed(),
         }
     }
-
-    fn containers(&self) -> BoxFuture<'_, Vec<ContainerFacts>> {
-        let row = ContainerFacts {
-            id: "c".repeat(64),
-            name: "web.1.x".into(),
-            image: format!("redis:7@{DIGEST}"),
-            state: "exited".into(),
-            exit_code: 137,
-            created_at: NOW,
-            ..Default::default()
-        };
-        async move { vec![row] }.boxed()
-    }
-
-    fn images(&self) -> BoxFuture<'_, Vec<ImageFacts>> {
-        async move { Vec::new() }.boxed()
-    }
 }
 
 /// A line on standard output.
-pub fn line(text: &'static str) -> Result<LogLine, LogFault> {
+pub fn line(text: &'static str) -> Result<LogLine, Fault> {
     Ok(LogLine { stream: LogStream::Stdout, at: NOW, line: Bytes::from_static(text.as_bytes()) })
 }

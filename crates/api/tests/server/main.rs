@@ -4,6 +4,7 @@
 mod docker;
 mod errors;
 mod fake;
+mod fake_node;
 mod golden;
 mod http;
 mod sockets;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{Request, header};
 use futures_util::StreamExt as _;
-use skep_api::server::facts::LogFault;
+use skep_api::server::facts::{Fault, FaultClass};
 use skep_model::{Id as _, TaskId};
 
 use super::fake::{Fake, line};
@@ -83,7 +83,7 @@ async fn a_log_that_fails_says_so_within() {
     let api = Api::new(Fake::new());
     api.create(BODY).await;
     let tasks = api.fake.world.lock().expect("nobody panics with it").as_ref().expect("a cluster").task_ids();
-    let fault = Err(LogFault { message: "the disk is gone".into() });
+    let fault = Err(Fault::new(FaultClass::Failed, "the disk is gone"));
     api.fake.logs.lock().expect("nobody panics with it").insert(tasks[0], vec![fault]);
     let mut log = Follow::open(&api, "/services/web/logs?stdout=1&follow=1").await;
     let frame = log.next().await.expect("a frame");

@@ -3,7 +3,8 @@
 use clap::Args;
 use skep_api::wire::{ClusterInfo, Info, SwarmInfo};
 
-use super::{OBJECT_FORMAT_HELP, none};
+use super::flags::ObjectFlags;
+use super::none;
 use crate::context::Context;
 use crate::fault::Fault;
 use crate::format::{bytes, compact};
@@ -13,14 +14,14 @@ use crate::template::{Template, to_value};
 #[derive(Args, Debug)]
 #[command(before_help = "[OPTIONS]")]
 pub(crate) struct Flags {
-    #[arg(short, long, value_name = "string", default_value = "", help = OBJECT_FORMAT_HELP)]
-    format: String,
+    #[command(flatten)]
+    object: ObjectFlags,
     #[arg(hide = true)]
     arguments: Vec<String>,
 }
 
 pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
-    let Flags { format, arguments } = flags;
+    let Flags { object: ObjectFlags { format }, arguments } = flags;
     none("info", &arguments)?;
     let template = match format.as_str() {
         "" | "json" => None,

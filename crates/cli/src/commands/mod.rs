@@ -2,6 +2,7 @@
 //!
 //! What several commands do alike is here: counting arguments, filters, `--format`, `inspect`.
 
+pub(crate) mod flags;
 pub(crate) mod info;
 pub(crate) mod init;
 mod inspect;
@@ -10,8 +11,6 @@ pub(crate) mod service;
 pub(crate) mod swarm;
 mod task_table;
 pub(crate) mod version;
-
-use skep_api::client::Filters;
 
 use crate::context::Context;
 use crate::fault::{Fault, Trailer};
@@ -56,15 +55,6 @@ pub(crate) fn none(path: &str, arguments: &[String]) -> Result<(), Fault> {
         [] => Ok(()),
         _ => Err(Fault::usage(format!("skep: 'skep {path}' accepts no arguments"), Trailer::Run)),
     }
-}
-
-/// Collects `--filter` flags.
-pub(crate) fn filters(conditions: Vec<Condition>) -> Filters {
-    let mut filters = Filters::default();
-    for (key, value) in conditions.into_iter().flatten() {
-        filters.add(key, value);
-    }
-    filters
 }
 
 /// Writes a list as `--format` and `--quiet` want it; quiet shows ids only.

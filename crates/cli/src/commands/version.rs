@@ -5,7 +5,8 @@ use serde::Serialize;
 use skep_api::client::NEWEST;
 use skep_api::wire::SystemVersion;
 
-use super::{OBJECT_FORMAT_HELP, none};
+use super::flags::ObjectFlags;
+use super::none;
 use crate::context::Context;
 use crate::fault::Fault;
 use crate::format::{capitalize, compact};
@@ -15,8 +16,8 @@ use crate::template::{Template, to_value};
 #[derive(Args, Debug)]
 #[command(before_help = "[OPTIONS]")]
 pub(crate) struct Flags {
-    #[arg(short, long, value_name = "string", default_value = "", help = OBJECT_FORMAT_HELP)]
-    format: String,
+    #[command(flatten)]
+    object: ObjectFlags,
     #[arg(hide = true)]
     arguments: Vec<String>,
 }
@@ -46,7 +47,7 @@ pub(crate) fn one_line() -> String {
 }
 
 pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
-    let Flags { format, arguments } = flags;
+    let Flags { object: ObjectFlags { format }, arguments } = flags;
     none("version", &arguments)?;
     let template = match format.as_str() {
         "" | "json" => None,

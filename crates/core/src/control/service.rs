@@ -218,7 +218,7 @@ fn revision(
         service_id,
         number,
         template: spec.task.clone(),
-        endpoint: spec.endpoint,
+        endpoint: spec.endpoint.clone(),
         hash: String::new(),
         created_at,
         author,

@@ -2,6 +2,7 @@
 //!
 //! An estimate from the lengths of texts: names of fields and numbers are counted by the lump.
 
+use skep_model::mount::{Mount, MountKind, VolumeOptions};
 use skep_model::{ServiceSpec, Task, TaskSpec};
 
 use super::Change;
@@ -12,6 +13,8 @@ const OBJECT_BYTES: usize = 1_024;
 const TASK_BYTES: usize = 640;
 /// Bytes of what has no texts of note.
 const SMALL_BYTES: usize = 256;
+/// Bytes of a published port; its name is short.
+const PORT_BYTES: usize = 128;
 
 pub fn of(change: &Change) -> usize {
     match change {
@@ -40,7 +43,22 @@ fn of_task(task: &Task) -> usize {
 
 /// Returns about how many bytes a specification takes.
 pub fn of_spec(spec: &ServiceSpec) -> usize {
-    spec.name.len() + of_pairs(&spec.labels) + of_template(&spec.task)
+    let ports = spec.endpoint.ports.len() * PORT_BYTES;
+    spec.name.len() + of_pairs(&spec.labels) + of_template(&spec.task) + ports
+}
+
+fn of_mount(mount: &Mount) -> usize {
+    let kind = match &mount.kind {
+        MountKind::Bind(bind) => bind.source.len(),
+        MountKind::Volume(volume) => volume.source.len() + volume.options.as_ref().map_or(0, of_volume),
+        MountKind::Tmpfs(_) => 0,
+    };
+    mount.target.len() + kind + 256
+}
+
+fn of_volume(options: &VolumeOptions) -> usize {
+    let driver = options.driver.as_ref().map_or(0, |driver| of_pairs(&driver.options));
+    options.subpath.len() + of_pairs(&options.labels) + driver
 }
 
 fn of_template(spec: &TaskSpec) -> usize {
@@ -48,7 +66,8 @@ fn of_template(spec: &TaskSpec) -> usize {
     let lists = [&container.command, &container.args, &container.env, &container.groups, &container.hosts];
     let more = [&container.capability_add, &container.capability_drop, &spec.placement.constraints];
     let texts: usize = lists.into_iter().chain(more).flatten().map(|text| text.len() + 5).sum();
-    let mounts: usize = container.mounts.iter().map(|mount| mount.target.len() + 512).sum();
+    let mounts: usize = container.mounts.iter().map(of_mount).sum();
+    let ports = spec.host_ports.len() * PORT_BYTES;
     let health: usize =
         container.healthcheck.iter().flat_map(|health| &health.test).map(|text| text.len() + 5).sum();
     let log = spec.log.as_ref().map_or(0, |log| of_pairs(&log.options));
@@ -61,6 +80,7 @@ fn of_template(spec: &TaskSpec) -> usize {
         + of_pairs(&container.sysctls)
         + texts
         + mounts
+        + ports
         + health
         + log
         + auth

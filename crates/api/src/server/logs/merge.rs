@@ -9,7 +9,7 @@ use futures_util::stream::{BoxStream, SelectAll};
 use skep_model::{NodeId, ServiceId, Task, TaskId};
 use tokio::sync::broadcast::{self, error::RecvError};
 
-use super::super::facts::{Changed, LogFault, LogLine, LogRequest};
+use super::super::facts::{Changed, Fault, LogLine, LogRequest};
 use super::super::{Backend, Context, View};
 use super::frame::{self, Origin};
 use super::{Wish, tasks_of};
@@ -30,7 +30,7 @@ pub(super) struct Merge {
     wish: Wish,
     /// Tasks whose turn comes when another log has ended.
     waiting: VecDeque<Turn>,
-    open: SelectAll<BoxStream<'static, (Origin, Result<LogLine, LogFault>)>>,
+    open: SelectAll<BoxStream<'static, (Origin, Result<LogLine, Fault>)>>,
     /// Tasks taken in so far.
     seen: BTreeSet<TaskId>,
     /// The service whose new tasks join, while a client follows it.
@@ -115,7 +115,7 @@ impl Merge {
         }
     }
 
-    async fn frame(&mut self, mut origin: Origin, line: Result<LogLine, LogFault>) -> Bytes {
+    async fn frame(&mut self, mut origin: Origin, line: Result<LogLine, Fault>) -> Bytes {
         match line {
             Ok(line) => {
                 if self.wish.layout.details && origin.node_id.is_none() {

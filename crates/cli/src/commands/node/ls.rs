@@ -3,24 +3,18 @@
 use clap::Args;
 use skep_api::wire::{Info, Node, TlsInfo};
 
-use crate::commands::{Condition, LIST_FORMAT_HELP, filters, none, show_list};
+use crate::commands::flags::ListFlags;
+use crate::commands::{none, show_list};
 use crate::context::Context;
 use crate::fault::Fault;
 use crate::format::{Cell, Column, Format, Listing, capitalize, natural_order};
-use crate::grammar::filter;
 
 /// List nodes in the swarm
 #[derive(Args, Debug)]
 #[command(before_help = "[OPTIONS]")]
 pub(crate) struct Flags {
-    /// Filter output based on conditions provided
-    #[arg(short, long, value_name = "filter", value_parser = filter)]
-    filter: Vec<Condition>,
-    #[arg(long, value_name = "string", default_value = "", help = LIST_FORMAT_HELP)]
-    format: String,
-    /// Only display IDs
-    #[arg(short, long)]
-    quiet: bool,
+    #[command(flatten)]
+    list: ListFlags,
     #[arg(hide = true)]
     arguments: Vec<String>,
 }
@@ -40,13 +34,14 @@ const COLUMNS: &[Column] = &[
 const TABLE: &str = "table {{.ID}} {{if .Self}}*{{else}} {{end}}\t{{.Hostname}}\t{{.Status}}\t{{.Availability}}\t{{.ManagerStatus}}\t{{.EngineVersion}}";
 
 pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
-    let Flags { filter, format, quiet, arguments } = flags;
+    let Flags { list, arguments } = flags;
     none("node ls", &arguments)?;
     let client = context.client().await?;
-    let nodes = client.nodes(&filters(filter)).await?;
-    let info = if nodes.is_empty() || quiet { Info::default() } else { client.info().await? };
-    let format = if Format::parse(&format) == Format::Table && !quiet { TABLE.to_owned() } else { format };
-    show_list(context, &listing(nodes, &info), &format, quiet)
+    let nodes = client.nodes(&list.filters()).await?;
+    let info = if nodes.is_empty() || list.quiet { Info::default() } else { client.info().await? };
+    let is_default = Format::parse(&list.format) == Format::Table && !list.quiet;
+    let format = if is_default { TABLE } else { &list.format };
+    show_list(context, &listing(nodes, &info), format, list.quiet)
 }
 
 fn listing(mut nodes: Vec<Node>, info: &Info) -> Listing {

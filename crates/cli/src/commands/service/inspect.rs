@@ -7,8 +7,9 @@ use skep_api::client::Client;
 use skep_api::wire::Service;
 
 use super::pretty::pretty;
+use crate::commands::at_least_one;
+use crate::commands::flags::InspectFlags;
 use crate::commands::inspect::{Inspection, check_format};
-use crate::commands::{OBJECT_FORMAT_HELP, at_least_one};
 use crate::context::Context;
 use crate::fault::Fault;
 
@@ -16,24 +17,18 @@ use crate::fault::Fault;
 #[derive(Args, Debug)]
 #[command(before_help = "[OPTIONS] SERVICE [SERVICE...]")]
 pub(crate) struct Flags {
-    #[arg(short, long, value_name = "string", default_value = "", help = OBJECT_FORMAT_HELP)]
-    format: String,
-    /// Print the information in a human friendly format
-    #[arg(long)]
-    pretty: bool,
+    #[command(flatten)]
+    inspect: InspectFlags,
     #[arg(hide = true)]
     arguments: Vec<String>,
 }
 
 pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
-    let Flags { mut format, pretty: is_pretty, arguments } = flags;
+    let Flags { inspect, arguments } = flags;
     at_least_one("service inspect", &arguments)?;
-    if is_pretty {
-        if !format.is_empty() {
-            return Err(Fault::new("--format is incompatible with human friendly format"));
-        }
-        "pretty".clone_into(&mut format);
-    }
+    let Some(format) = inspect.exclusive() else {
+        return Err(Fault::new("--format is incompatible with human friendly format"));
+    };
     if format.starts_with("pretty") && format != "pretty" {
         return Err(Fault::new("Cannot supply extra formatting options to the pretty template"));
     }

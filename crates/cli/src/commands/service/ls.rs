@@ -3,24 +3,18 @@
 use clap::Args;
 use skep_api::wire::{PortConfig, Service, ServiceMode};
 
-use crate::commands::{Condition, LIST_FORMAT_HELP, filters, none, show_list};
+use crate::commands::flags::ListFlags;
+use crate::commands::{none, show_list};
 use crate::context::Context;
 use crate::fault::Fault;
 use crate::format::{Cell, Column, Listing, familiar_image, natural_order, short_id};
-use crate::grammar::filter;
 
 /// List services
 #[derive(Args, Debug)]
 #[command(before_help = "[OPTIONS]")]
 pub(crate) struct Flags {
-    /// Filter output based on conditions provided
-    #[arg(short, long, value_name = "filter", value_parser = filter)]
-    filter: Vec<Condition>,
-    #[arg(long, value_name = "string", default_value = "", help = LIST_FORMAT_HELP)]
-    format: String,
-    /// Only display IDs
-    #[arg(short, long)]
-    quiet: bool,
+    #[command(flatten)]
+    list: ListFlags,
     #[arg(hide = true)]
     arguments: Vec<String>,
 }
@@ -35,11 +29,11 @@ const COLUMNS: &[Column] = &[
 ];
 
 pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
-    let Flags { filter, format, quiet, arguments } = flags;
+    let Flags { list, arguments } = flags;
     none("service ls", &arguments)?;
     let client = context.client().await?;
-    let services = client.services(&filters(filter), true).await?;
-    show_list(context, &listing(services), &format, quiet)
+    let services = client.services(&list.filters(), true).await?;
+    show_list(context, &listing(services), &list.format, list.quiet)
 }
 
 /// One row per service, in natural order of names.

@@ -4,51 +4,39 @@ use clap::Args;
 use skep_api::client::{Client, Filters};
 use skep_api::wire::Service;
 
+use crate::commands::flags::TaskListFlags;
 use crate::commands::task_table::{Names, Style, listing};
-use crate::commands::{Condition, at_least_one, filters, show_list};
+use crate::commands::{at_least_one, show_list};
 use crate::context::Context;
 use crate::fault::Fault;
 use crate::format::Format;
-use crate::grammar::filter;
 
 /// List the tasks of one or more services
 #[derive(Args, Debug)]
 #[command(before_help = "[OPTIONS] SERVICE [SERVICE...]")]
 pub(crate) struct Flags {
-    /// Filter output based on conditions provided
-    #[arg(short, long, value_name = "filter", value_parser = filter)]
-    filter: Vec<Condition>,
-    /// Pretty-print tasks using a Go template
-    #[arg(long, value_name = "string", default_value = "")]
-    format: String,
-    /// Do not map IDs to Names
-    #[arg(long)]
-    no_resolve: bool,
-    /// Do not truncate output
-    #[arg(long)]
-    no_trunc: bool,
-    /// Only display task IDs
-    #[arg(short, long)]
-    quiet: bool,
+    #[command(flatten)]
+    list: TaskListFlags,
     #[arg(hide = true)]
     arguments: Vec<String>,
 }
 
 pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
-    let Flags { filter, format, no_resolve, no_trunc, quiet, arguments } = flags;
+    let Flags { list, arguments } = flags;
     at_least_one("service ps", &arguments)?;
     let client = context.client().await?;
-    let mut filters = filters(filter);
+    let mut filters = list.filters();
     let faults = select(&client, &arguments, &mut filters).await?;
     if faults.len() == arguments.len() {
         return Fault::join(faults);
     }
     resolve_self(&client, &mut filters).await?;
     let tasks = client.tasks(&filters).await?;
-    let names = if no_resolve || quiet { Names::default() } else { Names::resolve(&client, &tasks).await? };
-    let mark_history = Format::parse(&format).is_table();
-    let style = Style { no_trunc: no_trunc || quiet, mark_history, now: (context.now)() };
-    show_list(context, &listing(tasks, &names, style), &format, quiet)?;
+    let anonymous = list.no_resolve || list.quiet;
+    let names = if anonymous { Names::default() } else { Names::resolve(&client, &tasks).await? };
+    let mark_history = Format::parse(&list.format).is_table();
+    let style = Style { no_trunc: list.no_trunc || list.quiet, mark_history, now: (context.now)() };
+    show_list(context, &listing(tasks, &names, style), &list.format, list.quiet)?;
     Fault::join(faults)
 }
 

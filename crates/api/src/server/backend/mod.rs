@@ -1,38 +1,44 @@
 //! What the server needs from the daemon behind it.
 //!
-//! [`Backend`] is implemented by the `skep` binary and by the fake of this crate's tests; [`View`] is one consistent
-//! picture of the cluster. Both speak the model: no type of Docker's JSON crosses this wall. References (name, id
+//! [`Backend`] is implemented by the `skep` binary and by the fake of this crate's tests, one trait for each group of
+//! objects; [`View`] is one consistent picture of the cluster. Both speak the model: no type of Docker's JSON crosses this wall. References (name, id
 //! prefix), filters, conversion, framing and status codes are the server's; whether a write is allowed is the control
 //! plane's; what runs on this node is the agent's.
 //!
 //! Next: [`super::facts`], the plain data that crosses here.
+
+mod containers;
+mod images;
 
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use skep_model::request::{Refusal, Reply, Request, Rotation};
-use skep_model::template::RegistryAuth;
 use skep_model::{Cluster, Node, NodeId, Rollout, Service, ServiceId, Task, TaskId};
 use tokio::sync::broadcast;
 
-use super::facts::{
-    Changed, ContainerFacts, Distribution, HostFacts, ImageFacts, LocalNode, LogFault, LogLine, LogRequest,
-    NewSwarm, RegistryFault,
-};
+use super::facts::{Changed, Fault, HostFacts, LocalNode, LogLine, LogRequest, NewSwarm};
+pub use containers::{Containers, Download, Execs, Upload};
+pub use images::{Credentials, Images, Volumes};
 
 /// Objects of a view, in the order of their ids.
 pub type Rows<'a, T> = Box<dyn Iterator<Item = &'a T> + Send + 'a>;
 
-/// The daemon behind the API.
-pub trait Backend: Send + Sync + 'static {
+/// The daemon behind the API: all groups together.
+pub trait Backend: Swarm + Containers + Execs + Images + Volumes + 'static {}
+
+impl<T: Swarm + Containers + Execs + Images + Volumes + 'static> Backend for T {}
+
+/// The cluster, this node's part in it, and the machine.
+pub trait Swarm: Send + Sync {
     /// Returns the state of the cluster, not older than the last request answered by any manager.
     ///
     /// A node that is no manager, or not yet, refuses with class `Unavailable` and the sentence that the user reads;
     /// a cluster without a leader refuses with class `Unknown`.
     fn view(&self) -> BoxFuture<'_, Result<Arc<dyn View>, Refusal>>;
 
-    /// Asks the control plane, and answers once the change is committed and visible to [`Backend::view`].
+    /// Asks the control plane, and answers once the change is committed and visible to [`Swarm::view`].
     fn request(&self, request: Request) -> BoxFuture<'_, Result<Reply, Refusal>>;
 
     /// Follows what happens from this call on: writes to the cluster, on managers, and events of this node.
@@ -55,25 +61,12 @@ pub trait Backend: Send + Sync + 'static {
     /// Draws new join tokens for the roles asked for; nothing is stored.
     fn draw_tokens(&self, worker: bool, manager: bool) -> Result<Rotation, Refusal>;
 
-    /// Asks the registry what a reference names. Bounded in time: every `service create` waits for it.
-    fn distribution(
-        &self,
-        image: String,
-        auth: Option<RegistryAuth>,
-    ) -> BoxFuture<'_, Result<Distribution, RegistryFault>>;
-
     /// Reads the log of one task's container, wherever the task runs.
     ///
     /// With `follow` the stream waits for a container that does not exist yet and ends when the task is over and its
     /// log is read; without, it ends after the lines there are. A task that never had a container yields none. Lines
     /// arrive whole, without their line end, oldest first; dropping the stream ends the reading.
-    fn logs(&self, request: LogRequest) -> BoxStream<'static, Result<LogLine, LogFault>>;
-
-    /// Returns the containers of this node, newest first.
-    fn containers(&self) -> BoxFuture<'_, Vec<ContainerFacts>>;
-
-    /// Returns the images of this node, newest first.
-    fn images(&self) -> BoxFuture<'_, Vec<ImageFacts>>;
+    fn logs(&self, request: LogRequest) -> BoxStream<'static, Result<LogLine, Fault>>;
 }
 
 /// One consistent state of the cluster. Holding it costs the cluster nothing.

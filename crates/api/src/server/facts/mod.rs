@@ -1,4 +1,13 @@
 //! Plain data that crosses between the server and the daemon behind it, see [`super::backend`].
+//!
+//! The cluster and the machine are here; what a node has is in a file for each kind of object.
+
+mod container;
+mod fault;
+mod image;
+mod session;
+mod usage;
+mod volume;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,7 +16,21 @@ use bytes::Bytes;
 use skep_model::cluster::ClusterSpec;
 use skep_model::node::Availability;
 use skep_model::template::Platform;
-use skep_model::{Labels, Node, NodeId, Rollout, Service, Task, TaskId, Timestamp};
+use skep_model::{Node, NodeId, Rollout, Service, Task, TaskId, Timestamp};
+
+pub use container::{
+    ArchiveOptions, ContainerDetail, ContainerFacts, ContainerFiles, ContainerLogRequest, ContainerSize,
+    ContainerState, HealthCheck, HealthFacts, HealthState, MountFacts, NetworkFacts, PathChange,
+    PathChangeKind, PathStat, PortFacts, ProcessFacts, StopRequest, WaitFor,
+};
+pub use fault::{Fault, FaultClass};
+pub use image::{
+    HistoryStep, ImageConfig, ImageDetail, ImageFacts, ImageRemoval, LayerState, LoadStep, PullRequest,
+    PullStep,
+};
+pub use session::{AttachRequest, Chunk, ExecFacts, ExecSpec, Session, TerminalSize};
+pub use usage::{BlockUsage, CpuUsage, MemoryUsage, NetworkUsage, Processes, Usage};
+pub use volume::{NewVolume, PruneFilter, Pruned, VolumeFacts};
 
 /// This node's part in a cluster, as it knows it itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -134,15 +157,6 @@ pub struct ImagePlatform {
     pub variant: String,
 }
 
-/// Why a registry did not tell.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct RegistryFault {
-    /// HTTP status for the client: 400, 401, 403, 404 or 500.
-    pub status: u16,
-    pub message: String,
-}
-
 /// Which lines of one task's log are wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogRequest {
@@ -169,13 +183,6 @@ pub struct LogLine {
 pub enum LogStream {
     Stdout,
     Stderr,
-}
-
-/// Why a log cannot be read, or not further.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct LogFault {
-    pub message: String,
 }
 
 /// Something that happened.
@@ -210,39 +217,4 @@ pub struct LocalEvent {
     pub id: String,
     pub attributes: BTreeMap<String, String>,
     pub at: Timestamp,
-}
-
-/// A container of this node, for `docker ps`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ContainerFacts {
-    /// 64 hexadecimal digits.
-    pub id: String,
-    /// `<service>.<slot>.<task id>`
-    pub name: String,
-    pub image: String,
-    /// `sha256:…`
-    pub image_id: String,
-    pub command: String,
-    pub created_at: Timestamp,
-    pub labels: Labels,
-    /// `created`, `running`, `paused`, `exited` or `dead`.
-    pub state: String,
-    /// `healthy`, `unhealthy`, `starting`; empty without a health check.
-    pub health: String,
-    pub started_at: Timestamp,
-    pub finished_at: Timestamp,
-    pub exit_code: i32,
-}
-
-/// An image of this node, for `docker images`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ImageFacts {
-    /// `sha256:…`
-    pub id: String,
-    pub repo_tags: Vec<String>,
-    pub repo_digests: Vec<String>,
-    pub created_at: Timestamp,
-    /// Bytes.
-    pub size: i64,
-    pub labels: Labels,
 }

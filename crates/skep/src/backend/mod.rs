@@ -1,0 +1,129 @@
+//! What the API server asks, answered by the parts of the daemon: the cluster here, what this node has in a file for
+//! each kind of object.
+
+mod containers;
+mod images;
+mod volumes;
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use futures_util::{FutureExt, StreamExt};
+use skep_agent::{Engine, LogQuery, LogSource, chain};
+use skep_api::server::backend::{Swarm, View};
+use skep_api::server::facts::{
+    Changed, Fault, FaultClass, HostFacts, LocalNode, LogLine, LogRequest, LogStream, NewSwarm,
+};
+use skep_model::request::{Refusal, RefusalClass, Reply, Request, Rotation};
+use skep_model::{NodeId, TaskId};
+use tokio::sync::broadcast;
+
+use crate::daemon::options::Settings;
+use crate::membership::Membership;
+use crate::view::StoreView;
+use crate::{authority, host};
+
+/// The daemon behind the API.
+pub struct Daemon {
+    pub engine_id: String,
+    pub settings: Settings,
+    pub engine: Arc<Engine>,
+    pub membership: Membership,
+    pub changes: broadcast::Sender<Changed>,
+}
+
+impl Daemon {
+    /// Resolves when the task is over or forgotten, or this node is in no cluster.
+    fn task_over(&self, id: TaskId) -> BoxFuture<'static, ()> {
+        let manager = self.membership.manager();
+        async move {
+            if let Ok(manager) = manager {
+                manager.await_state(|store| store.task(id).is_none_or(|task| task.is_over())).await;
+            }
+        }
+        .boxed()
+    }
+}
+
+impl Swarm for Daemon {
+    fn view(&self) -> BoxFuture<'_, Result<Arc<dyn View>, Refusal>> {
+        async {
+            let published = self.membership.manager()?.view().await?;
+            let node_id = self.membership.local_node().id;
+            Ok(Arc::new(StoreView { published, node_id }) as Arc<dyn View>)
+        }
+        .boxed()
+    }
+
+    fn request(&self, request: Request) -> BoxFuture<'_, Result<Reply, Refusal>> {
+        async move { self.membership.manager()?.request(request).await }.boxed()
+    }
+
+    fn changes(&self) -> broadcast::Receiver<Changed> {
+        self.changes.subscribe()
+    }
+
+    fn local_node(&self) -> LocalNode {
+        self.membership.local_node()
+    }
+
+    fn host(&self) -> BoxFuture<'_, HostFacts> {
+        host::facts(&self.engine_id, &self.settings, &self.engine).boxed()
+    }
+
+    fn init_swarm(&self, new: NewSwarm) -> BoxFuture<'_, Result<NodeId, Refusal>> {
+        self.membership.init(new).boxed()
+    }
+
+    fn leave_swarm(&self, force: bool) -> BoxFuture<'_, Result<(), Refusal>> {
+        self.membership.leave(force).boxed()
+    }
+
+    fn draw_tokens(&self, worker: bool, manager: bool) -> Result<Rotation, Refusal> {
+        let published = self.membership.manager()?.local_view();
+        let Some(cluster) = published.store.cluster() else {
+            return Err(Refusal::new(
+                RefusalClass::Unavailable,
+                "the cluster is being initialised; try again",
+            ));
+        };
+        let draw = || authority::token(&cluster.authority.certificate_pem);
+        Ok(Rotation { worker_token: worker.then(draw), manager_token: manager.then(draw) })
+    }
+
+    fn logs(&self, request: LogRequest) -> BoxStream<'static, Result<LogLine, Fault>> {
+        let follow = request.follow.then(|| self.task_over(request.task_id));
+        let query = LogQuery {
+            tail: request.tail,
+            since: request.since,
+            stdout: request.stdout,
+            stderr: request.stderr,
+            follow,
+        };
+        let records = self.engine.clone().logs(request.task_id, query);
+        records
+            .map(|record| match record {
+                Ok(record) => Ok(LogLine {
+                    stream: match record.source {
+                        LogSource::Stdout => LogStream::Stdout,
+                        LogSource::Stderr => LogStream::Stderr,
+                    },
+                    at: record.at,
+                    line: record.line,
+                }),
+                Err(error) => Err(failed(&error)),
+            })
+            .boxed()
+    }
+}
+
+/// What went wrong on this node, with all its causes.
+fn failed(error: &dyn std::error::Error) -> Fault {
+    Fault::new(FaultClass::Failed, chain(error))
+}
+
+/// What this node does not do yet.
+fn later(what: &str) -> Fault {
+    Fault::new(FaultClass::Unsupported, format!("skep: {what} is not supported yet"))
+}
