@@ -13,6 +13,7 @@ pub mod defaults;
 pub mod gate;
 pub mod mount;
 pub mod node;
+pub mod rollout;
 pub mod service;
 pub mod task;
 pub mod template;

@@ -7,6 +7,7 @@
 //!
 //! Read `backend` first, then `entry`, then `services`.
 
+mod author;
 pub mod backend;
 mod distribution;
 mod entry;
@@ -24,6 +25,7 @@ mod query;
 mod refs;
 mod registry_auth;
 mod reply;
+mod rollouts;
 mod services;
 mod swarm;
 mod system;
@@ -82,6 +84,7 @@ impl Server {
             .merge(swarm::routes())
             .merge(nodes::routes())
             .merge(services::routes())
+            .merge(rollouts::routes())
             .merge(tasks::routes())
             .merge(logs::routes())
             .merge(distribution::routes())

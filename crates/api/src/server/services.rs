@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::header::USER_AGENT;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -11,14 +10,14 @@ use axum::{Extension, Router};
 use skep_model::request::{AuthFrom, Reply, Request, ServiceChange};
 use skep_model::service::Mode;
 use skep_model::task::{Desired, TaskState};
-use skep_model::{Labels, Service, ServiceId, Task};
+use skep_model::{Service, ServiceId, Task};
 
 use super::entry::ApiMinor;
 use super::error::Error;
 use super::extract::{Json, Reference};
 use super::filters::Filters;
 use super::query::Query;
-use super::{Context, View, refs, registry_auth, reply};
+use super::{Context, View, author, refs, registry_auth, reply};
 use crate::convert::{defaults, gate, service};
 use crate::wire;
 
@@ -108,7 +107,7 @@ async fn create(
     // Not a manager is said before the specification is judged.
     context.view().await?;
     let spec = Box::new(service::to_model(spec, registry_auth::of(&headers))?);
-    let author = author(&spec.labels, &headers);
+    let author = author::of(Some(&spec.labels), &headers);
     match context.request(Request::CreateService { spec, author }).await? {
         Reply::ServiceCreated(id) => {
             let created = wire::ServiceCreated { id: id.to_string(), warnings: None };
@@ -129,16 +128,10 @@ async fn update(
     gate::service_spec(&mut spec, minor);
     let version = query.version("service")?;
     let id = resolve(&context, &reference).await?;
-    let author = author(&spec.labels, &headers);
+    let author = author::of(Some(&spec.labels), &headers);
     let change = Box::new(change(&query, spec, &headers)?);
     context.request(Request::UpdateService { id, version, change, author }).await?;
     Ok(reply::json(&wire::ServiceUpdated::default()))
-}
-
-/// Returns who asks, for the history of the service: what the label `skep.actor` says, else the client's name.
-fn author(labels: &Labels, headers: &HeaderMap) -> String {
-    let client = || headers.get(USER_AGENT).and_then(|name| name.to_str().ok()).unwrap_or_default();
-    labels.get("skep.actor").map_or_else(|| client().to_owned(), String::clone)
 }
 
 /// Reads what kind of update it is; the body of a rollback is the current specification and means nothing.

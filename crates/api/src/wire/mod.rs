@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 mod container;
 pub mod decode;
 mod node;
+mod rollout;
 mod service;
 mod swarm;
 mod system;
@@ -28,6 +29,7 @@ pub use container::{
 pub use node::{
     EngineDescription, ManagerStatus, Node, NodeDescription, NodeSpec, NodeStatus, PluginDescription, TlsInfo,
 };
+pub use rollout::{Revision, Rollout, Slots, Step, Wait};
 pub use service::{
     Empty, Endpoint, EndpointSpec, EndpointVirtualIp, JobStatus, PortConfig, ReplicatedJob,
     ReplicatedService, Service, ServiceCreated, ServiceMode, ServiceSpec, ServiceStatus, ServiceUpdated,

@@ -11,13 +11,14 @@ use skep_api::server::backend::{Rows, Swarm, View};
 use skep_api::server::facts::*;
 use skep_model::cluster::{Authority, ClusterSpec, Hidden};
 use skep_model::node::{Availability, NodeDescription, NodeSpec, NodeState, NodeStatus, Role};
-use skep_model::request::{Refusal, RefusalClass, Reply, Request, Rotation, ServiceChange};
-use skep_model::rollout::{Direction, Phase};
+use skep_model::request::{Refusal, RefusalClass, Reply, Request, RolloutVerb, Rotation, ServiceChange};
+use skep_model::rollout::{Direction, Phase, Wait};
 use skep_model::service::Previous;
 use skep_model::task::{ContainerStatus, Desired, ServiceStamp, SlotId, TaskState, TaskStatus};
 use skep_model::template::Platform;
 use skep_model::{
-    Cluster, ClusterId, Id as _, Meta, Node, NodeId, Rollout, Service, ServiceId, Task, TaskId, Timestamp,
+    Cluster, ClusterId, Id as _, Meta, Node, NodeId, Revision, Rollout, Service, ServiceId, Step, Task,
+    TaskId, Timestamp,
 };
 use tokio::sync::broadcast;
 
@@ -37,7 +38,9 @@ pub struct World {
     node: Node,
     services: BTreeMap<ServiceId, Service>,
     tasks: BTreeMap<TaskId, Task>,
-    rollouts: BTreeMap<ServiceId, Rollout>,
+    pub rollouts: BTreeMap<ServiceId, Rollout>,
+    pub revisions: BTreeMap<(ServiceId, u64), Revision>,
+    pub steps: Vec<Step>,
 }
 
 pub struct Fake {
@@ -125,6 +128,8 @@ impl World {
             services: BTreeMap::new(),
             tasks: BTreeMap::new(),
             rollouts: BTreeMap::new(),
+            revisions: BTreeMap::new(),
+            steps: Vec::new(),
         }
     }
 
@@ -194,9 +199,21 @@ impl World {
                 self.tasks.retain(|_, task| task.service_id != id);
                 Ok((Reply::Done, Some(Changed::Service(Pair { old, new: None }))))
             }
-            // The fake cluster has one node and no rollouts of its own.
-            Request::SteerRollout { .. } | Request::RemoveNode { .. } => {
-                Err(Refusal::new(RefusalClass::Unimplemented, "the fake cluster cannot do that"))
+            Request::SteerRollout { id, verb: RolloutVerb::Pause, .. } if self.rollouts.contains_key(&id) => {
+                self.rollouts.entry(id).and_modify(|rollout| rollout.phase = Phase::Paused);
+                Ok((Reply::Done, None))
+            }
+            Request::SteerRollout { id, .. } => {
+                let text = format!("service {id} has no rollout in progress");
+                Err(Refusal::new(RefusalClass::FailedPrecondition, text))
+            }
+            // The fake cluster has one node, its manager.
+            Request::RemoveNode { id, .. } => {
+                let text = format!(
+                    "node {id} is a cluster manager and is a member of the raft cluster. It must be demoted to worker \
+                     before removal"
+                );
+                Err(Refusal::new(RefusalClass::FailedPrecondition, text))
             }
             Request::UpdateNode { spec, .. } => {
                 let old = Some(Arc::new(self.node.clone()));
@@ -299,6 +316,19 @@ impl View for World {
     }
     fn rollout(&self, id: ServiceId) -> Option<&Rollout> {
         self.rollouts.get(&id)
+    }
+    fn revisions_of(&self, id: ServiceId) -> Rows<'_, Revision> {
+        Box::new(self.revisions.values().filter(move |revision| revision.service_id == id))
+    }
+    fn steps_of(&self, id: ServiceId) -> Rows<'_, Step> {
+        Box::new(self.steps.iter().filter(move |step| step.service_id == id))
+    }
+    fn slot_counts(&self, service: &Service) -> SlotCounts {
+        let total = self.tasks_of(service.id).count() as u64;
+        SlotCounts { total, running: total, updated: total }
+    }
+    fn waits(&self, id: ServiceId) -> Vec<Wait> {
+        self.rollout(id).and_then(|rollout| rollout.wait.clone()).into_iter().collect()
     }
     fn tasks(&self) -> Rows<'_, Task> {
         Box::new(self.tasks.values())

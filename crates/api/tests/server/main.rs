@@ -7,5 +7,6 @@ mod fake;
 mod fake_node;
 mod golden;
 mod http;
+mod rollouts;
 mod sockets;
 mod streams;
