@@ -89,8 +89,9 @@ pub struct Rotation {
     pub manager_token: Option<crate::cluster::Hidden>,
 }
 
-/// How a service is to change.
+/// How a service is to change. Requests hold it in a box.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "a request holds it in a box")]
 pub enum ServiceChange {
     /// Replace the specification. Registry credentials in it win over those of `auth`.
     Spec { spec: ServiceSpec, auth: AuthFrom },
