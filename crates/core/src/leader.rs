@@ -112,6 +112,12 @@ impl Leader {
         output
     }
 
+    /// Returns the store as it will be once the proposal in flight commits; with nothing in flight it holds
+    /// what is committed.
+    pub fn expected(&self) -> &Store {
+        &self.draft
+    }
+
     fn enqueue(&mut self, id: RequestId, request: Request, output: &mut Output) {
         if self.requests.len() < REQUESTS_MAX {
             self.requests.push_back((id, request));

@@ -18,19 +18,23 @@
 
 pub mod dice;
 pub mod engine;
+pub mod fit;
 pub mod invariants;
 pub mod liveness;
 pub mod machine;
 pub mod operator;
 pub mod profile;
+mod summary;
 pub mod trace;
 pub mod world;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use skep_model::Timestamp;
 
 use profile::Profile;
+pub use summary::Summary;
 use trace::Trace;
 use world::World;
 
@@ -39,43 +43,16 @@ pub fn run(seed: u64, trace: &mut Trace) -> Result<Summary, Failure> {
     let profile = Profile::of(seed);
     trace.note(Timestamp::default(), || format!("seed {seed}: {profile:?}"));
     let mut world = World::new(profile, trace);
-    match world.run() {
-        Ok(()) => Ok(world.summary()),
-        Err(broken) => Err(Failure { seed, at: world.now(), broken }),
-    }
-}
-
-/// What happened in a run that broke nothing. Tells whether the seeds still reach what they should.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    pub events: u64,
-    pub commits: u64,
-    pub leader_changes: u64,
-    pub agent_restarts: u64,
-    pub nodes_lost: u64,
-    pub requests_granted: u64,
-    pub requests_refused: u64,
-    pub containers_started: u64,
-    pub rollouts_completed: u64,
-    pub rollouts_paused: u64,
-    pub rollouts_reversed: u64,
-}
-
-impl Summary {
-    /// Returns the sums of two runs.
-    pub fn plus(&self, other: &Summary) -> Summary {
-        Summary {
-            events: self.events + other.events,
-            commits: self.commits + other.commits,
-            leader_changes: self.leader_changes + other.leader_changes,
-            agent_restarts: self.agent_restarts + other.agent_restarts,
-            nodes_lost: self.nodes_lost + other.nodes_lost,
-            requests_granted: self.requests_granted + other.requests_granted,
-            requests_refused: self.requests_refused + other.requests_refused,
-            containers_started: self.containers_started + other.containers_started,
-            rollouts_completed: self.rollouts_completed + other.rollouts_completed,
-            rollouts_paused: self.rollouts_paused + other.rollouts_paused,
-            rollouts_reversed: self.rollouts_reversed + other.rollouts_reversed,
+    // A seed that hits an assertion must say which seed it is.
+    let result = catch_unwind(AssertUnwindSafe(|| world.run()));
+    match result {
+        Ok(Ok(())) => Ok(world.summary()),
+        Ok(Err(broken)) => Err(Failure { seed, at: world.now(), broken }),
+        Err(panic) => {
+            let detail = panic.downcast_ref::<String>().map(String::as_str);
+            let detail = detail.or(panic.downcast_ref::<&str>().copied()).unwrap_or("without a word");
+            let broken = Broken { invariant: "nothing_panics", detail: detail.to_owned() };
+            Err(Failure { seed, at: world.now(), broken })
         }
     }
 }

@@ -18,6 +18,7 @@ use skep_model::task::{Desired, TaskState};
 use skep_model::{NodeId, Service, ServiceId, Task};
 
 use crate::engine::Character;
+use crate::fit::{self, Room};
 use crate::machine::Machine;
 
 /// What there is, and which node is lost for good.
@@ -164,7 +165,7 @@ impl<'a> State<'a> {
                 same && !is_limited
                     && other.is_live()
                     && !other.is_over()
-                    && node.is_some_and(|node| node.takes_tasks())
+                    && node.is_some_and(|node| fit::obstacle(self.store, node, task, Room::Shared).is_none())
             })
     }
 

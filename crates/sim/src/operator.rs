@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use skep_core::Store;
+use skep_model::cluster::ClusterSpec;
 use skep_model::node::{Availability, NodeSpec};
-use skep_model::request::{AuthFrom, Request, ServiceChange};
+use skep_model::request::{AuthFrom, Request, RolloutVerb, ServiceChange};
 use skep_model::service::{FailureAction, Mode, UpdateConfig, UpdateOrder};
 use skep_model::template::{
     ContainerSpec, Healthcheck, Placement, Reservations, Resources, RestartCondition, RestartPolicy,
@@ -26,9 +27,14 @@ pub struct Operator {
     pause: Duration,
     is_tight: bool,
     image_count: u64,
+    /// Requests whose leader went away before it answered.
+    unanswered: Vec<Request>,
 }
 
 const REPLICAS_MAX: u64 = 6;
+/// Share of what is asked of nodes that is their removal. None yet: the tasks of a removed node are not given
+/// up by the core.
+const NODE_REMOVAL_PERCENT: u64 = 0;
 
 impl Operator {
     pub fn new(dice: Dice, profile: &Profile) -> Self {
@@ -38,6 +44,7 @@ impl Operator {
             pause: profile.request_every,
             is_tight: profile.is_tight,
             image_count: 0,
+            unanswered: Vec::new(),
         }
     }
 
@@ -46,8 +53,18 @@ impl Operator {
         self.pause.mul_f64(self.dice.number(10, 200) as f64 / 100.0)
     }
 
+    /// A request got no answer. Whether it took effect is not known; some clients simply ask again.
+    pub fn unanswered(&mut self, request: Request) {
+        if self.dice.chance(50) {
+            self.unanswered.push(request);
+        }
+    }
+
     /// Draws what is asked next: mostly one thing, sometimes several in one breath.
     pub fn draw(&mut self, store: &Store) -> Vec<Request> {
+        if !self.unanswered.is_empty() && self.dice.chance(60) {
+            return std::mem::take(&mut self.unanswered);
+        }
         if let Some(service) = store.services().next().filter(|_| self.dice.chance(3)) {
             return self.replace(service);
         }
@@ -69,8 +86,10 @@ impl Operator {
         if services.is_empty() || (services.len() as u64) < self.service_count_max && self.dice.chance(30) {
             return Some(Request::CreateService { spec: Box::new(self.service()), author: String::new() });
         }
-        if self.dice.chance(12) {
-            return self.node(store);
+        match self.dice.number(0, 99) {
+            0..=11 => return self.node(store),
+            12 => return self.cluster(store),
+            _ => {}
         }
         let index = self.dice.number(0, services.len() as u64 - 1) as usize;
         Some(self.change(&services[index]))
@@ -88,7 +107,8 @@ impl Operator {
             77..=79 => spec.rollback = self.pace(false),
             80..=83 => Arc::make_mut(&mut spec.task).restart = self.restart(),
             84..=86 => Arc::make_mut(&mut spec.task).placement = self.placement(),
-            87..=95 => return self.update(service, ServiceChange::Rollback),
+            87..=92 => return self.update(service, ServiceChange::Rollback),
+            93..=95 => return self.steer(service),
             _ => return Request::RemoveService { id: service.id },
         }
         self.update(service, ServiceChange::Spec { spec, auth: AuthFrom::Spec })
@@ -103,11 +123,35 @@ impl Operator {
 
     fn node(&mut self, store: &Store) -> Option<Request> {
         let nodes: Vec<_> = store.nodes().collect();
+        if nodes.is_empty() {
+            return None;
+        }
         let node = nodes.get(self.dice.number(0, nodes.len() as u64 - 1) as usize)?;
-        // Nodes are given back more often than they are taken.
-        let choices = [Availability::Drain, Availability::Pause, Availability::Active, Availability::Active];
-        let spec = NodeSpec { availability: self.dice.pick(&choices), ..node.spec.clone() };
+        if self.dice.chance(NODE_REMOVAL_PERCENT) {
+            // Mostly of a node that is down; forced, of any.
+            return Some(Request::RemoveNode { id: node.id, force: self.dice.chance(30) });
+        }
+        let mut spec = node.spec.clone();
+        if self.dice.chance(25) {
+            spec.labels.insert("zone".into(), self.dice.pick(&["a", "b", "c"]).into());
+        } else {
+            // Nodes are given back more often than they are taken.
+            let (drain, pause, active) = (Availability::Drain, Availability::Pause, Availability::Active);
+            spec.availability = self.dice.pick(&[drain, pause, active, active]);
+        }
         Some(Request::UpdateNode { id: node.id, version: node.meta.version, spec })
+    }
+
+    fn cluster(&mut self, store: &Store) -> Option<Request> {
+        let cluster = store.cluster()?;
+        let limit = self.dice.pick(&[0, 1, 2, 5, -1]);
+        let spec = ClusterSpec { task_history_limit: limit, ..cluster.spec.clone() };
+        Some(Request::UpdateCluster { version: cluster.meta.version, spec, rotate: Box::default() })
+    }
+
+    fn steer(&mut self, service: &Service) -> Request {
+        let verb = RolloutVerb::Pause;
+        Request::SteerRollout { id: service.id, verb, author: self.dice.pick(&["", "eve"]).into() }
     }
 
     /// Returns requests that give every node back.
@@ -195,9 +239,11 @@ impl Operator {
     }
 
     fn placement(&mut self) -> Placement {
-        let constraints = match self.dice.number(0, 19) {
+        let constraints = match self.dice.number(0, 24) {
             0 => vec!["node.hostname == n1".to_owned()],
             1 => vec!["node.hostname != n1".to_owned()],
+            2 => vec!["node.labels.zone == a".to_owned()],
+            3 => vec!["node.labels.zone != b".to_owned()],
             _ => Vec::new(),
         };
         let max_replicas = if self.dice.chance(10) { self.dice.number(1, 3) } else { 0 };

@@ -8,6 +8,13 @@ use crate::dice::Dice;
 #[derive(Clone, Debug)]
 pub struct Profile {
     pub node_count: u64,
+    pub manager_count: u64,
+    /// Largest difference between the clocks of two managers.
+    pub manager_skew_max: Duration,
+    /// Share of proposals that their leader does not outlive for long, in percent.
+    pub fickle_percent: u64,
+    /// Share of elections at which a node joins, in percent.
+    pub join_percent: u64,
     pub service_count_max: u64,
     /// How long requests and faults go on before the quiet phase.
     pub turbulent_for: Duration,
@@ -61,7 +68,12 @@ impl Profile {
             () => Network { millis_max: 200, loss_percent: 1, repeat_percent: 1 },
         };
         Profile {
-            node_count: dice.number(1, 5),
+            node_count: node_count(&mut dice),
+            manager_count: dice.pick(&[1, 1, 3, 3, 5]),
+            // Managers without a common time are rare, and differ by more than any pause there is.
+            manager_skew_max: dice.millis(0, 1_500) * dice.pick(&[0, 1, 1, 1, 1, 20]),
+            fickle_percent: if is_calm { 0 } else { dice.pick(&[0, 0, 2, 15]) },
+            join_percent: if is_calm { 0 } else { dice.pick(&[0, 0, 20]) },
             service_count_max: dice.number(1, 3),
             turbulent_for: dice.millis(40_000, 160_000),
             request_every: dice.millis(2_000, 20_000),
@@ -75,5 +87,15 @@ impl Profile {
             loses_a_node: !is_calm && dice.chance(25),
             dice: dice.child(),
         }
+    }
+}
+
+/// Draws the size of the cluster. Small ones find most, in a fraction of the time; a few large ones have to
+/// be there for what small ones cannot show.
+fn node_count(dice: &mut Dice) -> u64 {
+    match dice.number(0, 99) {
+        0..=79 => dice.number(1, 5),
+        80..=96 => dice.number(6, 12),
+        _ => dice.number(13, 50),
     }
 }

@@ -49,7 +49,7 @@ impl<'t> Demand<'t> {
         let node = &load.node;
         if !node.takes_tasks() {
             Some(Miss::NotAvailable)
-        } else if !load.has_room_for(self.task, self.is_exclusive && self.task.desired == Desired::Ready) {
+        } else if !load.has_room_for(self.task, self.stands_by()) {
             Some(Miss::Resources)
         } else if !self.constraints.as_ref().is_some_and(|all| all.iter().all(|one| one.matches(node))) {
             Some(Miss::Constraint)
@@ -60,6 +60,11 @@ impl<'t> Demand<'t> {
         } else {
             None
         }
+    }
+
+    /// Returns whether the task starts only when the others of its slot are over.
+    pub fn stands_by(&self) -> bool {
+        self.is_exclusive && self.task.desired == Desired::Ready
     }
 
     fn runs_on(&self, node: &Platform) -> bool {

@@ -51,7 +51,7 @@ fn plan(draft: &mut Draft) {
         let demand = Demand::of(draft, &task);
         match rank::best(&loads, &demand) {
             Ok(node_id) => {
-                loads.add(node_id, &task);
+                loads.add(node_id, &task, demand.stands_by());
                 assign(draft, &task, node_id);
             }
             Err(misses) => wait(draft, &task, explain::sentence(&misses)),

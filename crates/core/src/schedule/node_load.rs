@@ -82,16 +82,17 @@ impl Loads {
                 task_count: 0,
                 by_service: BTreeMap::new(),
             };
-            store.tasks_on(node.id).for_each(|task| load.add(task));
+            store.tasks_on(node.id).for_each(|task| load.add(task, task.desired == Desired::Ready));
             loads.0.insert(node.id, load);
         }
         loads
     }
 
-    /// Counts a task given to a node.
-    pub fn add(&mut self, node_id: NodeId, task: &Task) {
+    /// Counts a task given to a node. `stands_by`: it starts only when the others of its slot are over. Where
+    /// that is not so it needs room of its own, although it is not wanted to run yet.
+    pub fn add(&mut self, node_id: NodeId, task: &Task, stands_by: bool) {
         if let Some(load) = self.0.get_mut(&node_id) {
-            load.add(task);
+            load.add(task, stands_by);
         }
     }
 
@@ -102,7 +103,7 @@ impl Loads {
 
 impl Load {
     /// Counts a task, unless it is over.
-    fn add(&mut self, task: &Task) {
+    fn add(&mut self, task: &Task, stands_by: bool) {
         if task.is_over() {
             return;
         }
@@ -114,7 +115,7 @@ impl Load {
         if amount != Amount::default() {
             let room = self.slots.entry((task.service_id, task.slot)).or_default();
             let before = room.taken();
-            *room = room.with(amount, task.desired == Desired::Ready);
+            *room = room.with(amount, stands_by);
             self.reserved = grown(self.reserved, before, room.taken());
         }
     }

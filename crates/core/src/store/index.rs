@@ -146,6 +146,35 @@ impl TaskIndex {
     pub fn tally(&self, id: ServiceId) -> Tally {
         self.tallies.get(&id).copied().unwrap_or_default()
     }
+
+    /// Returns the first part in which two indexes differ, with the entries that only one of them has.
+    pub fn difference(&self, other: &TaskIndex) -> Option<String> {
+        let TaskIndex { by_slot, by_node, unplaced, by_revision, slots, idle, contested, tallies } = self;
+        only_one("by_slot", by_slot, &other.by_slot)
+            .or_else(|| only_one("by_node", by_node, &other.by_node))
+            .or_else(|| only_one("unplaced", unplaced, &other.unplaced))
+            .or_else(|| only_one("by_revision", by_revision, &other.by_revision))
+            .or_else(|| only_one("slots", slots, &other.slots))
+            .or_else(|| only_one("idle", idle, &other.idle))
+            .or_else(|| only_one("contested", contested, &other.contested))
+            .or_else(|| only_one("tallies", tallies, &other.tallies))
+    }
+}
+
+/// Names the first entry in which two collections of the same order differ.
+fn only_one<T: PartialEq + std::fmt::Debug>(
+    part: &str,
+    a: impl IntoIterator<Item = T>,
+    b: impl IntoIterator<Item = T>,
+) -> Option<String> {
+    let (mut a, mut b) = (a.into_iter(), b.into_iter());
+    loop {
+        match (a.next(), b.next()) {
+            (None, None) => return None,
+            (one, other) if one == other => {}
+            (one, other) => return Some(format!("{part}: {one:?} and {other:?}")),
+        }
+    }
 }
 
 fn by_node(task: &Task) -> Option<(NodeId, TaskId)> {

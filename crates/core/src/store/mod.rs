@@ -6,6 +6,7 @@
 //!
 //! Next: [`change`] (what is proposed), [`draft`] (tentative changes on top of a store).
 
+mod audit;
 pub mod change;
 pub mod draft;
 mod dump;

@@ -2,21 +2,23 @@
 //! wait for a task that does not stop, and nodes that were believed lost.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use skep_core::{Change, Store};
 use skep_model::node::NodeState;
 use skep_model::service::UpdateOrder;
-use skep_model::{ServiceId, Task, TaskId, Timestamp, limits};
+use skep_model::{NodeId, ServiceId, Task, TaskId, Timestamp, limits};
 
 use super::{Invariant, Moment, Rival};
 
-#[derive(Default)]
 pub struct StopFirstIsExclusive {
     /// Services that were start-first at any time, in one direction at least.
     start_first: BTreeSet<ServiceId>,
     told_at: BTreeMap<TaskId, Timestamp>,
     /// Tasks whose node was down while they were not over.
     lost: BTreeSet<TaskId>,
+    /// By this much the bounded wait may be shorter when the clocks of two leaders differ.
+    slack: Duration,
 }
 
 impl Invariant for StopFirstIsExclusive {
@@ -26,8 +28,8 @@ impl Invariant for StopFirstIsExclusive {
 
     fn see(&mut self, now: Timestamp, moment: &Moment<'_>) -> Result<(), String> {
         match moment {
-            Moment::Committed { after, changes, .. } => {
-                changes.iter().for_each(|change| self.note(after, change, now));
+            Moment::Committed { before, after, changes, .. } => {
+                changes.iter().for_each(|change| self.note(before, after, change, now));
                 Ok(())
             }
             Moment::Started { store, task, rivals } => self.started(store, task, rivals, now),
@@ -37,7 +39,12 @@ impl Invariant for StopFirstIsExclusive {
 }
 
 impl StopFirstIsExclusive {
-    fn note(&mut self, after: &Store, change: &Change, now: Timestamp) {
+    pub fn new(slack: Duration) -> Self {
+        let (start_first, told_at, lost) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
+        StopFirstIsExclusive { start_first, told_at, lost, slack }
+    }
+
+    fn note(&mut self, before: &Store, after: &Store, change: &Change, now: Timestamp) {
         match change {
             Change::PutService(service) => {
                 let configs = [&service.spec.update, &service.spec.rollback];
@@ -48,12 +55,15 @@ impl StopFirstIsExclusive {
             Change::PutTask(task) if !task.is_live() => {
                 self.told_at.entry(task.id).or_insert(now);
             }
-            Change::PutNode(node) if node.status.state == NodeState::Down => {
-                let lost = after.tasks_on(node.id).filter(|task| !task.is_over());
-                self.lost.extend(lost.map(|task| task.id));
-            }
+            Change::PutNode(node) if node.status.state == NodeState::Down => self.lose(after, node.id),
+            Change::DeleteNode(id) => self.lose(before, *id),
             _ => {}
         }
+    }
+
+    fn lose(&mut self, store: &Store, id: NodeId) {
+        let lost = store.tasks_on(id).filter(|task| !task.is_over());
+        self.lost.extend(lost.map(|task| task.id));
     }
 
     fn started(&self, store: &Store, task: &Task, rivals: &[Rival], now: Timestamp) -> Result<(), String> {
@@ -63,7 +73,8 @@ impl StopFirstIsExclusive {
         }
         for rival in rivals {
             let told_at = self.told_at.get(&rival.task.id);
-            let is_overdue = told_at.is_some_and(|at| now.since(*at) >= limits::OLD_TASK_WAIT_MAX);
+            let is_overdue =
+                told_at.is_some_and(|at| now.since(*at) + self.slack >= limits::OLD_TASK_WAIT_MAX);
             if !is_overdue && !self.lost.contains(&rival.task.id) {
                 let (name, node) = (rival.task.name(), rival.node_id);
                 return Err(format!("{} starts while {name} runs on {node}, told {told_at:?}", task.name()));

@@ -18,7 +18,8 @@ mod idempotence;
 mod identity;
 mod lateness;
 mod pause;
-mod requests;
+mod placement;
+mod promises;
 mod revision;
 mod states;
 mod waiting;
@@ -26,6 +27,7 @@ mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use skep_core::agenda::Agenda;
 use skep_core::random::Random;
@@ -38,6 +40,7 @@ use skep_model::{NodeId, Service, Task, TaskId, Timestamp};
 use crate::Broken;
 use crate::engine::Container;
 use crate::machine::Machine;
+use crate::profile::Profile;
 
 /// Something that happened, with what is needed to judge it.
 pub enum Moment<'a> {
@@ -50,6 +53,8 @@ pub enum Moment<'a> {
     },
     /// The leader has nothing in flight and waits.
     Idle { store: &'a Store, wake_at: Option<Timestamp>, again: Again },
+    /// A client asks for something.
+    Asked { store: &'a Store, request: &'a Request },
     /// A request was granted or refused.
     Answered { store: &'a Store, request: &'a Request, reply: &'a Result<Reply, Refusal> },
     /// A node stops or removes a task's container.
@@ -95,10 +100,12 @@ trait Invariant {
 /// All of them.
 pub struct Invariants(Vec<Box<dyn Invariant>>);
 
-impl Default for Invariants {
-    fn default() -> Self {
+impl Invariants {
+    /// Returns everything that must hold in a run of this profile.
+    pub fn new(profile: &Profile) -> Self {
+        let slack = profile.manager_skew_max;
         Invariants(vec![
-            Box::new(states::StatesNeverGoBack),
+            Box::new(states::StatesNeverGoBack { slack }),
             Box::new(desired::DesiredNeverGoesBack),
             Box::new(identity::TasksKeepTheirIdentity),
             Box::new(consistency::StoreIsConsistent),
@@ -108,21 +115,20 @@ impl Default for Invariants {
             Box::new(pause::PausedRolloutsStartNothing),
             Box::new(completion::CompletedRolloutsLeaveNoSlotBehind),
             Box::new(failures::FailuresAreCounted),
-            Box::new(exclusivity::StopFirstIsExclusive::default()),
+            Box::new(exclusivity::StopFirstIsExclusive::new(slack)),
             Box::new(endings::EndsAreToldTruly),
             Box::new(wanted::WantedTasksAreLeftAlone),
             Box::new(attempts::AttemptsAreBounded::default()),
-            Box::new(waiting::RestartsWaitForTheirDelay),
+            Box::new(waiting::RestartsWaitForTheirDelay { slack: slack + Duration::from_millis(1) }),
             Box::new(health::RunningMeansHealthy),
-            Box::new(requests::GrantedRequestsAreStored::default()),
+            Box::new(placement::TasksArePlacedWhereTheyFit),
+            Box::new(promises::PromisesAreKept::default()),
             Box::new(lateness::NothingIsLate),
             Box::new(idempotence::PlannersAreIdempotent),
             Box::new(history::HistoryIsBounded),
         ])
     }
-}
 
-impl Invariants {
     /// Shows a moment to every invariant; the first one broken ends the run.
     pub fn see(&mut self, now: Timestamp, moment: &Moment<'_>) -> Result<(), Broken> {
         for invariant in &mut self.0 {

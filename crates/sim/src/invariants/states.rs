@@ -1,11 +1,16 @@
 //! What a task was observed to be never goes back, and an end is the end.
 
+use std::time::Duration;
+
 use skep_model::Timestamp;
 use skep_model::task::TaskState;
 
 use super::{Invariant, Moment, task_writes};
 
-pub struct StatesNeverGoBack;
+pub struct StatesNeverGoBack {
+    /// The clocks of two leaders may differ by this much.
+    pub slack: Duration,
+}
 
 impl Invariant for StatesNeverGoBack {
     fn name(&self) -> &'static str {
@@ -20,7 +25,7 @@ impl Invariant for StatesNeverGoBack {
             if is < was || (was > TaskState::Running && is != was) {
                 return Err(format!("task {} was {was:?} and becomes {is:?}", task.id));
             }
-            if task.status.applied_at < known.status.applied_at {
+            if task.status.applied_at + self.slack < known.status.applied_at {
                 return Err(format!("the status of task {} becomes older", task.id));
             }
         }

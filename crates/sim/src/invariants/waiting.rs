@@ -1,11 +1,16 @@
 //! A task that follows a failure is started no earlier than its restart delay allows.
 
+use std::time::Duration;
+
 use skep_model::task::Desired;
 use skep_model::{Timestamp, limits};
 
 use super::{Invariant, Moment, slot_of, task_writes};
 
-pub struct RestartsWaitForTheirDelay;
+pub struct RestartsWaitForTheirDelay {
+    /// The clocks of two leaders may differ by this much.
+    pub slack: Duration,
+}
 
 impl Invariant for RestartsWaitForTheirDelay {
     fn name(&self) -> &'static str {
@@ -29,7 +34,8 @@ impl Invariant for RestartsWaitForTheirDelay {
                         other.spec.restart_policy().delay.unwrap_or(limits::RESTART_DELAY_DEFAULT)
                     });
                     let delay = task.start_after.since(task.meta.created_at);
-                    if !delays.any(|allowed| delay.abs_diff(allowed).as_millis() == 0) {
+                    // A task made under the clock of an earlier leader may seem younger than it is.
+                    if !delays.any(|allowed| delay.abs_diff(allowed) <= self.slack) {
                         return Err(format!("{} is to wait {delay:?}, as no policy says", task.name()));
                     }
                 }

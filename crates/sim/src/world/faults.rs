@@ -15,6 +15,9 @@ impl World<'_> {
             return Ok(());
         };
         let ids: Vec<_> = self.machines.keys().copied().collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
         let id = self.fault_dice.pick(&ids);
         match self.fault_dice.number(0, 9) {
             0..=3 => self.depose()?,
@@ -28,12 +31,9 @@ impl World<'_> {
     }
 
     fn kill_agent(&mut self, id: NodeId) {
-        let machine = self.machines.get_mut(&id).expect("a machine of the world");
-        if !machine.has_agent() {
-            return;
-        }
+        let Some(machine) = self.machines.get_mut(&id).filter(|machine| machine.has_agent()) else { return };
         machine.lose_agent();
-        self.summary.agent_restarts += 1;
+        self.summary.count("agent restarts");
         self.trace.note(self.now, || format!("agent of {} killed", machine.name()));
         let outage = self.fault_dice.pick(&[10, 2_000, 40_000]);
         let outage = self.fault_dice.millis(0, outage);
@@ -41,12 +41,9 @@ impl World<'_> {
     }
 
     fn isolate(&mut self, id: NodeId) {
-        let machine = self.machines.get_mut(&id).expect("a machine of the world");
-        if machine.is_isolated {
-            return;
-        }
+        let Some(machine) = self.machines.get_mut(&id).filter(|machine| !machine.is_isolated) else { return };
         machine.is_isolated = true;
-        self.summary.nodes_lost += 1;
+        self.summary.count("nodes lost");
         self.trace.note(self.now, || format!("{} isolated", machine.name()));
         let outage = self.fault_dice.pick(&[500, 5_000, 60_000]);
         let outage = self.fault_dice.millis(0, outage);
@@ -54,22 +51,17 @@ impl World<'_> {
     }
 
     pub(super) fn rejoin(&mut self, id: NodeId) -> Result<(), Broken> {
-        if self.lost() == Some(id) {
-            return Ok(());
-        }
-        let machine = self.machines.get_mut(&id).expect("a machine of the world");
+        let is_lost = self.lost() == Some(id);
+        let Some(machine) = self.machines.get_mut(&id).filter(|_| !is_lost) else { return Ok(()) };
         machine.is_isolated = false;
         self.trace.note(self.now, || format!("{} rejoins", machine.name()));
         Ok(())
     }
 
     fn cut_power(&mut self, id: NodeId) {
-        let machine = self.machines.get_mut(&id).expect("a machine of the world");
-        if !machine.has_power() {
-            return;
-        }
+        let Some(machine) = self.machines.get_mut(&id).filter(|machine| machine.has_power()) else { return };
         machine.lose_power();
-        self.summary.nodes_lost += 1;
+        self.summary.count("nodes lost");
         self.trace.note(self.now, || format!("{} loses power", machine.name()));
         let outage = self.fault_dice.pick(&[1_000, 10_000, 90_000]);
         let outage = self.fault_dice.millis(0, outage);

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use skep_core::leader::Event;
+use skep_core::Change;
 use skep_core::message::{ManagerMessage, NodeMessage};
+use skep_model::node::{NodeSpec, NodeStatus};
 use skep_model::task::Whole;
-use skep_model::{NodeId, Task};
+use skep_model::{Meta, Node, NodeId, Task};
 
 use super::{Happening, World};
 use crate::Broken;
@@ -22,65 +23,104 @@ const CPU: i64 = 1_000_000_000;
 
 /// Returns the machines of a new cluster.
 pub(super) fn build(profile: &Profile, dice: &mut Dice) -> BTreeMap<NodeId, Machine> {
-    let mut machines = BTreeMap::new();
-    for number in 1..=profile.node_count {
-        let skew = profile.clock_skew_max.mul_f64(dice.number(0, 100) as f64 / 100.0);
-        let nano_cpus = if profile.is_tight { dice.pick(&[2, 3, 4]) * CPU } else { 64 * CPU };
-        let engine = Engine::new(profile.engine_fault_percent, dice.child());
-        let machine = Machine::new(dice.id(), number, nano_cpus, skew, engine);
-        machines.insert(machine.id, machine);
+    let machines = (1..=profile.node_count).map(|number| one(profile, dice, number));
+    machines.map(|machine| (machine.id, machine)).collect()
+}
+
+fn one(profile: &Profile, dice: &mut Dice, number: u64) -> Machine {
+    let skew = profile.clock_skew_max.mul_f64(dice.number(0, 100) as f64 / 100.0);
+    let nano_cpus = if profile.is_tight { dice.pick(&[2, 3, 4]) * CPU } else { 64 * CPU };
+    let engine = Engine::new(profile.engine_fault_percent, dice.child());
+    Machine::new(dice.id(), number, nano_cpus, skew, engine)
+}
+
+/// Returns the record of a node as joining writes it.
+pub(super) fn record(id: NodeId) -> Node {
+    Node {
+        id,
+        meta: Meta::default(),
+        spec: NodeSpec::default(),
+        description: Default::default(),
+        status: NodeStatus::default(),
+        manager_addr: None,
     }
-    machines
 }
 
 impl World<'_> {
-    fn machine(&mut self, id: NodeId) -> &mut Machine {
-        self.machines.get_mut(&id).expect("machines are never taken out of the world")
+    /// Returns a machine, unless it left the cluster.
+    pub(super) fn machine(&mut self, id: NodeId) -> Option<&mut Machine> {
+        self.machines.get_mut(&id)
+    }
+
+    /// Now and then a machine joins. Nobody leads at the moment, so nobody's draft has to know of it.
+    pub(super) fn let_join(&mut self) -> Result<(), Broken> {
+        let room = self.machines.len() as u64 <= self.profile.node_count;
+        if !self.is_turbulent() || !room || !self.fault_dice.chance(self.profile.join_percent) {
+            return Ok(());
+        }
+        self.machine_count += 1;
+        let machine = one(&self.profile, &mut self.fault_dice, self.machine_count);
+        let id = machine.id;
+        self.trace.note(self.now, || format!("{} joins as {}", machine.name(), short(id)));
+        self.summary.count("nodes joined");
+        self.machines.insert(id, machine);
+        self.write(std::iter::once(Change::PutNode(record(id).into())).collect())?;
+        self.start_agent(id)
+    }
+
+    /// A node's record is gone: its machine hears of it some time later, and leaves.
+    pub(super) fn node_removed(&mut self, id: NodeId) {
+        self.summary.count("nodes removed");
+        let pause = self.fault_dice.millis(0, 20_000);
+        self.after(pause, Happening::Leave(id));
+    }
+
+    /// A machine is no part of the cluster any more; nothing that ran there does.
+    pub(super) fn leave(&mut self, id: NodeId) {
+        if let Some(machine) = self.machines.remove(&id) {
+            self.trace.note(self.now, || format!("{} has left", machine.name()));
+        }
     }
 
     pub(super) fn start_agent(&mut self, id: NodeId) -> Result<(), Broken> {
-        if self.machine(id).has_agent() || self.lost() == Some(id) {
+        let (now, is_lost) = (self.now, self.lost() == Some(id));
+        let Some(machine) = self.machine(id).filter(|machine| !machine.has_agent() && !is_lost) else {
             return Ok(());
-        }
-        let now = self.now;
-        let stirred = self.machine(id).start_agent(now);
-        let name = self.machine(id).name().to_owned();
+        };
+        let stirred = machine.start_agent(now);
+        let name = machine.name().to_owned();
         self.trace.note(now, || format!("agent of {name} starts"));
         self.stir(id, stirred)
     }
 
     pub(super) fn wake_worker(&mut self, id: NodeId, number: u64) -> Result<(), Broken> {
         let now = self.now;
-        let stirred = self.machine(id).wake(now, number);
+        let Some(machine) = self.machine(id) else { return Ok(()) };
+        let stirred = machine.wake(now, number);
         self.stir(id, stirred)
     }
 
     pub(super) fn tell_node(&mut self, id: NodeId, message: ManagerMessage) -> Result<(), Broken> {
         let now = self.now;
-        if !self.machine(id).hears() {
+        let Some(machine) = self.machines.get_mut(&id).filter(|machine| machine.hears()) else {
             return Ok(());
-        }
+        };
         if !matches!(message, ManagerMessage::Alive { .. } | ManagerMessage::Acknowledged { .. }) {
-            let name = self.machine(id).name().to_owned();
-            self.trace.note(now, || format!("    {name} hears {}", heard(&message)));
+            self.trace.note(now, || format!("    {} hears {}", machine.name(), heard(&message)));
         }
-        let stirred = self.machine(id).hear(now, message);
+        let stirred = machine.hear(now, message);
         self.stir(id, stirred)
-    }
-
-    pub(super) fn tell_leader(&mut self, id: NodeId, message: NodeMessage) -> Result<(), Broken> {
-        self.lead(Event::Heard(id, message))
     }
 
     pub(super) fn engine(&mut self, id: NodeId, age: Age, later: Later) -> Result<(), Broken> {
         let now = self.now;
         let starts = if let Later::Runs(task_id) = &later { Some(*task_id) } else { None };
-        let was_running =
-            |machine: &Machine, id| machine.engine.container(id).is_some_and(|c| c.is_running());
-        let before = starts.is_some_and(|task_id| was_running(self.machine(id), task_id));
-        let stirred = self.machine(id).happen(now, age, later);
-        if let Some(task_id) = starts.filter(|task_id| !before && was_running(self.machine(id), *task_id)) {
-            let task = self.machine(id).engine.container(task_id).expect("it runs").task.clone();
+        let is_running = |machine: &Machine, id| machine.engine.container(id).is_some_and(|c| c.is_running());
+        let Some(machine) = self.machine(id) else { return Ok(()) };
+        let before = starts.is_some_and(|task_id| is_running(machine, task_id));
+        let stirred = machine.happen(now, age, later);
+        if let Some(task_id) = starts.filter(|task_id| !before && is_running(machine, *task_id)) {
+            let task = machine.engine.container(task_id).expect("it runs").task.clone();
             self.started(id, &task)?;
         }
         self.stir(id, stirred)
@@ -88,7 +128,7 @@ impl World<'_> {
 
     /// A process began: shows the invariants which others run in the same slot.
     fn started(&mut self, node_id: NodeId, task: &Task) -> Result<(), Broken> {
-        self.summary.containers_started += 1;
+        self.summary.count("containers started");
         self.trace.note(self.now, || {
             format!("{}.{} {} runs on {}", task.service.name, task.slot, short(task.id), short(node_id))
         });
@@ -103,7 +143,7 @@ impl World<'_> {
             }
         }
         let moment = Moment::Started { store: &self.managers.store, task, rivals: &rivals };
-        self.invariants.see(self.now, &moment)
+        self.invariants.see(self.managers.clock(self.now), &moment)
     }
 
     /// Lets come what a machine's step brought about.
@@ -113,14 +153,14 @@ impl World<'_> {
         for task_id in stirred.ending {
             let Some(container) = self.machines[&id].engine.container(task_id) else { continue };
             let moment = Moment::Ending { store: &self.managers.store, id: task_id, container };
-            self.invariants.see(self.now, &moment)?;
+            self.invariants.see(self.managers.clock(self.now), &moment)?;
         }
         for (pause, age, later) in stirred.later {
             self.after(pause, Happening::Engine(id, age, later));
         }
         for message in stirred.sent {
             if !matches!(message, NodeMessage::Heartbeat { .. }) {
-                let name = self.machine(id).name().to_owned();
+                let name = self.machines[&id].name();
                 self.trace.note(self.now, || format!("    {name} says {}", said(&message)));
             }
             self.post_to_leader(id, message);
@@ -132,7 +172,7 @@ impl World<'_> {
     }
 
     pub(super) fn post_to_node(&mut self, id: NodeId, message: ManagerMessage) {
-        if self.machine(id).is_isolated {
+        if self.machines.get(&id).is_none_or(|machine| machine.is_isolated) {
             return;
         }
         for pause in self.journeys() {
@@ -141,7 +181,7 @@ impl World<'_> {
     }
 
     fn post_to_leader(&mut self, id: NodeId, message: NodeMessage) {
-        if self.machine(id).is_isolated {
+        if self.machines.get(&id).is_none_or(|machine| machine.is_isolated) {
             return;
         }
         for pause in self.journeys() {

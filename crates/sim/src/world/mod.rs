@@ -4,9 +4,12 @@
 //! true ([`crate::liveness`]); at last every service is removed, and nothing may remain. `managers`
 //! has the leader and the log, `machines` the nodes and the network, `faults` what breaks.
 
+mod birth;
 mod faults;
+mod group;
 mod machines;
 mod managers;
+mod story;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -38,6 +41,8 @@ pub struct World<'t> {
     fault_dice: Dice,
     managers: Managers,
     machines: BTreeMap<NodeId, Machine>,
+    /// Machines so far; each has a number of its own.
+    machine_count: u64,
     operator: Operator,
     invariants: Invariants,
     trace: &'t mut Trace,
@@ -56,12 +61,17 @@ enum Happening {
         number: u64,
     },
     Elect,
+    /// The leader of this term is deposed.
+    Depose {
+        term: u64,
+    },
     ToLeader(NodeId, NodeMessage),
     ToNode(NodeId, ManagerMessage),
     WakeWorker(NodeId, u64),
     Engine(NodeId, Age, Later),
     StartAgent(NodeId),
     Rejoin(NodeId),
+    Leave(NodeId),
     Ask,
     Break,
     Heal,
@@ -92,6 +102,8 @@ const QUIET_FOR: Duration = Duration::from_secs(15 * 60);
 /// Time for removed services to be gone: a stop may take its grace period, attempts their pauses.
 const CLEARING_FOR: Duration = Duration::from_secs(5 * 60);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// When a run begins: far from the zero that means *never*.
+const BIRTH: Timestamp = Timestamp(1_000_000_000_000);
 /// More happenings in one run mean that something spins.
 const HAPPENINGS_MAX: u64 = 2_000_000;
 
@@ -100,11 +112,10 @@ impl<'t> World<'t> {
     pub fn new(mut profile: Profile, trace: &'t mut Trace) -> Self {
         let mut dice = profile.dice.child();
         let operator = Operator::new(dice.child(), &profile);
-        let mut managers = Managers::new(dice.child());
+        let managers = Managers::new(&profile, dice.child());
         let machines = machines::build(&profile, &mut dice);
-        managers.initialise(&machines, &mut dice);
         let mut world = World {
-            now: Timestamp::default(),
+            now: BIRTH,
             queue: BTreeMap::new(),
             planned: 0,
             happened: 0,
@@ -113,9 +124,10 @@ impl<'t> World<'t> {
             network_dice: dice.child(),
             fault_dice: dice.child(),
             managers,
+            machine_count: machines.len() as u64,
             machines,
             operator,
-            invariants: Invariants::default(),
+            invariants: Invariants::new(&profile),
             trace,
             summary: Summary::default(),
             profile,
@@ -138,7 +150,9 @@ impl<'t> World<'t> {
     }
 
     pub fn summary(&self) -> Summary {
-        Summary { events: self.happened, ..self.summary }
+        let mut summary = self.summary.clone();
+        summary.add("events", self.happened);
+        summary
     }
 
     /// Returns the node that stays dead in the quiet phase.
@@ -159,8 +173,13 @@ impl<'t> World<'t> {
         self.queue.insert((at.max(self.now), self.planned), happening);
     }
 
+    fn is_turbulent(&self) -> bool {
+        self.phase == Phase::Turbulent
+    }
+
     /// Lets everything happen until the run is over or an invariant is broken.
     pub fn run(&mut self) -> Result<(), Broken> {
+        self.be_born()?;
         while self.phase != Phase::Over {
             let Some(((at, _), happening)) = self.queue.pop_first() else {
                 return Err(Broken { invariant: "time_goes_on", detail: "nothing is left to happen".into() });
@@ -181,6 +200,11 @@ impl<'t> World<'t> {
             Happening::Commit { term } => self.commit(term),
             Happening::WakeLeader { term, number } => self.wake_leader(term, number),
             Happening::Elect => self.elect(),
+            Happening::Depose { term } => self.depose_in(term),
+            Happening::Leave(id) => {
+                self.leave(id);
+                Ok(())
+            }
             Happening::ToLeader(id, message) => self.tell_leader(id, message),
             Happening::ToNode(id, message) => self.tell_node(id, message),
             Happening::WakeWorker(id, number) => self.wake_worker(id, number),

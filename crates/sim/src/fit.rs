@@ -1,0 +1,121 @@
+//! Whether a node can take a task, said once more in plain words and without the scheduler's help: sums
+//! over whole tables instead of figures kept up to date.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use skep_core::Store;
+use skep_model::node::{Availability, NodeState, Role};
+use skep_model::task::{Desired, SlotId};
+use skep_model::{Node, ServiceId, Task};
+
+/// What keeps a task from a node, in the order in which Swarm looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Obstacle {
+    NotReady,
+    Resources,
+    Constraint,
+    Platform,
+    MaxReplicas,
+}
+
+/// Whether a task may use what others of its slot have, because they end before it starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    Own,
+    Shared,
+}
+
+/// Returns the first obstacle, if there is any. The task itself is not counted where it is already there.
+pub fn obstacle(store: &Store, node: &Node, task: &Task, room: Room) -> Option<Obstacle> {
+    if node.status.state != NodeState::Ready || node.spec.availability != Availability::Active {
+        Some(Obstacle::NotReady)
+    } else if !has_resources(store, node, task, room) {
+        Some(Obstacle::Resources)
+    } else if !task.spec.placement.constraints.iter().all(|text| fulfils(node, text)) {
+        Some(Obstacle::Constraint)
+    } else if !runs_on(node, task) {
+        Some(Obstacle::Platform)
+    } else if !has_place(store, node, task, room) {
+        Some(Obstacle::MaxReplicas)
+    } else {
+        None
+    }
+}
+
+/// A task's CPUs and bytes.
+fn demand(task: &Task) -> [i64; 2] {
+    let reserved = task.spec.resources.reservations.clone().unwrap_or_default();
+    [reserved.nano_cpus, reserved.memory_bytes]
+}
+
+fn has_resources(store: &Store, node: &Node, task: &Task, room: Room) -> bool {
+    let wanted = demand(task);
+    let offered = [node.description.nano_cpus, node.description.memory_bytes];
+    // Of each slot: what is used, and the most that anything standing by will use in its place.
+    let mut slots: BTreeMap<(ServiceId, SlotId), [[i64; 2]; 2]> = BTreeMap::new();
+    for other in store.tasks_on(node.id).filter(|other| !other.is_over() && other.id != task.id) {
+        let [used, standing_by] = slots.entry((other.service_id, other.slot)).or_default();
+        for (kind, amount) in demand(other).into_iter().enumerate() {
+            match other.desired {
+                Desired::Ready => standing_by[kind] = standing_by[kind].max(amount),
+                _ => used[kind] += amount,
+            }
+        }
+    }
+    (0..2).filter(|kind| wanted[*kind] > 0).all(|kind| {
+        let own = slots.get(&(task.service_id, task.slot)).map_or(0, |[a, b]| a[kind].max(b[kind]));
+        let taken: i64 = slots.values().map(|[used, standing_by]| used[kind].max(standing_by[kind])).sum();
+        match room {
+            Room::Shared => wanted[kind] <= own || taken - own + wanted[kind] <= offered[kind],
+            Room::Own => taken + wanted[kind] <= offered[kind],
+        }
+    })
+}
+
+/// Understands what the operator of this simulator writes: `node.<key> == <value>` and `!=`.
+pub fn fulfils(node: &Node, constraint: &str) -> bool {
+    let (is_equal, (key, value)) = match (constraint.split_once("=="), constraint.split_once("!=")) {
+        (Some(parts), _) => (true, parts),
+        (None, Some(parts)) => (false, parts),
+        (None, None) => return false,
+    };
+    let has = match key.trim() {
+        "node.hostname" => node.description.hostname.as_str(),
+        "node.role" if node.spec.role == Role::Manager => "manager",
+        "node.role" => "worker",
+        label => {
+            let label = label.strip_prefix("node.labels.").expect("a key that the operator writes");
+            node.spec.labels.get(label).map_or("", String::as_str)
+        }
+    };
+    has.eq_ignore_ascii_case(value.trim()) == is_equal
+}
+
+fn runs_on(node: &Node, task: &Task) -> bool {
+    let platforms = &task.spec.placement.platforms;
+    let same = |wanted: &str, has: &str| wanted.is_empty() || has.is_empty() || alias(wanted) == alias(has);
+    platforms.is_empty()
+        || platforms.iter().any(|platform| {
+            same(&platform.architecture, &node.description.platform.architecture)
+                && same(&platform.os, &node.description.platform.os)
+        })
+}
+
+/// Both Go and the kernel have names for one thing.
+fn alias(name: &str) -> &str {
+    match name {
+        "amd64" => "x86_64",
+        "arm64" => "aarch64",
+        other => other,
+    }
+}
+
+fn has_place(store: &Store, node: &Node, task: &Task, room: Room) -> bool {
+    let limit = task.spec.placement.max_replicas;
+    let others = store.tasks_on(node.id).filter(|other| {
+        other.service_id == task.service_id && other.id != task.id && other.is_live() && !other.is_over()
+    });
+    let slots: BTreeSet<_> = others.map(|other| other.slot).collect();
+    let own = u64::from(room == Room::Shared && slots.contains(&task.slot));
+    limit == 0 || (slots.len() as u64) - own < limit
+}
