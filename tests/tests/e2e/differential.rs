@@ -9,9 +9,9 @@ use skep_tests::images::busybox;
 use skep_tests::{Daemon, Docker, Engine, Look, Oracle, Registry, Sandbox, wait_for};
 
 /// One engine with its client; the rest only keeps it alive. Fields are dropped in this order.
-struct Side {
-    engine: Engine,
-    docker: Docker,
+pub(super) struct Side {
+    pub(super) engine: Engine,
+    pub(super) docker: Docker,
     _daemon: Box<dyn std::any::Any>,
     _registry: Registry,
     _sandbox: Sandbox,
@@ -43,26 +43,30 @@ fn dockerd() -> Side {
 }
 
 /// Both engines, and what they answered differently.
-struct Pair {
+pub(super) struct Pair {
     skep: Side,
     dockerd: Side,
     differences: Vec<String>,
 }
 
 impl Pair {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         Self { skep: skep(), dockerd: dockerd(), differences: Vec::new() }
     }
 
     /// Puts one question to both and notes when the answers differ.
-    fn ask<T: PartialEq + std::fmt::Debug>(&mut self, what: &str, question: impl Fn(&mut Side) -> T) {
+    pub(super) fn ask<T: PartialEq + std::fmt::Debug>(
+        &mut self,
+        what: &str,
+        question: impl Fn(&mut Side) -> T,
+    ) {
         let (skep, dockerd) = (question(&mut self.skep), question(&mut self.dockerd));
         if skep != dockerd {
             self.differences.push(format!("{what}\n  skep    {skep:?}\n  dockerd {dockerd:?}"));
         }
     }
 
-    fn finish(self) {
+    pub(super) fn finish(self) {
         assert!(self.differences.is_empty(), "{}", self.differences.join("\n"));
     }
 }

@@ -14,5 +14,6 @@ mod limits;
 mod logs;
 mod node;
 mod registries;
+mod rollouts_alike;
 mod updates;
 mod walkthrough;
