@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use skep_core::check;
 use skep_core::store::{Change, Store};
-use skep_model::node::{Availability, NodeSpec};
+use skep_model::census::Census;
+use skep_model::node::{Availability, NodeSpec, NodeState};
 use skep_model::request::{AuthFrom, Refusal, Reply, Request, ServiceChange};
 use skep_model::rollout::{Direction, Phase};
 use skep_model::service::{FailureAction, Mode, UpdateConfig, UpdateOrder};
@@ -418,9 +419,9 @@ fn ps(world: &World, name: &str) -> String {
 /// Prints what a person asks first: how many run, of what, and how the rollout fares.
 fn status(world: &World, name: &str) -> String {
     let service = service(world, name);
-    let runs = |task: &&Arc<Task>| task.is_live() && task.status.state == TaskState::Running;
-    let running = world.store.tasks_of(service.id).filter(runs).count();
-    let replicas = service.spec.replicas().unwrap_or_else(|| world.store.tally(service.id).kept);
+    let is_down = |id| world.store.node(id).is_none_or(|node| node.status.state == NodeState::Down);
+    let tasks = world.store.tasks_of(service.id).map(|task| &**task);
+    let Census { running, desired, completed } = Census::count(&service, tasks, is_down);
     let image = &service.spec.task.container.image;
     let previous = service.previous.as_ref().map_or("none", |known| &known.spec.task.container.image);
     let rollout = world.store.rollout(service.id).filter(|rollout| rollout.phase != Phase::Asked);
@@ -435,5 +436,12 @@ fn status(world: &World, name: &str) -> String {
         };
         format!("{state}: {}", world.with_numbers(&rollout.message))
     });
-    format!("{running} of {replicas} run, {image}, before {previous}; {rollout}\n")
+    let completed = match service.spec.mode {
+        Mode::ReplicatedJob { total_completions, .. } => {
+            format!(" ({completed}/{total_completions} completed)")
+        }
+        Mode::GlobalJob => format!(" ({completed} completed)"),
+        Mode::Replicated { .. } | Mode::Global => String::new(),
+    };
+    format!("{running} of {desired} run{completed}, {image}, before {previous}; {rollout}\n")
 }
