@@ -204,8 +204,10 @@ mod tests {
             status: TaskStatus::default(),
             start_after: Timestamp::default(),
             restarts: Vec::new(),
+            failures_in_a_row: 0,
+            ran_at: None,
             keeps_slot: false,
-            iteration: 0,
+            iteration: None,
         }
     }
 

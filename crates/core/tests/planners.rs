@@ -6,28 +6,38 @@
 #[path = "planners_support/mod.rs"]
 mod support;
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use skep_core::agenda::Agenda;
-use skep_core::orchestrate::{self, reap, replicated, rollout, slot};
+use skep_core::orchestrate::{self, job, reap, replicated, rollout, slot};
 use skep_core::random::Random;
 use skep_core::schedule::Scheduler;
 use skep_core::store::{Draft, Scope};
 use skep_model::Service;
+use skep_model::node::Availability;
+use skep_model::service::Mode;
+use skep_model::task::SlotId;
 use support::{Deed, History};
 
 type Planner = fn(&mut Draft, &mut Random, &Service);
 
 /// What is under test: each changes a draft and may be run at any time.
-const PLANNERS: [(&str, Planner); 7] = [
+const PLANNERS: [(&str, Planner); 8] = [
     ("rollout::judge", |draft, _, service| {
         rollout::judge(draft, service.id);
     }),
-    ("slot::plan", |draft, random, service| {
-        for slot in slot::of_service(draft, service.id) {
-            slot::plan(draft, random, service, &slot);
+    ("plan_slot", |draft, random, service| {
+        let nodes = draft.nodes().map(|node| SlotId::Node(node.id));
+        let nodes = nodes.filter(|_| service.spec.mode.is_global());
+        let slots: BTreeSet<_> = draft.tasks_of(service.id).map(|task| task.slot).chain(nodes).collect();
+        for id in slots {
+            let slot = slot::load(draft, service.id, id);
+            orchestrate::plan_slot(draft, random, service, &slot);
         }
     }),
     ("replicated::plan", |draft, random, service| replicated::plan(draft, random, service)),
+    ("job::plan", |draft, random, service| job::plan(draft, random, service)),
     ("rollout::advance", |draft, random, service| {
         rollout::advance(draft, random, service);
     }),
@@ -51,12 +61,25 @@ fn settle(draft: &mut Draft, random: &mut Random, service: &Service) {
     panic!("sixteen rounds of planning do not settle");
 }
 
+fn any_mode() -> impl Strategy<Value = Mode> {
+    let job = (1..3u64, 0..5u64).prop_map(|(max_concurrent, total_completions)| Mode::ReplicatedJob {
+        max_concurrent,
+        total_completions,
+    });
+    prop_oneof![
+        2 => Just(Mode::Replicated { replicas: 3 }),
+        1 => Just(Mode::Global),
+        1 => job,
+        1 => Just(Mode::GlobalJob),
+    ]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn each_planner_is_idempotent(deeds in prop::collection::vec(Deed::any(), 1..40)) {
-        let mut history = History::new();
+    fn each_planner_is_idempotent(mode in any_mode(), deeds in prop::collection::vec(Deed::any(), 1..40)) {
+        let mut history = History::of(mode);
         for deed in &deeds {
             history.act(deed);
             for (name, plan) in PLANNERS {
@@ -75,8 +98,8 @@ proptest! {
     }
 
     #[test]
-    fn no_planner_turns_a_state_back(deeds in prop::collection::vec(Deed::any(), 1..40)) {
-        let mut history = History::new();
+    fn no_planner_turns_a_state_back(mode in any_mode(), deeds in prop::collection::vec(Deed::any(), 1..40)) {
+        let mut history = History::of(mode);
         for deed in &deeds {
             history.act(deed);
             for (name, plan) in PLANNERS {
@@ -95,7 +118,7 @@ proptest! {
 
     #[test]
     fn a_rollout_keeps_its_budget(deeds in prop::collection::vec(Deed::any(), 1..60)) {
-        let mut history = History::new();
+        let mut history = History::of(Mode::Replicated { replicas: 3 });
         for deed in &deeds {
             history.act(deed);
             let before = history.store.clone();
@@ -110,6 +133,60 @@ proptest! {
             if parallelism > 0 && is_new {
                 prop_assert!(open <= parallelism, "{open} of {parallelism}: {steps:?}");
             }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_global_service_has_one_slot_on_each_node_that_takes_tasks(
+        deeds in prop::collection::vec(Deed::any(), 1..40),
+    ) {
+        let mut history = History::of(Mode::Global);
+        for deed in &deeds {
+            history.act(deed);
+            history.settle(settle);
+            let Some(service) = history.service() else { continue };
+            for node in history.store.nodes() {
+                let slot = slot::load(&history.store, service.id, SlotId::Node(node.id));
+                let has_one = slot.live().next().is_some() || slot.last_holder().is_some();
+                prop_assert!(has_one || !node.takes_tasks(), "nothing on {node:?}");
+                let is_drained = node.spec.availability == Availability::Drain;
+                prop_assert!(!is_drained || slot.live().next().is_none(), "something on {node:?}");
+                let elsewhere = |task: &&std::sync::Arc<skep_model::Task>| task.node_id.is_some_and(|id| id != node.id);
+                prop_assert_eq!(slot.tasks.iter().find(elsewhere), None);
+            }
+        }
+    }
+
+    #[test]
+    fn a_job_runs_no_more_than_it_may_and_finishes_no_slot_twice(
+        concurrent in 1..3u64,
+        total in 0..5u64,
+        deeds in prop::collection::vec(Deed::any(), 1..40),
+    ) {
+        let mode = Mode::ReplicatedJob { max_concurrent: concurrent, total_completions: total };
+        let mut history = History::of(mode);
+        for deed in &deeds {
+            history.act(deed);
+            history.settle(settle);
+            let Some(service) = history.service() else { continue };
+            let Mode::ReplicatedJob { max_concurrent, total_completions } = service.spec.mode else { continue };
+            let iteration = service.job.map(|job| job.iteration);
+            let of_run = || history.store.tasks_of(service.id).filter(|task| task.iteration == iteration);
+            let open = of_run().filter(|task| task.is_live()).count() as u64;
+            let done: Vec<_> = of_run().filter(|task| task.is_done()).map(|task| task.slot).collect();
+            let slots: BTreeSet<_> = done.iter().copied().collect();
+            prop_assert!(open <= max_concurrent, "{open} of {max_concurrent} at a time");
+            prop_assert_eq!(slots.len(), done.len(), "{:?}", done);
+            prop_assert!(slots.iter().all(|slot| (1..=total_completions).contains(&slot.number())));
+            let tally = history.store.job_tally(service.id, iteration.unwrap_or_default());
+            prop_assert_eq!((tally.open, tally.done), (open, done.len() as u64));
+            let is_stuck = open == 0 && (done.len() as u64) < total_completions;
+            let begun: BTreeSet<_> = of_run().map(|task| task.slot).collect();
+            prop_assert!(!is_stuck || begun.len() as u64 == total_completions, "it stands still: {begun:?}");
         }
     }
 }

@@ -49,4 +49,12 @@ scenarios! {
     bounded_wait,
     crash_in_mid_update,
     placement_only,
+    global,
+    global_update,
+    job,
+    backoff,
+    w11_node_is_nobodys_failure,
+    w12_job_attempts,
+    w35_node_returns,
+    w36_job_nodes,
 }

@@ -11,6 +11,7 @@
 mod id;
 mod time;
 
+pub mod census;
 pub mod cluster;
 pub mod constraint;
 pub mod endpoint;

@@ -25,10 +25,23 @@ pub const TASK_HISTORY_DEFAULT: i64 = 5;
 pub const HEARTBEAT_PERIOD_DEFAULT: Duration = Duration::from_secs(5);
 /// A node is down when it was silent for this many heartbeat periods.
 pub const HEARTBEAT_GRACE: u32 = 3;
+/// The same for a node that a new leader has not heard of yet.
+pub const HEARTBEAT_GRACE_UNKNOWN: u32 = 6;
+/// Tasks on a node that was down for this long are given up for good: orphaned.
+pub const NODE_LOST_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// A stop-first replacement waits this long for the task before it to end, then starts all the same.
 pub const OLD_TASK_WAIT_MAX: Duration = Duration::from_secs(60);
 /// Restart instants kept per slot to judge `max_attempts`; more attempts than this count as this many.
 pub const RESTARTS_KEPT_MAX: usize = 1_000;
+
+/// A task that fails within this many restart delays of its start, and at least within
+/// [`QUICK_FAILURE_MIN`], failed quickly: its slot may be in a crash loop.
+pub const QUICK_FAILURE_DELAYS: u32 = 10;
+pub const QUICK_FAILURE_MIN: Duration = Duration::from_secs(10);
+/// From the second quick failure in a row the restart delay doubles: from at least this…
+pub const RESTART_BACKOFF_MIN: Duration = Duration::from_secs(1);
+/// …to at most this. Swarm restarts a crash loop every few seconds for ever.
+pub const RESTART_BACKOFF_MAX: Duration = Duration::from_secs(300);
 
 /// Health check defaults: interval, timeout, retries, interval during the start period.
 pub const HEALTH_INTERVAL_DEFAULT: Duration = Duration::from_secs(30);

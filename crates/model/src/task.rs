@@ -37,12 +37,19 @@ pub struct Task {
     /// When this slot was restarted with this template, oldest first; judges `max_attempts`.
     #[serde(default)]
     pub restarts: Vec<Timestamp>,
-    /// It ended and wants no successor: while nothing else is live in its slot, the slot stays empty.
+    /// How many tasks of this slot, up to the one before it, failed one after another soon after they began.
+    #[serde(default)]
+    pub failures_in_a_row: u32,
+    /// When it was first observed to run.
+    #[serde(default)]
+    pub ran_at: Option<Timestamp>,
+    /// It ended and wants no successor (its policy has none, or its job is done): while nothing else is live in
+    /// its slot, the slot stays empty.
     #[serde(default)]
     pub keeps_slot: bool,
-    /// The run of a job that it belongs to; 0 for services that are no jobs.
+    /// The run of a job that it belongs to; `None` for services that are no jobs.
     #[serde(default)]
-    pub iteration: u64,
+    pub iteration: Option<u64>,
 }
 
 /// One place of a service, which one task at a time holds: a number where replicas are interchangeable, a
@@ -106,9 +113,15 @@ impl Task {
         format!("{}.{}.{}", self.service.name, self.slot, self.id)
     }
 
-    /// Returns whether a manager still wants this task to run.
+    /// Returns whether a manager still wants this task to run. What was to run to its end, and did, is wanted
+    /// no more.
     pub fn is_live(&self) -> bool {
-        self.desired <= Desired::Complete
+        self.desired <= Desired::Complete && !self.is_done()
+    }
+
+    /// Returns whether this is a job's task that did what it was there for.
+    pub fn is_done(&self) -> bool {
+        self.desired == Desired::Complete && self.status.state == TaskState::Complete
     }
 
     /// Returns whether a manager wants the task started.

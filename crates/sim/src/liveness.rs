@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use skep_core::Store;
-use skep_core::orchestrate::restart::should_restart;
+use skep_core::orchestrate::attempt::should_restart;
 use skep_core::orchestrate::rollout::config_in_force;
 use skep_core::orchestrate::slot::{self, Slot};
 use skep_model::node::NodeState;

@@ -38,9 +38,6 @@ fn mode_to_model(mode: &wire::ServiceMode) -> Result<Mode, Unconverted> {
     if named.iter().filter(|named| **named).count() > 1 {
         return Err(invalid("must specify only one service mode"));
     }
-    refuse_if(mode.global.is_some(), "--mode global")?;
-    refuse_if(mode.replicated_job.is_some(), "--mode replicated-job")?;
-    refuse_if(mode.global_job.is_some(), "--mode global-job")?;
     if mode.global.is_some() {
         return Ok(Mode::Global);
     }

@@ -1,13 +1,18 @@
 //! A task, as `service ps` reads it.
 
 use skep_model::Task;
-use skep_model::task::{Desired, TaskState, TaskStatus};
+use skep_model::task::{Desired, SlotId, TaskState, TaskStatus};
 
 use super::{template, time};
 use crate::wire;
 
 /// Shows a task.
 pub fn to_wire(task: &Task) -> wire::Task {
+    // Compat: a task that can run on one node only has it from the beginning, as in Swarm.
+    let node_id = match task.slot {
+        SlotId::Node(id) => Some(id),
+        SlotId::Number(_) => task.node_id,
+    };
     wire::Task {
         id: task.id.to_string(),
         version: wire::Version { index: task.meta.version },
@@ -16,9 +21,10 @@ pub fn to_wire(task: &Task) -> wire::Task {
         spec: template::to_wire(&task.spec),
         service_id: task.service_id.to_string(),
         slot: i64::try_from(task.slot.number()).unwrap_or(i64::MAX),
-        node_id: task.node_id.map(|id| id.to_string()).unwrap_or_default(),
+        node_id: node_id.map(|id| id.to_string()).unwrap_or_default(),
         status: status_to_wire(&task.status),
         desired_state: desired_word(task.desired).to_owned(),
+        job_iteration: task.iteration.map(|index| wire::Version { index }),
         ..Default::default()
     }
 }

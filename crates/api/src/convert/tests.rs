@@ -85,9 +85,6 @@ fn what_is_not_honoured_is_refused_by_name() {
     let task = |fields: &str| with("", fields, "");
     let spec = |fields: &str| with("", "", fields);
     let cases = [
-        (spec(r#","Mode":{"global":{}}"#), "--mode global"),
-        (spec(r#","Mode":{"ReplicatedJob":{}}"#), "--mode replicated-job"),
-        (spec(r#","Mode":{"GlobalJob":{}}"#), "--mode global-job"),
         (spec(r#","Networks":[{"Target":"n"}]"#), "--network"),
         (task(r#","Networks":[{"Target":"n"}]"#), "--network"),
         (spec(r#","EndpointSpec":{"Ports":[{"TargetPort":80}]}"#), "--publish"),

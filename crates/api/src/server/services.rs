@@ -7,10 +7,11 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
+use skep_model::census::Census;
+use skep_model::node::NodeState;
 use skep_model::request::{AuthFrom, Reply, Request, ServiceChange};
 use skep_model::service::Mode;
-use skep_model::task::{Desired, TaskState};
-use skep_model::{Service, ServiceId, Task};
+use skep_model::{Service, ServiceId};
 
 use super::entry::ApiMinor;
 use super::error::Error;
@@ -59,28 +60,11 @@ fn show(view: &dyn View, stored: &Service) -> wire::Service {
     service::to_wire(stored, view.rollout(stored.id))
 }
 
-/// Counts as Swarm does: what is observed running, whatever is desired of it.
 fn count_tasks(view: &dyn View, id: ServiceId) -> wire::ServiceStatus {
     let Some(service) = view.service(id) else { return wire::ServiceStatus::default() };
-    let counts = |task: &&Task| service.job.is_none_or(|job| task.iteration == job.iteration);
-    let wanted =
-        |desired: Desired| view.tasks_of(id).filter(counts).filter(move |task| task.desired == desired);
-    let open = |task: &Task| task.status.state != TaskState::Complete;
-    let desired_tasks = match service.spec.mode {
-        Mode::Replicated { replicas } => replicas,
-        Mode::Global => wanted(Desired::Running).count() as u64,
-        Mode::ReplicatedJob { max_concurrent, .. } => max_concurrent,
-        Mode::GlobalJob => wanted(Desired::Complete).filter(|task| open(task)).count() as u64,
-    };
-    let mut status = wire::ServiceStatus { desired_tasks, ..Default::default() };
-    for task in view.tasks_of(id).filter(counts) {
-        match task.status.state {
-            TaskState::Running => status.running_tasks += 1,
-            TaskState::Complete if task.desired != Desired::Remove => status.completed_tasks += 1,
-            _ => {}
-        }
-    }
-    status
+    let is_down = |id| view.node(id).is_none_or(|node| node.status.state == NodeState::Down);
+    let Census { running, desired, completed } = Census::count(service, view.tasks_of(id), is_down);
+    wire::ServiceStatus { running_tasks: running, desired_tasks: desired, completed_tasks: completed }
 }
 
 async fn inspect(

@@ -265,8 +265,10 @@ fn task(id: TaskId, service: &Service, slot: u64, index: u64) -> Task {
         },
         start_after: Timestamp::default(),
         restarts: Vec::new(),
+        failures_in_a_row: 0,
+        ran_at: None,
         keeps_slot: false,
-        iteration: 0,
+        iteration: None,
     }
 }
 

@@ -112,6 +112,13 @@ fn with_credentials(mut spec: ServiceSpec, from: AuthFrom, stored: &Service) -> 
     Ok(spec)
 }
 
+/// Begins another run of a job.
+fn iterate(service: &mut Service, now: Timestamp) {
+    if let Some(job) = &mut service.job {
+        *job = JobStatus { iteration: job.iteration + 1, last_execution_at: now };
+    }
+}
+
 fn replace_spec(draft: &mut Draft, stored: Service, spec: ServiceSpec, author: String) {
     let rollout = draft.rollout(stored.id).cloned();
     let new_template = !spec.task.runs_the_same(&stored.spec.task);
@@ -125,7 +132,12 @@ fn replace_spec(draft: &mut Draft, stored: Service, spec: ServiceSpec, author: S
         service.revision = service.revision_count;
         draft.put_revision(revision(id, service.revision, &spec, author, now));
     }
-    if new_template {
+    if service.job.is_some() {
+        // Every change runs a job again, and no rollout moves it.
+        if !unchanged {
+            iterate(&mut service, now);
+        }
+    } else if new_template {
         let return_to = proven_by(rollout.as_deref(), &stored);
         ask(draft, asked(id, Direction::Forward, service.revision, return_to, now));
     } else if let Some(rollout) = rollout {
@@ -156,12 +168,16 @@ fn roll_back(draft: &mut Draft, stored: Service) -> Result<(), Refusal> {
         let text = format!("service {} does not have a previous spec", stored.id);
         return Err(Refusal::new(RefusalClass::FailedPrecondition, text));
     };
-    let return_to = proven_by(draft.rollout(stored.id).map(|rollout| &**rollout), &stored);
-    let mut rollout = asked(stored.id, Direction::Back, previous.revision, return_to, draft.now());
-    rollout.phase = Phase::Running;
-    rollout.message = "manually requested rollback".to_owned();
-    ask(draft, rollout);
     let mut service = stored.clone();
+    if service.job.is_some() {
+        iterate(&mut service, draft.now());
+    } else {
+        let return_to = proven_by(draft.rollout(stored.id).map(|rollout| &**rollout), &stored);
+        let mut rollout = asked(stored.id, Direction::Back, previous.revision, return_to, draft.now());
+        rollout.phase = Phase::Running;
+        rollout.message = "manually requested rollback".to_owned();
+        ask(draft, rollout);
+    }
     service.spec = previous.spec;
     service.revision = previous.revision;
     service.previous = Some(Previous { spec: stored.spec, revision: stored.revision });

@@ -1,8 +1,9 @@
 //! Statuses that nodes report.
 
 use skep_model::task::{TaskState, TaskStatus};
-use skep_model::{NodeId, TaskId};
+use skep_model::{NodeId, Task, TaskId};
 
+use crate::orchestrate::attempt;
 use crate::store::Draft;
 
 /// Writes what is news. A state never goes back, and an end is the end: a repeated or late report changes
@@ -29,10 +30,21 @@ pub fn apply(
         } else {
             status.applied_at = now;
         }
+        // The node does not know that the task waits for its time.
+        if status.err.is_empty()
+            && let Some(wait) =
+                attempt::waiting(draft, &Task { status: status.clone(), ..Task::clone(task) }, now)
+        {
+            status.err = wait.text;
+        }
         if status == task.status {
             continue;
         }
-        draft.change_task(id, |task| task.status = status);
+        let runs = status.state == TaskState::Running;
+        draft.change_task(id, |task| {
+            task.ran_at = task.ran_at.or(runs.then_some(now));
+            task.status = status;
+        });
     }
     statuses.collect()
 }

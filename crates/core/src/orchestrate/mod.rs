@@ -3,12 +3,15 @@
 //! [`plan`] looks at a service's whole state and never at what changed, so a hint, a deadline, a restart
 //! and an election take the same path, and running it again on its own result proposes nothing.
 //!
-//! In order: [`rollout::judge`] counts failures, [`slot`] answers tasks that ended ([`restart`]) and lets
-//! prepared ones take over (`handover`), [`replicated`] makes and drops slots, [`rollout::advance`] takes up outdated slots,
-//! [`reap`] forgets old tasks.
+//! In order: [`rollout::judge`] counts failures, [`slot`] answers tasks that ended ([`restart`], [`attempt`]) and lets
+//! prepared ones take over (`handover`), [`replicated`], [`global`] or [`job`] makes and drops slots, [`rollout::advance`]
+//! takes up outdated slots, [`reap`] forgets old tasks.
 
+pub mod attempt;
 pub mod current;
+pub mod global;
 mod handover;
+pub mod job;
 pub mod reap;
 pub mod replicated;
 pub mod restart;
@@ -19,6 +22,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use skep_model::service::Mode;
 use skep_model::task::{Desired, ServiceStamp, SlotId, TaskStatus};
 use skep_model::{Meta, Service, ServiceId, Task, TaskSpec, Timestamp};
 
@@ -42,29 +46,51 @@ pub fn plan(
     }
     rollout::judge(draft, id);
     let service = draft.service(id).expect("judging a rollout does not delete its service").clone();
-    let mut left = slots_in(draft, id, scope);
+    let mut left = slots_in(draft, &service, scope);
     while let Some(slot) = left.pop_first() {
         let loaded = slot::load(draft, id, slot);
-        let wake_at = slot::plan(draft, random, &service, &loaded);
+        let wake_at = plan_slot(draft, random, &service, &loaded);
         agenda.set(id, Some(slot), wake_at);
         reap::plan(draft, &service, slot);
         if draft.is_full() {
             return Some(Scope { all: false, slots: left });
         }
     }
-    replicated::plan(draft, random, &service);
+    match service.spec.mode {
+        Mode::Replicated { .. } => replicated::plan(draft, random, &service),
+        Mode::ReplicatedJob { .. } => job::plan(draft, random, &service),
+        Mode::Global | Mode::GlobalJob => {}
+    }
     let wake_at = rollout::advance(draft, random, &service);
     agenda.set(id, None, wake_at);
     draft.is_full().then(Scope::default)
 }
 
-/// Returns the slots to look at: those in scope, and those that change hands, because they wait for one
-/// another.
-fn slots_in(store: &Store, id: ServiceId, scope: &Scope) -> BTreeSet<SlotId> {
-    match scope.all {
-        true => store.tasks_of(id).map(|task| task.slot).collect(),
-        false => scope.slots.iter().copied().chain(store.slots_contested(id)).collect(),
+/// Plans one slot by itself, as its service has it. Returns the next deadline.
+pub fn plan_slot(
+    draft: &mut Draft,
+    random: &mut Random,
+    service: &Service,
+    slot: &slot::Slot,
+) -> Option<Timestamp> {
+    match service.spec.mode {
+        Mode::Replicated { .. } => slot::plan(draft, random, service, slot),
+        Mode::Global => global::plan(draft, random, service, slot),
+        Mode::ReplicatedJob { .. } | Mode::GlobalJob => job::plan_slot(draft, random, service, slot),
     }
+}
+
+/// Returns the slots to look at: those in scope, and those that change hands, because they wait for one
+/// another. Where each node has a slot, it has one before there is a task in it.
+fn slots_in(store: &Store, service: &Service, scope: &Scope) -> BTreeSet<SlotId> {
+    if !scope.all {
+        return scope.slots.iter().copied().chain(store.slots_contested(service.id)).collect();
+    }
+    let mut slots: BTreeSet<_> = store.tasks_of(service.id).map(|task| task.slot).collect();
+    if service.spec.mode.is_global() {
+        slots.extend(store.nodes().map(|node| SlotId::Node(node.id)));
+    }
+    slots
 }
 
 /// The service is gone: its tasks end and are then forgotten.
@@ -130,7 +156,9 @@ fn new_task(
         status: TaskStatus { at: now, applied_at: now, message: "created".into(), ..TaskStatus::default() },
         start_after: Timestamp::default(),
         restarts: Vec::new(),
+        failures_in_a_row: 0,
+        ran_at: None,
         keeps_slot: false,
-        iteration: 0,
+        iteration: service.job.map(|job| job.iteration),
     }
 }

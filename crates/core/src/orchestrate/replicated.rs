@@ -53,7 +53,12 @@ fn make_slots(draft: &mut Draft, random: &mut Random, service: &Service, count: 
 
 /// Returns what new slots are made from: the proven revision while the new one is not, unless there is
 /// nothing that could be disturbed and nothing against the new one.
-fn blueprint(store: &Store, service: &Service, rollout: Option<&Rollout>, is_first: bool) -> Blueprint {
+pub(super) fn blueprint(
+    store: &Store,
+    service: &Service,
+    rollout: Option<&Rollout>,
+    is_first: bool,
+) -> Blueprint {
     let unproven = rollout
         .filter(|rollout| rollout.direction == Direction::Forward && rollout.phase != Phase::Completed)
         .and_then(|rollout| rollout.return_to);

@@ -1,26 +1,43 @@
 //! What follows the end of a task: a successor in the same slot, or none.
 //!
 //! The successor takes over the ended task's own template, not the service's current one: a slot keeps
-//! its revision until a rollout moves it, so a paused bad image does not spread by restarts. Attempts
-//! are counted in the tasks themselves and therefore survive a change of leader.
+//! its revision until a rollout moves it, so a paused bad image does not spread by restarts. Whether its
+//! policy wants a successor, and after which pause, is decided in [`super::attempt`].
 
 use std::sync::Arc;
 
+use skep_model::node::Availability;
 use skep_model::rollout::Phase;
-use skep_model::task::{Desired, TaskState};
-use skep_model::template::{RestartCondition, RestartPolicy};
-use skep_model::{Rollout, Service, Step, Task, Timestamp, limits};
+use skep_model::task::{Desired, SlotId, TaskState};
+use skep_model::{Node, Rollout, Service, Step, Task};
 
 use super::current::is_current;
 use super::handover::is_held;
 use super::slot::{self, Slot, goes_back};
-use super::{Blueprint, new_task};
+use super::{Blueprint, attempt, global, new_task};
 use crate::random::Random;
 use crate::store::{Draft, Store};
 
 /// Returns whether the task's node no longer takes care of it.
+///
+/// What belongs to its node cannot run elsewhere, so nothing is won by giving it up while the node is only
+/// out of reach: it may well run there, and goes on when the node is back.
 pub fn is_given_up(store: &Store, task: &Task) -> bool {
-    task.node_id.is_some_and(|id| store.node(id).is_none_or(|node| node.gives_up_tasks()))
+    let gives_up = |node: &Node| match task.slot {
+        SlotId::Number(_) => node.gives_up_tasks(),
+        SlotId::Node(_) => node.spec.availability == Availability::Drain,
+    };
+    task.node_id.is_some_and(|id| store.node(id).is_none_or(|node| gives_up(node)))
+}
+
+/// Returns whether the task ended because of its node, which counts against nobody.
+fn is_lost(store: &Store, task: &Task) -> bool {
+    task.status.state == TaskState::Orphaned || is_given_up(store, task)
+}
+
+/// Returns whether a task that ended is to have a successor.
+pub(super) fn is_to_follow(store: &Store, ended: &Task) -> bool {
+    is_lost(store, ended) || attempt::should_restart(ended, &ended.spec.restart_policy())
 }
 
 /// Answers the ends of `ended`, tasks of the slot that ended in this pass, oldest first.
@@ -35,8 +52,12 @@ pub(super) fn plan(
     let is_left = |task: &&Arc<Task>| ended.iter().all(|other| other.id != task.id);
     let left: Vec<_> = slot.live().filter(is_left).cloned().collect();
     let lacking = to_replace(draft, service, rollout, &left, ended);
-    let made = lacking.and_then(|ended| successor(draft, random, service, rollout, ended));
-    if let (Some(last), None) = (lacking, &made) {
+    let follows = lacking.filter(|ended| is_to_follow(draft, ended));
+    let made = follows.filter(|_| global::takes_task(draft, service, slot.id)).map(|ended| {
+        let made_from = blueprint(draft, service, rollout, ended);
+        successor(draft, random, service, ended, made_from)
+    });
+    if let (Some(last), None) = (lacking, &follows) {
         // The slot is to stay empty: what its rollout holds back does not fill it.
         draft.change_task(last.id, |task| task.keeps_slot = true);
         let held: Vec<_> = left.iter().filter(|task| is_held(draft, rollout, task)).collect();
@@ -76,30 +97,22 @@ fn to_replace<'t>(
     (is_wanted && !left.iter().any(is_current)).then_some(candidate)
 }
 
-/// Returns the task that follows `ended`, if its policy wants one.
-fn successor(
+/// Returns the task that follows `ended` in its slot.
+pub(super) fn successor(
     draft: &Draft,
     random: &mut Random,
     service: &Service,
-    rollout: Option<&Rollout>,
     ended: &Task,
-) -> Option<Task> {
-    let made_from = blueprint(draft, service, rollout, ended);
-    let policy = ended.spec.restart_policy();
-    let given_up = is_given_up(draft, ended);
-    // The loss of a node is not the task's fault: neither the condition nor the attempts count it.
-    if !given_up && !should_restart(ended, &policy) {
-        return None;
-    }
-    let same_revision = made_from.revision == ended.revision;
+    made_from: Blueprint,
+) -> Task {
     let mut task = new_task(draft, random, service, ended.slot, made_from, Desired::Ready);
-    if given_up {
-        task.restarts.clone_from(&ended.restarts);
-    } else {
-        task.start_after = draft.now() + policy.delay.unwrap_or(limits::RESTART_DELAY_DEFAULT);
-        task.restarts = if same_revision { record(ended, draft.now(), &policy) } else { Vec::new() };
+    if task.revision == ended.revision {
+        attempt::inherit(&mut task, ended);
     }
-    Some(task)
+    if !is_lost(draft, ended) {
+        attempt::count(draft, service, &mut task, ended, draft.now());
+    }
+    task
 }
 
 /// Lets the slot's step follow a replacement that was lost with its node before it was settled: to the one
@@ -130,35 +143,4 @@ fn blueprint(store: &Store, service: &Service, rollout: Option<&Rollout>, ended:
         return Blueprint::of(store, service);
     }
     Blueprint { spec: ended.spec.clone(), revision: ended.revision }
-}
-
-/// Returns whether the policy wants a successor of a task that ended by itself.
-pub fn should_restart(ended: &Task, policy: &RestartPolicy) -> bool {
-    let wanted = match policy.condition {
-        RestartCondition::None => false,
-        RestartCondition::OnFailure => ended.status.state != TaskState::Complete,
-        RestartCondition::Any => true,
-    };
-    wanted && (policy.max_attempts == 0 || attempts(ended, policy) < policy.max_attempts)
-}
-
-/// Returns the attempts that count at the moment the task ended.
-fn attempts(ended: &Task, policy: &RestartPolicy) -> u64 {
-    let end = ended.status.applied_at;
-    let counts = |at: &&Timestamp| policy.window.is_none_or(|window| **at > end - window && **at <= end);
-    ended.restarts.iter().filter(counts).count() as u64
-}
-
-/// Returns the restarts so far, as many as the policy can ever ask for.
-fn record(ended: &Task, now: Timestamp, policy: &RestartPolicy) -> Vec<Timestamp> {
-    if policy.max_attempts == 0 {
-        return Vec::new();
-    }
-    let kept = usize::try_from(policy.max_attempts)
-        .unwrap_or(limits::RESTARTS_KEPT_MAX)
-        .min(limits::RESTARTS_KEPT_MAX);
-    let mut restarts = ended.restarts.clone();
-    restarts.push(now);
-    restarts.drain(..restarts.len().saturating_sub(kept));
-    restarts
 }

@@ -79,7 +79,7 @@ pub fn plan(draft: &mut Draft, random: &mut Random, service: &Service, slot: &Sl
 
 /// Gives up the live tasks that are over or whose node gives them up. Returns them, oldest first, and
 /// the instant at which an end may be answered that came too early.
-fn end_tasks(draft: &mut Draft, slot: &Slot) -> (Vec<Arc<Task>>, Option<Timestamp>) {
+pub(super) fn end_tasks(draft: &mut Draft, slot: &Slot) -> (Vec<Arc<Task>>, Option<Timestamp>) {
     let (mut ended, mut wake_at) = (Vec::new(), None);
     for task in slot.live() {
         if !task.is_over() && !restart::is_given_up(draft, task) {

@@ -44,6 +44,14 @@ impl<'t> Demand<'t> {
         Demand { task, is_exclusive: is_exclusive(store, task), constraints, slots }
     }
 
+    /// Returns whether the node is one to ask: a task that belongs to a node may run on no other.
+    pub fn may_go_to(&self, id: NodeId) -> bool {
+        match self.task.slot {
+            SlotId::Node(own) => own == id,
+            SlotId::Number(_) => true,
+        }
+    }
+
     /// Returns the first reason why the node cannot take the task.
     pub fn miss(&self, load: &Load) -> Option<Miss> {
         let node = &load.node;

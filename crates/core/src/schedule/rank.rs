@@ -13,6 +13,9 @@ pub fn best(loads: &Loads, demand: &Demand<'_>) -> Result<NodeId, BTreeMap<Miss,
     let mut misses = BTreeMap::new();
     let mut best = None;
     for load in loads.iter() {
+        if !demand.may_go_to(load.node.id) {
+            continue;
+        }
         if let Some(miss) = demand.miss(load) {
             *misses.entry(miss).or_default() += 1;
             continue;

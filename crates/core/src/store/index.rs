@@ -23,6 +23,9 @@ pub struct TaskIndex {
     /// Slots with more than one live task: they change hands.
     contested: OrdSet<(ServiceId, SlotId)>,
     tallies: OrdMap<ServiceId, Tally>,
+    /// Tasks of jobs by their iteration.
+    by_iteration: OrdSet<(ServiceId, u64, SlotId, TaskId)>,
+    job_tallies: OrdMap<(ServiceId, u64), JobTally>,
 }
 
 /// How many tasks of a slot count in which way.
@@ -44,6 +47,15 @@ pub struct Tally {
     pub running: u64,
 }
 
+/// How far one iteration of a job is, in slots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JobTally {
+    /// With a task that is wanted to complete and did not yet, also where it waits for a restart.
+    pub open: u64,
+    /// With a task that completed.
+    pub done: u64,
+}
+
 impl TaskIndex {
     /// Takes in that `old` became `new`; either may be absent. A task never changes its service or slot, and
     /// its node only from none to one.
@@ -62,6 +74,27 @@ impl TaskIndex {
             (old.map(occupancy).unwrap_or_default(), new.map(occupancy).unwrap_or_default());
         if before != after {
             self.count((any.service_id, any.slot), before, after);
+        }
+        if let Some(iteration) = any.iteration {
+            move_entry(&mut self.by_iteration, old.and_then(by_iteration), new.and_then(by_iteration));
+            self.count_job((any.service_id, iteration), old, new);
+        }
+    }
+
+    fn count_job(&mut self, job: (ServiceId, u64), old: Option<&Task>, new: Option<&Task>) {
+        let is_open = |task: Option<&Task>| u64::from(task.is_some_and(Task::is_live));
+        let is_done = |task: Option<&Task>| u64::from(task.is_some_and(Task::is_done));
+        let was = self.job_tallies.get(&job).copied().unwrap_or_default();
+        let is = JobTally {
+            open: was.open - is_open(old) + is_open(new),
+            done: was.done - is_done(old) + is_done(new),
+        };
+        if is == was {
+            return;
+        }
+        match is == JobTally::default() {
+            true => drop(self.job_tallies.remove(&job)),
+            false => drop(self.job_tallies.insert(job, is)),
         }
     }
 
@@ -147,9 +180,30 @@ impl TaskIndex {
         self.tallies.get(&id).copied().unwrap_or_default()
     }
 
+    pub fn job_tally(&self, id: ServiceId, iteration: u64) -> JobTally {
+        self.job_tallies.get(&(id, iteration)).copied().unwrap_or_default()
+    }
+
+    /// Returns the highest slot with a task of this iteration.
+    pub fn last_slot_begun(&self, id: ServiceId, iteration: u64) -> Option<SlotId> {
+        let all = (id, iteration, FIRST_SLOT, first_task())..=(id, iteration, last_slot(), last_task());
+        self.by_iteration.range(all).next_back().map(|(_, _, slot, _)| *slot)
+    }
+
     /// Returns the first part in which two indexes differ, with the entries that only one of them has.
     pub fn difference(&self, other: &TaskIndex) -> Option<String> {
-        let TaskIndex { by_slot, by_node, unplaced, by_revision, slots, idle, contested, tallies } = self;
+        let TaskIndex {
+            by_slot,
+            by_node,
+            unplaced,
+            by_revision,
+            slots,
+            idle,
+            contested,
+            tallies,
+            by_iteration,
+            job_tallies,
+        } = self;
         only_one("by_slot", by_slot, &other.by_slot)
             .or_else(|| only_one("by_node", by_node, &other.by_node))
             .or_else(|| only_one("unplaced", unplaced, &other.unplaced))
@@ -158,6 +212,8 @@ impl TaskIndex {
             .or_else(|| only_one("idle", idle, &other.idle))
             .or_else(|| only_one("contested", contested, &other.contested))
             .or_else(|| only_one("tallies", tallies, &other.tallies))
+            .or_else(|| only_one("by_iteration", by_iteration, &other.by_iteration))
+            .or_else(|| only_one("job_tallies", job_tallies, &other.job_tallies))
     }
 }
 
@@ -187,6 +243,10 @@ fn unplaced(task: &Task) -> Option<(ServiceId, SlotId, TaskId)> {
 
 fn by_revision(task: &Task) -> Option<(ServiceId, u64, SlotId, TaskId)> {
     task.is_live().then_some((task.service_id, task.revision, task.slot, task.id))
+}
+
+fn by_iteration(task: &Task) -> Option<(ServiceId, u64, SlotId, TaskId)> {
+    task.iteration.map(|iteration| (task.service_id, iteration, task.slot, task.id))
 }
 
 fn occupancy(task: &Task) -> Occupancy {

@@ -24,8 +24,8 @@ use skep_model::{
 pub use change::{Change, ChangeSet, Key};
 pub use draft::{Draft, Scope};
 pub use dump::Dump;
-pub use index::Tally;
 use index::{FIRST_SLOT, TaskIndex, last_slot};
+pub use index::{JobTally, Tally};
 
 /// One version of everything the managers agreed on.
 #[derive(Clone, Debug, Default)]
@@ -169,6 +169,16 @@ impl Store {
     /// Returns how many slots a service has.
     pub fn tally(&self, id: ServiceId) -> Tally {
         self.task_index.tally(id)
+    }
+
+    /// Returns how far an iteration of a job is.
+    pub fn job_tally(&self, id: ServiceId, iteration: u64) -> JobTally {
+        self.task_index.job_tally(id, iteration)
+    }
+
+    /// Returns the highest slot of a job that was begun in this iteration.
+    pub fn last_slot_begun(&self, id: ServiceId, iteration: u64) -> Option<SlotId> {
+        self.task_index.last_slot_begun(id, iteration)
     }
 
     fn indexed(&self, id: TaskId) -> &Arc<Task> {

@@ -266,7 +266,7 @@ impl Tracked {
             TaskState::Preparing | TaskState::Ready if self.container == Container::None => {
                 self.begin(Operation::Prepare { cancelled: false }, Effect::Prepare(task), effects);
             }
-            TaskState::Ready if task.desired == Desired::Running => {
+            TaskState::Ready if task.is_started() => {
                 self.enter(now, TaskState::Starting, "starting");
                 self.begin(Operation::Start, Effect::Start(self.id), effects);
             }

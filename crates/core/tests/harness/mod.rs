@@ -81,24 +81,7 @@ impl World {
         };
         let mut changes = vec![Change::PutCluster(Arc::new(cluster(history)))];
         for (number, cpus) in (1..).zip(nodes) {
-            let id = NodeId::from_number(number);
-            let machine = Machine {
-                engine: Engine::default(),
-                worker: None,
-                memory: BTreeMap::new(),
-                wake_count: 0,
-                is_cut: false,
-                cpus: *cpus,
-            };
-            world.machines.insert(id, machine);
-            changes.push(Change::PutNode(Arc::new(Node {
-                id,
-                meta: Meta::default(),
-                spec: NodeSpec::default(),
-                description: NodeDescription::default(),
-                status: NodeStatus::default(),
-                manager_addr: None,
-            })));
+            changes.push(world.new_node(NodeId::from_number(number), *cpus));
         }
         world.store.apply(1, &changes.into_iter().collect());
         world.change_leader();
@@ -106,6 +89,35 @@ impl World {
         world.run_for(Duration::ZERO);
         world.committed.clear();
         world
+    }
+
+    fn new_node(&mut self, id: NodeId, cpus: i64) -> Change {
+        let machine = Machine {
+            engine: Engine::default(),
+            worker: None,
+            memory: BTreeMap::new(),
+            wake_count: 0,
+            is_cut: false,
+            cpus,
+        };
+        self.machines.insert(id, machine);
+        Change::PutNode(Arc::new(Node {
+            id,
+            meta: Meta::default(),
+            spec: NodeSpec::default(),
+            description: NodeDescription::default(),
+            status: NodeStatus::default(),
+            manager_addr: None,
+        }))
+    }
+
+    /// Adds a node to the cluster and starts it. No request does that yet, so it is written behind the back of
+    /// the leader, and another one takes over.
+    pub fn join_node(&mut self, id: NodeId, cpus: i64) {
+        let change = self.new_node(id, cpus);
+        self.commit(&std::iter::once(change).collect());
+        self.change_leader();
+        self.start_node(id);
     }
 
     fn at(&mut self, at: Timestamp, happening: Happening) {

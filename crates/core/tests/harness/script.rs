@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use skep_core::check;
 use skep_core::store::{Change, Store};
-use skep_model::node::{Availability, NodeSpec};
+use skep_model::census::Census;
+use skep_model::node::{Availability, NodeSpec, NodeState};
 use skep_model::request::{AuthFrom, Refusal, Reply, Request, ServiceChange};
 use skep_model::rollout::{Direction, Phase};
 use skep_model::service::{FailureAction, Mode, UpdateConfig, UpdateOrder};
@@ -74,11 +75,23 @@ fn perform(world: &mut World, words: &[&str]) -> String {
         ["exit", slot, code] => {
             let (name, number) = slot.split_once('.').expect("a slot like web.1");
             let id = service(world, name).id;
-            let slot = SlotId::Number(number.parse().expect("the number of a slot"));
+            let slot = match number.strip_prefix('n') {
+                Some(node) => SlotId::Node(NodeId::from_number(node.parse().expect("a node like n1"))),
+                None => SlotId::Number(number.parse().expect("the number of a slot")),
+            };
             let runs = |task: &&Arc<Task>| task.status.state == TaskState::Running;
             let task = world.store.tasks_in(id, slot).find(runs).expect("a task that runs").clone();
             world.exit(&task, code.parse().expect("an exit code"));
             String::new()
+        }
+        ["node", "rm", name, options @ ..] => {
+            let force = *options == ["force"];
+            let id = node_id(name);
+            said(world.request(Request::RemoveNode { id, force })).replace(&id.to_string(), name)
+        }
+        ["node", "label", name, label] => {
+            let (key, value) = label.split_once('=').expect("a label like zone=a");
+            change_node(world, name, |spec| drop(spec.labels.insert(key.to_owned(), value.to_owned())))
         }
         ["node", verb, name] => node(world, verb, name),
         ["leader", "restart"] => {
@@ -136,21 +149,31 @@ fn change(world: &mut World, service: &Service, version: u64, change: ServiceCha
     }))
 }
 
+fn node_id(name: &str) -> NodeId {
+    NodeId::from_number(name.strip_prefix('n').and_then(|n| n.parse().ok()).expect("a node like n1"))
+}
+
 fn node(world: &mut World, verb: &str, name: &str) -> String {
-    let id =
-        NodeId::from_number(name.strip_prefix('n').and_then(|n| n.parse().ok()).expect("a node like n1"));
+    let id = node_id(name);
     let availability = match verb {
         "drain" => Availability::Drain,
         "pause" => Availability::Pause,
         "activate" => Availability::Active,
+        "join" => return both(|| world.join_node(id, 8)),
         "start" => return both(|| world.start_node(id)),
         "cut" => return both(|| world.cut_node(id)),
         "kill-agent" => return both(|| world.stop_node(id, false)),
         "kill" => return both(|| world.stop_node(id, true)),
         _ => panic!("no such thing to do with a node: {verb}"),
     };
+    change_node(world, name, |spec| spec.availability = availability)
+}
+
+fn change_node(world: &mut World, name: &str, change: impl FnOnce(&mut NodeSpec)) -> String {
+    let id = node_id(name);
     let node = world.store.node(id).expect("a node of the cluster").clone();
-    let spec = NodeSpec { availability, ..node.spec.clone() };
+    let mut spec = node.spec.clone();
+    change(&mut spec);
     said(world.request(Request::UpdateNode { id, version: node.meta.version, spec }))
 }
 
@@ -172,8 +195,23 @@ fn set(spec: &mut ServiceSpec, text: &str) {
     match key {
         "image" => task.container.image = value.to_owned(),
         "replicas" => spec.mode = Mode::Replicated { replicas: number() },
+        "mode" => {
+            spec.mode = match value {
+                "global" => Mode::Global,
+                "global-job" => Mode::GlobalJob,
+                "job" => Mode::ReplicatedJob { max_concurrent: 1, total_completions: 1 },
+                _ => panic!("no such mode: {value}"),
+            }
+        }
+        "total" | "concurrent" => {
+            let Mode::ReplicatedJob { max_concurrent, total_completions } = &mut spec.mode else {
+                panic!("{text}: the service is no replicated job")
+            };
+            *(if key == "total" { total_completions } else { max_concurrent }) = number();
+        }
         "force" => task.force_update += 1,
         "label" => drop(spec.labels.insert(value.to_owned(), String::new())),
+        "profile" => drop(spec.labels.insert("skep.profile".to_owned(), value.to_owned())),
         "grace" => task.container.stop_grace = Some(duration(value)),
         "cpus" => {
             let nano_cpus = number() as i64 * 1_000_000_000;
@@ -254,6 +292,7 @@ fn duration(text: &str) -> Duration {
         "ms" => Duration::from_millis(number),
         "s" => Duration::from_secs(number),
         "m" => Duration::from_secs(60 * number),
+        "h" => Duration::from_secs(3600 * number),
         unit => panic!("no such unit: {unit}"),
     }
 }
@@ -278,7 +317,12 @@ fn told(world: &World, before: &Store, change: &Change) -> Option<String> {
     match change {
         Change::PutTask(task) => {
             let known = before.task(task.id);
-            let mark = |task: &Task| (task.desired, visible(task.status.state), task.status.err.clone());
+            // What a task waits for before it starts is no event.
+            let err = |task: &Task| match visible(task.status.state) {
+                TaskState::Assigned | TaskState::Ready => String::new(),
+                _ => task.status.err.clone(),
+            };
+            let mark = |task: &Task| (task.desired, visible(task.status.state), err(task));
             if known.is_some_and(|known| mark(known) == mark(task)) {
                 return None;
             }
@@ -292,7 +336,8 @@ fn told(world: &World, before: &Store, change: &Change) -> Option<String> {
             };
             let (name, number) = (&task.service.name, world.number(task.id));
             let state = if known.is_none() { "made".to_owned() } else { state(task) };
-            Some(format!("{name}.{} #{number} {}: {state}{wanted}", task.slot, task.spec.container.image))
+            let slot = self::slot(task.slot);
+            Some(format!("{name}.{slot} #{number} {}: {state}{wanted}", task.spec.container.image))
         }
         Change::PutRollout(rollout) => {
             let known = before.rollout(rollout.service_id);
@@ -323,6 +368,14 @@ fn name(world: &World, before: &Store, id: ServiceId) -> String {
     known.map_or_else(String::new, |service| service.spec.name.clone())
 }
 
+/// Names a slot: by its number, or by the name of its node.
+fn slot(id: SlotId) -> String {
+    match id {
+        SlotId::Number(number) => number.to_string(),
+        SlotId::Node(id) => format!("n{}", id.number()),
+    }
+}
+
 /// Steps on the way that a person does not care to see are shown as the one before them.
 fn visible(state: TaskState) -> TaskState {
     match state {
@@ -348,8 +401,11 @@ fn ps(world: &World, name: &str) -> String {
     let mut lines = String::new();
     let mut last_slot = None;
     for (slot, number, task) in tasks {
-        let title =
-            if last_slot == Some(slot) { format!(" \\_ {name}.{slot}") } else { format!("{name}.{slot}") };
+        let place = self::slot(slot);
+        let title = match last_slot == Some(slot) {
+            true => format!(" \\_ {name}.{place}"),
+            false => format!("{name}.{place}"),
+        };
         last_slot = Some(slot);
         let node = task.node_id.map_or("-".to_owned(), |id| format!("n{}", id.number()));
         let (image, wanted) = (&task.spec.container.image, format!("{:?}", task.desired));
@@ -363,9 +419,9 @@ fn ps(world: &World, name: &str) -> String {
 /// Prints what a person asks first: how many run, of what, and how the rollout fares.
 fn status(world: &World, name: &str) -> String {
     let service = service(world, name);
-    let runs = |task: &&Arc<Task>| task.is_live() && task.status.state == TaskState::Running;
-    let running = world.store.tasks_of(service.id).filter(runs).count();
-    let replicas = service.spec.replicas().unwrap_or_else(|| world.store.tally(service.id).kept);
+    let is_down = |id| world.store.node(id).is_none_or(|node| node.status.state == NodeState::Down);
+    let tasks = world.store.tasks_of(service.id).map(|task| &**task);
+    let Census { running, desired, completed } = Census::count(&service, tasks, is_down);
     let image = &service.spec.task.container.image;
     let previous = service.previous.as_ref().map_or("none", |known| &known.spec.task.container.image);
     let rollout = world.store.rollout(service.id).filter(|rollout| rollout.phase != Phase::Asked);
@@ -380,5 +436,12 @@ fn status(world: &World, name: &str) -> String {
         };
         format!("{state}: {}", world.with_numbers(&rollout.message))
     });
-    format!("{running} of {replicas} run, {image}, before {previous}; {rollout}\n")
+    let completed = match service.spec.mode {
+        Mode::ReplicatedJob { total_completions, .. } => {
+            format!(" ({completed}/{total_completions} completed)")
+        }
+        Mode::GlobalJob => format!(" ({completed} completed)"),
+        Mode::Replicated { .. } | Mode::Global => String::new(),
+    };
+    format!("{running} of {desired} run{completed}, {image}, before {previous}; {rollout}\n")
 }

@@ -77,8 +77,8 @@ pub struct History {
 }
 
 impl History {
-    /// Returns a cluster of two nodes with a service of three replicas, planned for the first time.
-    pub fn new() -> History {
+    /// Returns a cluster of two nodes with a service of this mode, planned for the first time.
+    pub fn of(mode: Mode) -> History {
         let mut changes = vec![Change::PutCluster(Arc::new(cluster()))];
         changes.extend((0..2).map(|number| Change::PutNode(Arc::new(node(number)))));
         let mut store = Store::default();
@@ -86,7 +86,7 @@ impl History {
         let mut history = History { store, now: Timestamp(1_000_000_000), random: Random::new(7) };
         let mut spec = ServiceSpec { name: "web".into(), ..ServiceSpec::default() };
         Arc::make_mut(&mut spec.task).container.image = "image:0".into();
-        spec.mode = Mode::Replicated { replicas: 3 };
+        spec.mode = mode;
         history.request(Request::CreateService { spec: Box::new(spec), author: String::new() });
         history
     }
@@ -149,7 +149,14 @@ impl History {
         let mut spec = service.spec.clone();
         match deed {
             Deed::Image(number) => Arc::make_mut(&mut spec.task).container.image = format!("image:{number}"),
-            Deed::Replicas(replicas) => spec.mode = Mode::Replicated { replicas: *replicas },
+            Deed::Replicas(count) => match &mut spec.mode {
+                Mode::Replicated { replicas } => *replicas = *count,
+                Mode::ReplicatedJob { max_concurrent, total_completions } => {
+                    (*max_concurrent, *total_completions) = (1 + count / 2, *count);
+                }
+                Mode::Global | Mode::GlobalJob => {}
+            },
+            Deed::Pace { .. } if spec.mode.is_job() => {}
             Deed::Pace { parallelism, delay, start_first, action, ratio } => {
                 let actions = [FailureAction::Pause, FailureAction::Continue, FailureAction::Rollback];
                 spec.update = Some(UpdateConfig {
@@ -188,6 +195,7 @@ impl History {
             TaskState::Ready if badly => TaskState::Failed,
             TaskState::Ready => TaskState::Running,
             _ if badly => TaskState::Failed,
+            _ if task.desired == Desired::Complete => TaskState::Complete,
             _ => return,
         };
         task.status.state = next;

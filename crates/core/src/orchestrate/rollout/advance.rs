@@ -8,7 +8,7 @@ use skep_model::{Rollout, Service, Step, Timestamp};
 use super::config_in_force;
 use crate::orchestrate::current::is_current;
 use crate::orchestrate::slot::{self, Slot};
-use crate::orchestrate::{Blueprint, new_task};
+use crate::orchestrate::{Blueprint, global, new_task};
 use crate::random::Random;
 use crate::store::{Draft, Store, earlier};
 
@@ -97,8 +97,12 @@ fn take_up(
 
 /// Returns the slots that the rollout has yet to take up.
 fn outdated<'s>(store: &Store, service: &Service, slots: &'s [Slot]) -> Vec<&'s Slot> {
-    let is_due =
-        |slot: &&Slot| store.step(service.id, slot.id).is_none() && is_outdated(store, service, slot);
+    // A node that is out of reach has its turn when it is back.
+    let is_due = |slot: &&Slot| {
+        store.step(service.id, slot.id).is_none()
+            && is_outdated(store, service, slot)
+            && global::takes_part(store, service, slot.id)
+    };
     slots.iter().filter(is_due).collect()
 }
 

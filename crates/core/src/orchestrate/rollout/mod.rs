@@ -7,7 +7,7 @@
 mod advance;
 mod judge;
 
-use skep_model::rollout::{Direction, Phase};
+use skep_model::rollout::{Clock, Direction, Phase};
 use skep_model::service::{Service, UpdateConfig};
 use skep_model::{Rollout, ServiceId};
 
@@ -22,6 +22,28 @@ pub fn config_in_force(service: &Service, rollout: Option<&Rollout>) -> UpdateCo
         .is_some_and(|rollout| rollout.direction == Direction::Back && rollout.phase != Phase::Completed);
     let config = if back { &service.spec.rollback } else { &service.spec.update };
     config.clone().unwrap_or_default()
+}
+
+/// Asks for another rollout to the revision in force: slots that the last one could not reach are in reach
+/// again. There is nothing proven to return to but what it goes to.
+pub fn ask_again(draft: &mut Draft, service: &Service) {
+    forget_steps(draft, service.id);
+    draft.put_rollout(Rollout {
+        service_id: service.id,
+        direction: Direction::Forward,
+        phase: Phase::Asked,
+        started_at: draft.now(),
+        completed_at: None,
+        message: String::new(),
+        revision: service.revision,
+        return_to: None,
+        slot_count: 0,
+        settled_count: 0,
+        failed_count: 0,
+        last_settled_at: None,
+        spent: Clock::default(),
+        wait: None,
+    });
 }
 
 /// Forgets what rollouts did to the slots of a service so far.

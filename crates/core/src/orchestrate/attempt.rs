@@ -1,0 +1,154 @@
+//! Whether and when a task that ended is tried again: Swarm's restart policy, and longer and longer pauses
+//! for what fails again and again.
+//!
+//! Everything that counts is in the tasks themselves, so a change of leader forgets nothing. What became of
+//! a task because of its node is nobody's attempt; that is decided in [`super::restart`].
+
+use std::time::Duration;
+
+use skep_model::rollout::{Wait, WaitCode};
+use skep_model::task::{Desired, TaskState};
+use skep_model::template::{RestartCondition, RestartPolicy};
+use skep_model::{Service, Task, Timestamp, limits};
+
+use crate::store::Store;
+
+/// Longest excerpt of a task's error in the reason of its successor, in characters.
+const REASON_LENGTH_MAX: usize = 100;
+
+/// Returns whether the policy wants a successor of a task that ended by itself.
+pub fn should_restart(ended: &Task, policy: &RestartPolicy) -> bool {
+    let is_job = ended.iteration.is_some();
+    let wanted = match policy.condition {
+        RestartCondition::None => false,
+        // A job is done when it is done.
+        RestartCondition::Any if !is_job => true,
+        RestartCondition::Any | RestartCondition::OnFailure => ended.status.state != TaskState::Complete,
+    };
+    wanted && (policy.max_attempts == 0 || attempts(ended, policy) < policy.max_attempts)
+}
+
+/// Returns the attempts that count at the moment the task ended.
+fn attempts(ended: &Task, policy: &RestartPolicy) -> u64 {
+    let end = ended.status.applied_at;
+    let counts = |at: &&Timestamp| policy.window.is_none_or(|window| **at > end - window && **at <= end);
+    ended.restarts.iter().filter(counts).count() as u64
+}
+
+/// Makes `successor`, a new task of the same revision, know what came before it.
+pub(super) fn inherit(successor: &mut Task, ended: &Task) {
+    successor.restarts.clone_from(&ended.restarts);
+    successor.failures_in_a_row = ended.failures_in_a_row;
+}
+
+/// Counts the end of `ended` against `successor`, and sets when that may start.
+pub(super) fn count(store: &Store, service: &Service, successor: &mut Task, ended: &Task, now: Timestamp) {
+    let policy = ended.spec.restart_policy();
+    if successor.revision == ended.revision {
+        record(&mut successor.restarts, now, &policy);
+        successor.failures_in_a_row = match failed_quickly(ended, &policy) {
+            true => ended.failures_in_a_row.saturating_add(1),
+            false => 0,
+        };
+    }
+    let is_fixed = profile(store, service) == Some("swarm");
+    successor.start_after = now + pause(&policy, successor.failures_in_a_row, is_fixed);
+}
+
+/// Notes one more restart; keeps as many as the policy can ever ask for.
+fn record(restarts: &mut Vec<Timestamp>, now: Timestamp, policy: &RestartPolicy) {
+    if policy.max_attempts == 0 {
+        return restarts.clear();
+    }
+    let kept = usize::try_from(policy.max_attempts)
+        .unwrap_or(limits::RESTARTS_KEPT_MAX)
+        .min(limits::RESTARTS_KEPT_MAX);
+    restarts.push(now);
+    restarts.drain(..restarts.len().saturating_sub(kept));
+}
+
+/// Returns whether the task failed before it ran, or soon after.
+fn failed_quickly(ended: &Task, policy: &RestartPolicy) -> bool {
+    let is_quick = |ran_at| {
+        let soon = delay(policy).saturating_mul(limits::QUICK_FAILURE_DELAYS);
+        ended.status.applied_at.since(ran_at) < soon.max(limits::QUICK_FAILURE_MIN)
+    };
+    matches!(ended.status.state, TaskState::Failed | TaskState::Rejected) && ended.ran_at.is_none_or(is_quick)
+}
+
+/// Returns the time from the end of a task to the start of the next.
+///
+/// A policy that bounds the attempts ends a crash loop by itself, and counts them within a window: it
+/// keeps its pace.
+fn pause(policy: &RestartPolicy, failures_in_a_row: u32, is_fixed: bool) -> Duration {
+    let delay = delay(policy);
+    if is_fixed || policy.max_attempts > 0 || failures_in_a_row < 2 {
+        return delay;
+    }
+    let base = delay.max(limits::RESTART_BACKOFF_MIN);
+    let doubled = base.saturating_mul(1 << (failures_in_a_row - 1).min(20));
+    doubled.min(limits::RESTART_BACKOFF_MAX.max(delay))
+}
+
+fn delay(policy: &RestartPolicy) -> Duration {
+    policy.delay.unwrap_or(limits::RESTART_DELAY_DEFAULT)
+}
+
+/// Returns the profile in force for the service, where one is named.
+fn profile<'s>(store: &'s Store, service: &'s Service) -> Option<&'s str> {
+    let of_cluster = || store.cluster().and_then(|cluster| cluster.spec.labels.get("skep.profile"));
+    service.spec.labels.get("skep.profile").or_else(of_cluster).map(String::as_str)
+}
+
+/// Returns what a task that follows another waits for, until its time has come.
+pub fn waiting(store: &Store, task: &Task, now: Timestamp) -> Option<Wait> {
+    let waits =
+        task.desired == Desired::Ready && task.status.state <= TaskState::Ready && task.start_after > now;
+    waits.then(|| Wait {
+        code: WaitCode::Restart,
+        since: task.meta.created_at,
+        until: Some(task.start_after),
+        slot: Some(task.slot),
+        text: reason(store, task),
+    })
+}
+
+/// Says which restart it is, how long after the end of the one before, and how that ended. It says the same
+/// all the time, so that it need not be written twice.
+fn reason(store: &Store, task: &Task) -> String {
+    let which = match task.failures_in_a_row {
+        0 => "restart".to_owned(),
+        count => format!("restart {count}"),
+    };
+    let pause = render(task.start_after.since(task.meta.created_at));
+    let before = store
+        .tasks_in(task.service_id, task.slot)
+        .filter(|other| other.meta.created_at < task.meta.created_at && other.is_over())
+        .max_by_key(|other| other.meta.created_at);
+    match before.map(|before| end(before)) {
+        Some(end) if !end.is_empty() => format!("{which} in {pause} after {end}"),
+        _ => format!("{which} in {pause}"),
+    }
+}
+
+fn end(task: &Task) -> String {
+    match &task.status.container {
+        Some(container) if matches!(task.status.state, TaskState::Failed | TaskState::Complete) => {
+            format!("exit {}", container.exit_code)
+        }
+        _ => task.status.err.trim().chars().take(REASON_LENGTH_MAX).collect(),
+    }
+}
+
+/// Renders a pause as people write one: `500ms`, `40s`, `1m20s`.
+fn render(pause: Duration) -> String {
+    // The order within a slot may have moved its making by nanoseconds.
+    let millis = pause.as_nanos().div_ceil(1_000_000);
+    let (minutes, seconds) = (millis / 60_000, millis / 1_000 % 60);
+    match (minutes, seconds) {
+        _ if !millis.is_multiple_of(1_000) => format!("{millis}ms"),
+        (0, seconds) => format!("{seconds}s"),
+        (minutes, 0) => format!("{minutes}m"),
+        (minutes, seconds) => format!("{minutes}m{seconds}s"),
+    }
+}
