@@ -10,7 +10,8 @@ use skep_model::template::{ContainerSpec, Healthcheck};
 use skep_model::{Labels, Task, TaskId};
 use skep_net::resolv::DnsOptions;
 use skep_runtime::{
-    Capabilities, Container, EtcFiles, LogLimits, Mount, Process, Propagation, Resources, Rootfs, Ulimit,
+    Capabilities, Container, EtcFiles, LogLimits, Mount, Process, Propagation, Resources, Rootfs,
+    TerminalSize, Ulimit,
 };
 
 use crate::image;
@@ -115,6 +116,9 @@ pub fn describe(task: &Task, image: &image::Config, prepared: Prepared) -> Resul
             cwd: or_image(&spec.dir, &image.working_dir),
             user: or_image(&spec.user, &image.user),
             groups: spec.groups.clone(),
+            terminal: spec.tty.then(TerminalSize::default),
+            open_stdin: spec.open_stdin,
+            init: spec.init.unwrap_or_default(),
         },
         hostname: hostname(task),
         mounts: mounts(spec)?,

@@ -66,6 +66,21 @@ pub struct Process {
     pub user: String,
     /// Additional groups, by name or number.
     pub groups: Vec<String>,
+    /// Runs on a terminal of its own: output and error become one stream.
+    pub terminal: Option<TerminalSize>,
+    /// Keeps standard input open for whoever attaches; else it reads nothing. A terminal always takes input.
+    pub open_stdin: bool,
+    /// Runs below a small init, which passes signals on and reaps what the program leaves behind.
+    pub init: bool,
+}
+
+/// Size of a terminal in characters. A size of zero leaves the kernel's default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TerminalSize {
+    /// Height.
+    pub rows: u16,
+    /// Width.
+    pub columns: u16,
 }
 
 /// How mounts made on one side of a bind are seen on the other.
@@ -76,15 +91,6 @@ pub enum Propagation {
     Private,
     /// Mounts made later on the host appear in the container.
     Slave,
-}
-
-/// Size of a terminal in characters. A size of zero leaves the kernel's default.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TerminalSize {
-    /// Height.
-    pub rows: u16,
-    /// Width.
-    pub columns: u16,
 }
 
 /// One mount of the container beside its root.
@@ -194,6 +200,12 @@ pub struct Exec {
     pub user: Option<String>,
     /// Working directory; `None` means that of the container's process.
     pub cwd: Option<String>,
+    /// Has every capability that the daemon has. The system call filter and the devices stay the container's.
+    pub privileged: bool,
+    /// Runs on a terminal of its own.
+    pub terminal: Option<TerminalSize>,
+    /// Goes on when its daemon hangs up; else the command and its process group are killed then.
+    pub outlives_daemon: bool,
 }
 
 /// Returns whether `id` has the form that paths, sockets and cgroups are derived from.

@@ -126,6 +126,9 @@ pub enum ExecError {
     /// The command cannot be run; the sentence is for the user.
     #[error("{0}")]
     Refused(String),
+    /// The container does not run (any more).
+    #[error("container {0} is not running")]
+    NotRunning(String),
     /// The shim cannot be reached, or spoke nonsense; most often, the container has ended.
     #[error("the shim of container {id} does not answer")]
     Shim {

@@ -103,6 +103,11 @@ impl Handle {
         self.shared.live.as_ref().map(|live| live.pid)
     }
 
+    /// Returns whether the container is known to have ended.
+    pub fn has_ended(&self) -> bool {
+        self.shared.exit.initialized() || self.shared.live.is_none()
+    }
+
     /// Returns the path of the current log file.
     pub fn log_path(&self) -> PathBuf {
         self.shared.runtime.paths.bundle(self.id()).log(self.id())
@@ -119,7 +124,9 @@ impl Handle {
             Reply::Started(at) => Ok(at),
             Reply::Refused(failure) if failure.fatal => Err(StartError::Refused(failure.message)),
             Reply::Refused(failure) => Err(StartError::Failed(failure.message)),
-            Reply::ExecStarted | Reply::ExecEnded(_) => Err(failed(io::ErrorKind::InvalidData.into())),
+            Reply::ExecStarted(_) | Reply::ExecEnded(_) | Reply::Attached(_) => {
+                Err(failed(io::ErrorKind::InvalidData.into()))
+            }
         }
     }
 

@@ -16,8 +16,10 @@
 //! `shim` for the other.
 
 mod adopt;
+mod attach;
 mod binary;
 mod cgroup;
+mod conduit;
 mod container;
 mod error;
 mod exec;
@@ -39,8 +41,10 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 pub use adopt::{Adopted, State};
+pub use attach::{AttachError, Attachment, Connection};
 pub use binary::BinaryError;
 pub use cgroup::{CgroupError, Layout};
+pub use conduit::Conduit;
 pub use container::{
     Capabilities, Container, EtcFiles, Exec, LogLimits, Mount, Process, Propagation, Resources, Rootfs,
     TerminalSize, Ulimit,
@@ -48,7 +52,7 @@ pub use container::{
 pub use error::{
     AdoptError, CreateError, DeleteError, ExecError, OpenError, PurgeError, SignalError, StartError,
 };
-pub use exec::{ExecExit, ExecLimits, RunningExec};
+pub use exec::{ExecExit, ExecLimits, ExecSession, RunningExec, exit_code_of_refusal};
 pub use exit::Exit;
 pub use handle::Handle;
 pub use runtime::{Options, Runtime};

@@ -14,9 +14,12 @@ use oci_spec::runtime::Spec;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::confine::confine;
+use super::streams::{bind_console, take_terminal};
+use crate::container::TerminalSize;
 use crate::spec::process::{ProcessPlan, search_path};
 use crate::sys::exec::{describe, execve, find_program};
 use crate::sys::signal::reset_for_exec;
+use crate::sys::terminal::{Terminal, send_descriptor};
 
 /// How long `execve` may take: a slow disk has to deliver the first pages of the program.
 const EXEC_WAIT_MAX: Timespec = Timespec { tv_sec: 30, tv_nsec: 0 };
@@ -85,22 +88,40 @@ pub(super) struct Payload {
     pub filter: Vec<u8>,
 }
 
+/// The terminal that the first process gets, and where its master goes.
+#[derive(Clone)]
+pub(super) struct Console {
+    pub socket: Rc<OwnedFd>,
+    pub size: TerminalSize,
+}
+
 /// libcontainer's hook around [`confine`] and [`launch`].
 #[derive(Clone)]
 pub(super) struct Launcher {
     payload: Rc<Payload>,
     status: Rc<OwnedFd>,
+    console: Option<Console>,
 }
 
 impl Launcher {
     /// `status` is the write end of a [`LaunchStatus`].
-    pub(super) fn new(payload: Rc<Payload>, status: OwnedFd) -> Launcher {
-        Launcher { payload, status: Rc::new(status) }
+    pub(super) fn new(payload: Rc<Payload>, status: OwnedFd, console: Option<Console>) -> Launcher {
+        Launcher { payload, status: Rc::new(status), console }
     }
 
     fn complain(&self, sentence: &str) {
         // Without a reader there is nobody left to tell.
         let _ = rustix::io::write(&*self.status, sentence.as_bytes());
+    }
+}
+
+impl Console {
+    /// Makes a terminal, sends its master away and puts its other end where programs look for it.
+    fn enter(&self, uid: u32) -> std::io::Result<()> {
+        let terminal = Terminal::open(self.size)?;
+        send_descriptor(&self.socket, &terminal.master)?;
+        bind_console(&terminal.slave)?;
+        take_terminal(&terminal.slave, uid)
     }
 }
 
@@ -114,9 +135,13 @@ impl Executor for Launcher {
     /// Called when the process is in all its namespaces, before it waits for its start.
     fn validate(&self, _: &Spec) -> Result<(), ExecutorValidationError> {
         let plan = &self.payload.plan;
-        confine(plan, &self.payload.filter).map_err(|error| {
-            ExecutorValidationError::ArgValidationError(format!("cannot confine: {error}"))
-        })?;
+        let failed = |what: &str, error: std::io::Error| {
+            ExecutorValidationError::ArgValidationError(format!("cannot {what}: {error}"))
+        };
+        if let Some(console) = &self.console {
+            console.enter(plan.user.uid).map_err(|error| failed("take the terminal", error))?;
+        }
+        confine(plan, &self.payload.filter).map_err(|error| failed("confine", error))?;
         let name = plan.args.first().map_or("", String::as_str);
         find_program(name, search_path(&plan.env)).map(|_| ()).map_err(|sentence| {
             self.complain(&sentence);

@@ -18,9 +18,12 @@ mod libcontainer;
 mod nursery;
 mod oci;
 mod rootfs;
+mod run;
 mod runc;
 mod serve;
 mod stdio;
+mod streams;
+mod watcher;
 
 use std::fs::File;
 use std::io;

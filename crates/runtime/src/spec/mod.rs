@@ -81,7 +81,7 @@ pub(crate) fn render(inputs: &Inputs<'_>) -> Result<Spec, LimitError> {
         .root(root)
         .mounts(mounts::render(container, inputs.staged, mount_cgroup))
         .hostname(process::hostname(container))
-        .process(render_process(inputs.plan, inputs.confinement))
+        .process(render_process(inputs.plan, container.process.terminal.is_some(), inputs.confinement))
         .linux(render_linux(inputs)?)
         .build()
         .expect("every field of a configuration has a default");
@@ -90,7 +90,7 @@ pub(crate) fn render(inputs: &Inputs<'_>) -> Result<Spec, LimitError> {
     Ok(spec)
 }
 
-fn render_process(plan: &ProcessPlan, confinement: Confinement) -> Process {
+fn render_process(plan: &ProcessPlan, has_terminal: bool, confinement: Confinement) -> Process {
     let user = UserBuilder::default()
         .uid(plan.user.uid)
         .gid(plan.user.gid)
@@ -107,7 +107,8 @@ fn render_process(plan: &ProcessPlan, confinement: Confinement) -> Process {
         .build()
         .expect("every field of capabilities has a default");
     let mut process = ProcessBuilder::default()
-        .terminal(false)
+        // The built-in runtime gets its terminal from `shim::launch`.
+        .terminal(has_terminal && confinement == Confinement::ByRuntime)
         .user(user)
         .args(plan.args.clone())
         .env(plan.env.clone())
