@@ -115,6 +115,20 @@ impl Records {
         Ok(self.read(TASKS)?.into_iter().map(Arc::new).collect())
     }
 
+    pub fn task(&self, id: TaskId) -> Result<Option<Task>, RecordError> {
+        let attempt = || -> Result<Option<Vec<u8>>, redb::Error> {
+            let transaction = self.database.begin_read()?;
+            let row = transaction.open_table(TASKS)?.get(id.to_string().as_str())?;
+            Ok(row.map(|row| row.value().to_owned()))
+        };
+        let bytes =
+            attempt().map_err(|source| RecordError::Use { action: "read", source: Box::new(source) })?;
+        let decode = |bytes: Vec<u8>| {
+            rmp_serde::from_slice(&bytes).map_err(|source| RecordError::Decode { id: id.to_string(), source })
+        };
+        bytes.map(decode).transpose()
+    }
+
     pub fn containers(&self) -> Result<Vec<ContainerRecord>, RecordError> {
         self.read(CONTAINERS)
     }
@@ -219,6 +233,8 @@ mod tests {
         let records = Records::open(&path).unwrap();
         let tasks = records.tasks().unwrap();
         assert_eq!((tasks.len(), tasks[0].id), (1, task().id));
+        assert_eq!(records.task(task().id).unwrap().map(|found| found.id), Some(task().id));
+        assert!(records.task(TaskId::from_number(8)).unwrap().is_none());
         assert_eq!(records.containers().unwrap(), [record]);
         records.remember(&[], &[task().id]).unwrap();
         records.delete_container(task().id).unwrap();

@@ -28,7 +28,7 @@ use crate::container;
 use crate::image;
 use crate::record::{ContainerRecord, RecordError, Records};
 use events::Events;
-pub use events::{ContainerEvent, Happened};
+pub use events::{ContainerEvent, ExecHappened, Happened};
 use life::Life;
 pub(crate) use recover::timestamp;
 
@@ -104,15 +104,21 @@ pub struct Engine {
 
 /// A container this node takes care of.
 #[derive(Clone)]
-struct Known {
-    handle: Handle,
-    record: Arc<ContainerRecord>,
+pub(crate) struct Known {
+    pub(crate) handle: Handle,
+    pub(crate) record: Arc<ContainerRecord>,
     life: Arc<Mutex<Life>>,
 }
 
 impl Known {
     fn life(&self) -> MutexGuard<'_, Life> {
         self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns whether its first process was started and is not known to have ended.
+    pub(crate) fn is_running(&self) -> bool {
+        let life = self.life();
+        life.started_at.is_some() && life.ended.is_none() && !self.handle.has_ended()
     }
 }
 
@@ -355,6 +361,33 @@ impl Engine {
             ContainerView { record: known.record, started_at, ended }
         };
         known.into_iter().map(view).collect()
+    }
+
+    /// Returns the container of that id.
+    pub(crate) fn container(&self, id: &str) -> Option<Known> {
+        self.known().values().find(|known| known.record.container_id == id).cloned()
+    }
+
+    /// Waits until there is no container of that id any more.
+    pub(crate) async fn removed(&self, id: &str) {
+        let mut comings = self.comings.subscribe();
+        while self.container(id).is_some() {
+            if comings.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Tells of something that a person did to a container.
+    pub(crate) fn tell(&self, id: &str, happened: Happened) {
+        if let Some(known) = self.container(id) {
+            self.events.tell(happened, &known.record, timestamp(SystemTime::now()));
+        }
+    }
+
+    /// Returns a task that is kept.
+    pub(crate) fn remembered_task(&self, id: TaskId) -> Result<Option<Task>, EngineError> {
+        Ok(self.records.task(id)?)
     }
 
     /// Returns the directory of the task's own files.
