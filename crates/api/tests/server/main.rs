@@ -7,5 +7,7 @@ mod fake;
 mod fake_node;
 mod golden;
 mod http;
+mod node;
+mod sessions;
 mod sockets;
 mod streams;

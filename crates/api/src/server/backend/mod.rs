@@ -19,7 +19,7 @@ use skep_model::{Cluster, Node, NodeId, Rollout, Service, ServiceId, Task, TaskI
 use tokio::sync::broadcast;
 
 use super::facts::{Changed, Fault, HostFacts, LocalNode, LogLine, LogRequest, NewSwarm};
-pub use containers::{Containers, Download, Execs, Upload};
+pub use containers::{Containers, Download, Execs, Upload, Waiting};
 pub use images::{Credentials, Images, Volumes};
 
 /// Objects of a view, in the order of their ids.
