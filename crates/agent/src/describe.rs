@@ -24,6 +24,7 @@ pub fn describe(engine_version: &str, labels: BTreeMap<String, String>) -> NodeD
         memory_bytes: memory_bytes(),
         engine_version: engine_version.to_owned(),
         engine_labels: labels,
+        ..NodeDescription::default()
     }
 }
 

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use redb::backends::FileBackend;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
+use skep_model::task::Whole;
 use skep_model::template::Healthcheck;
 use skep_model::{Task, TaskId, Timestamp};
 
@@ -88,7 +89,10 @@ impl Records {
     pub fn remember(&self, put: &[Arc<Task>], forget: &[TaskId]) -> Result<(), RecordError> {
         self.write("remember tasks in", |tasks, _| {
             for task in put {
-                tasks.insert(task.id.to_string().as_str(), encode(&without_credentials(task)).as_slice())?;
+                tasks.insert(
+                    task.id.to_string().as_str(),
+                    encode(&Whole(without_credentials(task))).as_slice(),
+                )?;
             }
             for id in forget {
                 tasks.remove(id.to_string().as_str())?;
@@ -112,7 +116,7 @@ impl Records {
     }
 
     pub fn tasks(&self) -> Result<Vec<Arc<Task>>, RecordError> {
-        Ok(self.read(TASKS)?.into_iter().map(Arc::new).collect())
+        Ok(self.read(TASKS)?.into_iter().map(|Whole(task)| task).collect())
     }
 
     pub fn task(&self, id: TaskId) -> Result<Option<Task>, RecordError> {
@@ -182,10 +186,10 @@ fn encode(value: &impl Serialize) -> Vec<u8> {
     rmp_serde::to_vec_named(value).expect("our own types serialise into memory")
 }
 
-fn without_credentials(task: &Task) -> Task {
+fn without_credentials(task: &Arc<Task>) -> Arc<Task> {
     let mut task = task.clone();
     if task.spec.registry_auth.is_some() {
-        Arc::make_mut(&mut task.spec).registry_auth = None;
+        Arc::make_mut(&mut Arc::make_mut(&mut task).spec).registry_auth = None;
     }
     task
 }
@@ -193,7 +197,7 @@ fn without_credentials(task: &Task) -> Task {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use skep_model::task::{Desired, TaskStatus};
+    use skep_model::task::{Desired, SlotId, TaskStatus};
     use skep_model::template::RegistryAuth;
     use skep_model::{Id, Meta, ServiceId, TaskSpec};
 
@@ -203,7 +207,7 @@ mod tests {
             meta: Meta::default(),
             service_id: ServiceId::from_number(1),
             service: Arc::default(),
-            slot: 1,
+            slot: SlotId::Number(1),
             spec: Arc::new(TaskSpec {
                 registry_auth: Some(RegistryAuth("very-secret".into())),
                 ..TaskSpec::default()
@@ -215,6 +219,7 @@ mod tests {
             start_after: Timestamp::default(),
             restarts: Vec::new(),
             keeps_slot: false,
+            iteration: 0,
         }
     }
 

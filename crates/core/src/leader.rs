@@ -8,13 +8,16 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use skep_model::request::{Refusal, RefusalClass, Reply, Request};
+use skep_model::task::SlotId;
 use skep_model::{NodeId, ServiceId, Timestamp};
 
+use crate::agenda::Agenda;
 use crate::dispatch::Dispatch;
 use crate::message::{ManagerMessage, NodeMessage};
 use crate::random::Random;
-use crate::store::{Change, ChangeSet, Draft, Store, earlier};
-use crate::{control, orchestrate, schedule};
+use crate::schedule::Scheduler;
+use crate::store::{ChangeSet, Draft, Scope, Store, draft, earlier};
+use crate::{control, orchestrate};
 
 /// Names a request until it is answered; the shell numbers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,13 +56,15 @@ pub struct Output {
 pub struct Leader {
     random: Random,
     dispatch: Dispatch,
+    scheduler: Scheduler,
+    /// The store as it will be when the proposal in flight commits.
+    draft: Draft,
     requests: VecDeque<(RequestId, Request)>,
     /// Answers that wait for the proposal in flight; `None`: no proposal is in flight.
     in_flight: Option<Vec<(RequestId, Reply)>>,
-    /// Services to look at in the next pass.
-    dirty: BTreeSet<ServiceId>,
-    /// Services to look at again at an instant.
-    deadlines: BTreeMap<ServiceId, Timestamp>,
+    /// Where to look in the next pass.
+    dirty: BTreeMap<ServiceId, Scope>,
+    agenda: Agenda,
     dispatch_deadline: Option<Timestamp>,
 }
 
@@ -76,10 +81,12 @@ impl Leader {
         Leader {
             random: Random::new(seed),
             dispatch: Dispatch::new(store, now),
+            scheduler: Scheduler::new(store),
+            draft: Draft::new(store, now),
             requests: VecDeque::new(),
             in_flight: None,
-            dirty: all_services(store),
-            deadlines: BTreeMap::new(),
+            dirty: everything(store),
+            agenda: Agenda::default(),
             dispatch_deadline: None,
         }
     }
@@ -90,7 +97,7 @@ impl Leader {
         match event {
             Event::Requested(id, request) => self.enqueue(id, request, &mut output),
             Event::Heard(node_id, message) => self.dispatch.hear(store, now, node_id, message),
-            Event::Committed(changes) => self.committed(store, &changes, &mut output),
+            Event::Committed(changes) => self.committed(&changes, &mut output),
             Event::Dropped => self.dropped(store, now, &mut output),
             Event::Woke => {}
         }
@@ -114,12 +121,11 @@ impl Leader {
         }
     }
 
-    fn committed(&mut self, store: &Store, changes: &ChangeSet, output: &mut Output) {
+    fn committed(&mut self, changes: &ChangeSet, output: &mut Output) {
         let replies = self.in_flight.take().unwrap_or_default();
         output.reply.extend(replies.into_iter().map(|(id, reply)| (id, Ok(reply))));
         self.dispatch.settled();
         self.dispatch.committed(changes);
-        self.dirty.extend(changed_services(store, changes));
     }
 
     /// The proposal is lost, and with it what was planned: everything is looked at again.
@@ -130,86 +136,106 @@ impl Leader {
         }
         // Sessions may have been opened or ended in it.
         self.dispatch = Dispatch::new(store, now);
-        self.dirty.extend(all_services(store));
+        self.scheduler = Scheduler::new(store);
+        self.draft = Draft::new(store, now);
+        self.dirty = everything(store);
     }
 
     /// Plans until nothing changes, then proposes once.
     fn pass(&mut self, store: &Store, now: Timestamp, output: &mut Output) {
-        let mut draft = Draft::new(store, now);
-        let mut granted = Vec::new();
-        for _ in 0..REQUESTS_PER_PASS {
-            if draft.is_full() {
-                break;
-            }
-            let Some((id, request)) = self.requests.pop_front() else { break };
-            match control::handle(&mut draft, &mut self.random, request) {
-                Ok(reply) => granted.push((id, reply)),
-                Err(refusal) => output.reply.push((id, Err(refusal))),
-            }
+        self.draft.begin(store, now);
+        let granted = self.grant(output);
+        self.dispatch_deadline = self.dispatch.plan(&mut self.draft, &mut self.random);
+        for (id, scope) in self.agenda.take_due(now) {
+            self.dirty.entry(id).or_default().add(scope);
         }
-        self.dispatch_deadline = self.dispatch.plan(&mut draft, &mut self.random);
-        self.dirty.extend(self.due(now));
         for _ in 0..ROUNDS_MAX {
-            self.dirty.append(&mut draft.take_touched());
-            if self.dirty.is_empty() || draft.is_full() {
+            self.look_around();
+            self.plan_dirty();
+            self.look_around();
+            self.scheduler.plan(&mut self.draft);
+            self.look_around();
+            if self.dirty.is_empty() || self.draft.is_full() {
                 break;
             }
-            self.plan_dirty(&mut draft);
-            schedule::plan(&mut draft);
         }
-        if draft.is_clean() {
+        if self.draft.is_clean() {
             self.dispatch.settled();
             output.reply.extend(granted.into_iter().map(|(id, reply)| (id, Ok(reply))));
         } else {
             self.in_flight = Some(granted);
-            output.propose = Some(draft.finish());
+            output.propose = Some(self.draft.finish());
         }
     }
 
-    fn plan_dirty(&mut self, draft: &mut Draft) {
-        for id in std::mem::take(&mut self.dirty) {
-            if draft.is_full() {
-                self.dirty.insert(id);
+    /// Carries out requests that wait. Returns the answers of those that took effect.
+    fn grant(&mut self, output: &mut Output) -> Vec<(RequestId, Reply)> {
+        let mut granted = Vec::new();
+        for _ in 0..REQUESTS_PER_PASS {
+            if self.draft.is_full() {
+                break;
+            }
+            let Some((id, request)) = self.requests.pop_front() else { break };
+            match control::handle(&mut self.draft, &mut self.random, request) {
+                Ok(reply) => granted.push((id, reply)),
+                Err(refusal) => output.reply.push((id, Err(refusal))),
+            }
+        }
+        granted
+    }
+
+    /// Takes in where the draft was written to.
+    fn look_around(&mut self) {
+        let moves = self.draft.take_moves();
+        self.scheduler.follow(&moves);
+        let nodes = moves.iter().filter_map(draft::Move::node_id).collect();
+        concerned_by_nodes(&self.draft, &nodes, &mut self.dirty);
+        for (id, scope) in self.draft.take_touched() {
+            self.dirty.entry(id).or_default().add(scope);
+        }
+    }
+
+    fn plan_dirty(&mut self) {
+        for (id, scope) in std::mem::take(&mut self.dirty) {
+            if self.draft.is_full() {
+                self.dirty.entry(id).or_default().add(scope);
                 continue;
             }
-            match orchestrate::plan(draft, &mut self.random, id) {
-                Some(wake_at) => self.deadlines.insert(id, wake_at),
-                None => self.deadlines.remove(&id),
-            };
+            if let Some(left) =
+                orchestrate::plan(&mut self.draft, &mut self.random, &mut self.agenda, id, &scope)
+            {
+                self.dirty.entry(id).or_default().add(left);
+            }
         }
-    }
-
-    fn due(&self, now: Timestamp) -> Vec<ServiceId> {
-        self.deadlines.iter().filter(|(_, at)| **at <= now).map(|(id, _)| *id).collect()
     }
 
     fn next_deadline(&self) -> Option<Timestamp> {
         if self.in_flight.is_some() {
             return None;
         }
-        earlier(self.dispatch_deadline, self.deadlines.values().min().copied())
+        earlier(self.dispatch_deadline, self.agenda.next())
     }
 }
 
-fn all_services(store: &Store) -> BTreeSet<ServiceId> {
+/// Returns a scope of all there is to plan.
+fn everything(store: &Store) -> BTreeMap<ServiceId, Scope> {
     // Tasks of a service that was removed still need planning until they are forgotten.
     let of_tasks = store.tasks().map(|task| task.service_id);
-    store.services().map(|service| service.id).chain(of_tasks).collect()
+    let ids = store.services().map(|service| service.id).chain(of_tasks);
+    ids.map(|id| (id, Scope::all())).collect()
 }
 
-/// Returns the services whose plans a committed change may concern.
-fn changed_services(store: &Store, changes: &ChangeSet) -> BTreeSet<ServiceId> {
-    let mut ids = BTreeSet::new();
-    for change in changes.iter() {
-        match change {
-            Change::PutService(service) => drop(ids.insert(service.id)),
-            Change::PutTask(task) => drop(ids.insert(task.service_id)),
-            Change::DeleteTask { service_id, .. } => drop(ids.insert(*service_id)),
-            Change::PutRollout(rollout) => drop(ids.insert(rollout.service_id)),
-            Change::DeleteService(id) | Change::DeleteRollout(id) => drop(ids.insert(*id)),
-            // A node's state or labels and the cluster's limits may matter to any service.
-            Change::PutNode(_) | Change::PutCluster(_) => return all_services(store),
-        }
+/// A node's state, labels or availability concern the slots that it serves, and the one that each global
+/// service has there.
+fn concerned_by_nodes(store: &Store, nodes: &BTreeSet<NodeId>, dirty: &mut BTreeMap<ServiceId, Scope>) {
+    if nodes.is_empty() {
+        return;
     }
-    ids
+    for task in nodes.iter().flat_map(|id| store.tasks_on(*id)) {
+        dirty.entry(task.service_id).or_default().add(Scope::slot(task.slot));
+    }
+    for service in store.services().filter(|service| service.spec.mode.is_global()) {
+        let slots = nodes.iter().map(|id| SlotId::Node(*id)).collect();
+        dirty.entry(service.id).or_default().add(Scope { all: false, slots });
+    }
 }

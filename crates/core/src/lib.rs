@@ -17,6 +17,7 @@
 //! Reading order: [`store`] (what is known), [`leader`] (the control plane as one function), then
 //! [`control`], [`orchestrate`], [`schedule`], [`dispatch`], and [`worker`] for the node's side.
 
+pub mod agenda;
 pub mod check;
 pub mod control;
 pub mod dispatch;

@@ -4,13 +4,12 @@
 //! node's tasks and with differences after it. Every message may be lost or repeated: sequence numbers
 //! and a checksum tell a node that it missed something, and it registers again.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use skep_model::node::NodeDescription;
-use skep_model::task::{Desired, TaskStatus};
-use skep_model::{Id, Task, TaskId};
+use skep_model::task::{Desired, TaskStatus, Whole};
+use skep_model::{Id, TaskId};
 
 /// Names one registration of one node with one leader; what carries an old one is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -71,7 +70,7 @@ pub struct Assignments {
     pub session: SessionId,
     /// Counts up by one; the whole set is number 0.
     pub sequence: u64,
-    pub put: Vec<Arc<Task>>,
+    pub put: Vec<Whole>,
     pub remove: Vec<TaskId>,
     /// [`checksum`] of the node's whole set after this message.
     pub checksum: u64,

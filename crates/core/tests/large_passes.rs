@@ -88,7 +88,7 @@ fn service(name: &str, replicas: u64, env_bytes: usize) -> Request {
         task: Arc::new(task),
         ..ServiceSpec::default()
     };
-    Request::CreateService { spec: Box::new(spec) }
+    Request::CreateService { spec: Box::new(spec), author: String::new() }
 }
 
 #[test]

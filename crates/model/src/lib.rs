@@ -1,11 +1,12 @@
 #![forbid(unsafe_code)]
-//! The nouns of a cluster: service, task, node, cluster, rollout; their states, limits and validation.
+//! The nouns of a cluster: service, revision, task, node, cluster, rollout; their states, limits and validation.
 //!
 //! Everything here is plain data that is persisted and sent between our own nodes, so each struct is
 //! versioned by its field names: unknown fields are ignored, missing ones take their default. Nothing
 //! here decides (that is `skep-core`) and nothing here knows Docker's JSON (that is `skep-api`).
 //!
-//! Read in this order: [`service`], [`endpoint`], [`template`], [`mount`], [`task`], [`rollout`], then [`validate`].
+//! Read in this order: [`service`], [`endpoint`], [`template`], [`mount`], [`revision`], [`task`], [`rollout`], then
+//! [`validate`].
 
 mod id;
 mod time;
@@ -20,6 +21,7 @@ pub mod node;
 pub mod placeholder;
 pub mod reference;
 pub mod request;
+pub mod revision;
 pub mod rollout;
 pub mod service;
 pub mod signal;
@@ -30,7 +32,8 @@ pub mod validate;
 pub use cluster::Cluster;
 pub use id::{ClusterId, Id, NodeId, ServiceId, TaskId};
 pub use node::Node;
-pub use rollout::Rollout;
+pub use revision::Revision;
+pub use rollout::{Rollout, Step};
 pub use service::{Service, ServiceSpec};
 pub use task::Task;
 pub use template::TaskSpec;

@@ -1,5 +1,7 @@
 //! A node: a machine that runs tasks, and what the managers think of it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::template::Platform;
@@ -58,6 +60,18 @@ pub struct NodeDescription {
     pub memory_bytes: i64,
     pub engine_version: String,
     pub engine_labels: Labels,
+    /// Units that the node offers of each kind of generic resource.
+    pub generic: BTreeMap<String, i64>,
+    /// What the engine can do beyond the usual, in the order of kind and name; empty where it does not say.
+    pub plugins: Vec<Plugin>,
+}
+
+/// An ability of a node's engine.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Plugin {
+    /// `Volume`, `Network`, `Log`.
+    pub kind: String,
+    pub name: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

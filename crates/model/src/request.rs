@@ -14,11 +14,54 @@ use crate::{ClusterId, NodeId, ServiceId, ServiceSpec};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Request {
     InitCluster(Box<NewCluster>),
-    UpdateCluster { version: u64, spec: ClusterSpec, rotate: Box<Rotation> },
-    CreateService { spec: Box<ServiceSpec> },
-    UpdateService { id: ServiceId, version: u64, change: Box<ServiceChange> },
-    RemoveService { id: ServiceId },
-    UpdateNode { id: NodeId, version: u64, spec: NodeSpec },
+    UpdateCluster {
+        version: u64,
+        spec: ClusterSpec,
+        rotate: Box<Rotation>,
+    },
+    /// `author`: who asks, as far as that is known.
+    CreateService {
+        spec: Box<ServiceSpec>,
+        author: String,
+    },
+    UpdateService {
+        id: ServiceId,
+        version: u64,
+        change: Box<ServiceChange>,
+        author: String,
+    },
+    RemoveService {
+        id: ServiceId,
+    },
+    /// Steers the service's rollout, whatever the version of the service.
+    SteerRollout {
+        id: ServiceId,
+        verb: RolloutVerb,
+        author: String,
+    },
+    UpdateNode {
+        id: NodeId,
+        version: u64,
+        spec: NodeSpec,
+    },
+    /// `force`: even if the node is not down.
+    RemoveNode {
+        id: NodeId,
+        force: bool,
+    },
+}
+
+/// What a person may ask of a rollout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RolloutVerb {
+    /// Take up no more slots.
+    Pause,
+    /// Go on, failures forgiven.
+    Resume,
+    /// Return to the proven revision, and make it the service's again.
+    Abort,
+    /// Go to an earlier revision: `to`, or the newest stable one that is not in force.
+    Undo { to: Option<u64> },
 }
 
 /// The first state of a cluster. Ids and keys are drawn by the shell, which has entropy.
@@ -46,8 +89,9 @@ pub struct Rotation {
     pub manager_token: Option<crate::cluster::Hidden>,
 }
 
-/// How a service is to change.
+/// How a service is to change. Requests hold it in a box.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "a request holds it in a box")]
 pub enum ServiceChange {
     /// Replace the specification. Registry credentials in it win over those of `auth`.
     Spec { spec: ServiceSpec, auth: AuthFrom },

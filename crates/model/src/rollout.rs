@@ -1,14 +1,16 @@
-//! A rollout: the progress of moving a service from one template to another.
+//! A rollout: the progress of moving a service from one revision to another.
 //!
 //! All of it is stored, so a leader that takes over in the middle knows what is spent, what failed and
-//! what is due. There is at most one per service; it lives until a later write replaces it.
+//! what is due. A service has at most one; it lives until a later write replaces it. What it does to each
+//! slot is a [`Step`] of its own, so that progress costs as little to store for a thousand slots as for
+//! one.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ServiceId, TaskId, TaskSpec, Timestamp};
+use crate::task::SlotId;
+use crate::{ServiceId, TaskId, Timestamp};
 
 /// The latest rollout of a service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,21 +25,33 @@ pub struct Rollout {
     pub message: String,
     /// Revision this rollout moves the slots to.
     pub revision: u64,
+    /// Revision to return to while the new one is unproven: new slots get it, too.
+    #[serde(default)]
+    pub return_to: Option<u64>,
     /// Outdated slots when it began: the denominator of the failure ratio.
     pub slot_count: u64,
-    /// Slots this rollout has taken up, by slot number.
+    /// Slots whose steps are settled, failed ones included.
     #[serde(default)]
-    pub steps: BTreeMap<u64, Step>,
-    /// The template to return to while the new one is unproven: new slots get it, too.
+    pub settled_count: u64,
+    /// Slots whose replacements failed.
     #[serde(default)]
-    pub proven: Option<Proven>,
+    pub failed_count: u64,
+    /// When a slot was settled last.
+    #[serde(default)]
+    pub last_settled_at: Option<Timestamp>,
+    /// Time spent on progress since a slot was settled last, while nothing held the rollout.
+    #[serde(default)]
+    pub spent: Clock,
+    /// What it waits for at the moment; `None` where it moves or is at an end.
+    #[serde(default)]
+    pub wait: Option<Wait>,
 }
 
-/// The template that ran before a rollout began.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Proven {
-    pub task: Arc<TaskSpec>,
-    pub revision: u64,
+impl Rollout {
+    /// Returns whether slots are still being replaced or watched.
+    pub fn is_running(&self) -> bool {
+        self.phase == Phase::Running
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,27 +69,91 @@ pub enum Phase {
     Completed,
 }
 
-/// One slot's part in a rollout.
+/// One slot in mid-change: a rollout, a drain or a rebalancing replaces its task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// The replacement that this rollout made, or found, for the slot.
+    pub service_id: ServiceId,
+    pub slot: SlotId,
+    pub cause: Cause,
+    /// The replacement that was made, or found, for the slot.
     pub task_id: TaskId,
+    pub taken_at: Timestamp,
     /// When the replacement ran, or ended without running: from here the delay counts.
     #[serde(default)]
     pub settled_at: Option<Timestamp>,
-    /// The replacement ended by itself before it ran or within the monitor period after.
+    /// The replacement ended by itself before it ran or within the monitor period after, or did not run by
+    /// its deadline.
     #[serde(default)]
     pub failed: bool,
 }
 
-impl Rollout {
-    /// Returns how many slots have failed.
-    pub fn failure_count(&self) -> u64 {
-        self.steps.values().filter(|step| step.failed).count() as u64
-    }
+/// Why a slot's task is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Cause {
+    /// It is of another revision than the service.
+    Update,
+    /// Its node is drained.
+    Drain,
+    /// Another node is less loaded.
+    Rebalance,
+}
 
-    /// Returns whether slots are still being replaced or watched.
-    pub fn is_running(&self) -> bool {
-        self.phase == Phase::Running
+/// Time spent under a deadline. It stands still while the rollout is held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Clock {
+    /// Up to `running_since`.
+    pub spent: Duration,
+    pub running_since: Option<Timestamp>,
+}
+
+impl Clock {
+    /// Returns the time spent up to `now`.
+    pub fn read(&self, now: Timestamp) -> Duration {
+        self.spent + self.running_since.map_or(Duration::ZERO, |since| now.since(since))
     }
+}
+
+/// What something waits for: said to people, never acted upon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wait {
+    pub code: WaitCode,
+    pub since: Timestamp,
+    /// When it ends by itself; `None`: only somebody or something else ends it.
+    #[serde(default)]
+    pub until: Option<Timestamp>,
+    /// The slot in question, where there is one.
+    #[serde(default)]
+    pub slot: Option<SlotId>,
+    /// A sentence, the fact first: clients cut it at 30 characters.
+    pub text: String,
+}
+
+/// Kinds of waiting, as `skep rollout why` and `/skep/v1/rollouts` name them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum WaitCode {
+    /// The image is being fetched.
+    Pull,
+    /// No node can take the replacement.
+    Capacity,
+    /// The replacement was started and does not run yet.
+    Start,
+    /// It runs and its health check has not passed.
+    Health,
+    /// It must stay up a while before the next batch.
+    MinHealthy,
+    /// The delay between slots.
+    Delay,
+    /// The monitor period after the last slot.
+    Monitor,
+    /// As many slots are out of service as may be.
+    Budget,
+    /// The old task is still stopping.
+    Drain,
+    /// A failed task is tried again later.
+    Restart,
+    /// Somebody has to decide: it is paused.
+    Human,
+    /// The node of a replacement does not answer.
+    NodeLost,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::endpoint::Endpoint;
-use crate::{Labels, Meta, ServiceId, TaskSpec, limits};
+use crate::{Labels, Meta, ServiceId, TaskSpec, Timestamp, limits};
 
 /// A service as stored.
 ///
@@ -25,6 +25,17 @@ pub struct Service {
     /// What `rollback` returns to: the specification before the last write that changed it.
     #[serde(default)]
     pub previous: Option<Previous>,
+    /// `None` for services that are no jobs.
+    #[serde(default)]
+    pub job: Option<JobStatus>,
+}
+
+/// How often a job was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobStatus {
+    /// Counts up with every update of the service, from 0. Tasks of earlier ones are stopped.
+    pub iteration: u64,
+    pub last_execution_at: Timestamp,
 }
 
 /// The specification that the current one replaced.
@@ -53,6 +64,24 @@ pub struct ServiceSpec {
 pub enum Mode {
     /// A number of interchangeable slots.
     Replicated { replicas: u64 },
+    /// One task on each node that can take it.
+    Global,
+    /// A number of tasks that run to completion, some of them at a time.
+    ReplicatedJob { max_concurrent: u64, total_completions: u64 },
+    /// One task on each node, run to completion.
+    GlobalJob,
+}
+
+impl Mode {
+    /// Returns whether tasks are wanted to end by themselves.
+    pub fn is_job(&self) -> bool {
+        matches!(self, Mode::ReplicatedJob { .. } | Mode::GlobalJob)
+    }
+
+    /// Returns whether each node has a slot of its own.
+    pub fn is_global(&self) -> bool {
+        matches!(self, Mode::Global | Mode::GlobalJob)
+    }
 }
 
 impl Default for Mode {
@@ -111,10 +140,12 @@ pub enum UpdateOrder {
 }
 
 impl ServiceSpec {
-    /// Returns the number of slots asked for.
-    pub fn replicas(&self) -> u64 {
-        let Mode::Replicated { replicas } = self.mode;
-        replicas
+    /// Returns the number of replicas asked for, where that is how the service is counted.
+    pub fn replicas(&self) -> Option<u64> {
+        match self.mode {
+            Mode::Replicated { replicas } => Some(replicas),
+            _ => None,
+        }
     }
 
     /// Sets the endpoint, and in the template what tasks need of it.

@@ -1,9 +1,10 @@
 //! A task: one attempt to run one slot of a service on one node. It is never run twice; a restart is
 //! a new task in the same slot.
 
+use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::endpoint::Port;
 use crate::{Labels, Meta, NodeId, ServiceId, TaskId, TaskSpec, Timestamp};
@@ -15,12 +16,13 @@ pub struct Task {
     pub meta: Meta,
     pub service_id: ServiceId,
     pub service: Arc<ServiceStamp>,
-    /// 1 to the number of replicas; gaps are allowed.
-    pub slot: u64,
-    /// The template this task was made from. A replacement after a failure takes it over, so that a
-    /// slot keeps its revision until a rollout moves it.
+    /// Which place of the service it holds.
+    pub slot: SlotId,
+    /// The template of the task's revision. Not stored with the task: whoever reads one back attaches it.
+    #[serde(skip)]
     pub spec: Arc<TaskSpec>,
-    /// [`crate::Service::revision`] of that template.
+    /// [`crate::Revision::number`] of that template. A replacement after a failure takes it over, so that a
+    /// slot keeps its revision until a rollout moves it.
     pub revision: u64,
     /// Set once by the scheduler, for ever.
     #[serde(default)]
@@ -38,6 +40,55 @@ pub struct Task {
     /// It ended and wants no successor: while nothing else is live in its slot, the slot stays empty.
     #[serde(default)]
     pub keeps_slot: bool,
+    /// The run of a job that it belongs to; 0 for services that are no jobs.
+    #[serde(default)]
+    pub iteration: u64,
+}
+
+/// One place of a service, which one task at a time holds: a number where replicas are interchangeable, a
+/// node where each node has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum SlotId {
+    /// 1 to the number of replicas (of completions, for a job); gaps are allowed.
+    Number(u64),
+    Node(NodeId),
+}
+
+impl SlotId {
+    /// Returns the number that clients see: 0 for the task of a node.
+    pub fn number(self) -> u64 {
+        match self {
+            SlotId::Number(number) => number,
+            SlotId::Node(_) => 0,
+        }
+    }
+}
+
+impl fmt::Display for SlotId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SlotId::Number(number) => number.fmt(f),
+            SlotId::Node(id) => id.fmt(f),
+        }
+    }
+}
+
+/// A task with its template, as it is sent to a node and kept there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Whole(pub Arc<Task>);
+
+impl Serialize for Whole {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (&*self.0, &*self.0.spec).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (task, spec) = <(Task, TaskSpec)>::deserialize(deserializer)?;
+        Ok(Whole(Arc::new(Task { spec: Arc::new(spec), ..task })))
+    }
 }
 
 /// What a task remembers of its service, as it was when the task was made.
@@ -49,14 +100,20 @@ pub struct ServiceStamp {
 }
 
 impl Task {
-    /// Returns the name of the task's container: `<service>.<slot>.<task id>`.
+    /// Returns the name of the task's container: `<service>.<slot>.<task id>`; a global service has the id of
+    /// the node in place of the slot.
     pub fn name(&self) -> String {
         format!("{}.{}.{}", self.service.name, self.slot, self.id)
     }
 
     /// Returns whether a manager still wants this task to run.
     pub fn is_live(&self) -> bool {
-        self.desired <= Desired::Running
+        self.desired <= Desired::Complete
+    }
+
+    /// Returns whether a manager wants the task started.
+    pub fn is_started(&self) -> bool {
+        matches!(self.desired, Desired::Running | Desired::Complete)
     }
 
     /// Returns whether the task ended, or will never begin.
@@ -71,6 +128,8 @@ pub enum Desired {
     /// Prepare everything, but do not start.
     Ready,
     Running,
+    /// Run to the end: what `Running` is for a service, for the task of a job.
+    Complete,
     /// Stop; the record stays as history.
     Shutdown,
     /// Stop, then forget the record.

@@ -181,6 +181,8 @@ pub struct Limits {
 pub struct Reservations {
     pub nano_cpus: i64,
     pub memory_bytes: i64,
+    /// Units of resources that operators declare on nodes, by kind: `gpu` 2.
+    pub generic: BTreeMap<String, i64>,
 }
 
 /// Whether and when a task that ended is replaced.
@@ -216,6 +218,8 @@ pub enum RestartCondition {
 pub struct Placement {
     /// As typed: `node.role == manager`.
     pub constraints: Vec<String>,
+    /// Properties of nodes to spread tasks over, most significant first: `node.labels.zone`.
+    pub preferences: Vec<String>,
     pub platforms: Vec<Platform>,
     /// 0: unlimited.
     pub max_replicas: u64,

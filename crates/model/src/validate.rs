@@ -41,13 +41,7 @@ impl ServiceSpec {
         if let Some(log) = &self.task.log {
             log.settings().map_err(|error| Invalid::Argument(format!("TaskSpec: {error}")))?;
         }
-        let Mode::Replicated { replicas } = self.mode;
-        if replicas > limits::REPLICAS_MAX {
-            return refuse(format!(
-                "{replicas} replicas are more than the {} that Skep allows",
-                limits::REPLICAS_MAX
-            ));
-        }
+        validate_mode(self)?;
         if let Some(update) = &self.update {
             validate_update(update, "update")?;
         }
@@ -59,6 +53,25 @@ impl ServiceSpec {
         }
         validate_endpoint(self)
     }
+}
+
+fn validate_mode(spec: &ServiceSpec) -> Result<(), Invalid> {
+    let within = |count: u64, what: &str| match count > limits::REPLICAS_MAX {
+        true => refuse(format!("{count} {what} are more than the {} that Skep allows", limits::REPLICAS_MAX)),
+        false => Ok(()),
+    };
+    match spec.mode {
+        Mode::Replicated { replicas } => within(replicas, "replicas")?,
+        Mode::ReplicatedJob { max_concurrent, total_completions } => {
+            within(max_concurrent, "concurrent tasks")?;
+            within(total_completions, "completions")?;
+        }
+        Mode::Global | Mode::GlobalJob => {}
+    }
+    if spec.mode.is_job() && spec.update.is_some() {
+        return refuse("Jobs may not have an update config".to_owned());
+    }
+    Ok(())
 }
 
 fn validate_name(name: &str) -> Result<(), Invalid> {

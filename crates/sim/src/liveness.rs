@@ -68,12 +68,12 @@ impl<'a> State<'a> {
         self.rollout(service)?;
         let slots = slot::of_service(self.store, service.id);
         let (kept, dropped): (Vec<_>, Vec<_>) = slots.iter().partition(|slot| slot.is_kept());
-        if kept.len() as u64 != service.spec.replicas() {
-            return Err(format!("{} slots of {}", kept.len(), service.spec.replicas()));
+        if let Some(replicas) = service.spec.replicas().filter(|replicas| kept.len() as u64 != *replicas) {
+            return Err(format!("{} slots of {replicas}", kept.len()));
         }
         for slot in dropped {
             if slot.tasks.iter().any(|task| !self.is_unreachable(task)) {
-                return Err(format!("slot {} was given up and is still there", slot.number));
+                return Err(format!("slot {} was given up and is still there", slot.id));
             }
         }
         kept.into_iter().try_for_each(|slot| self.slot(service, slot))
@@ -85,12 +85,15 @@ impl<'a> State<'a> {
             Phase::Completed => Ok(()),
             Phase::Paused if !rollout.message.is_empty() => Ok(()),
             Phase::Running if self.store.tasks_of(service.id).any(|task| waits_with_reason(task)) => Ok(()),
-            phase => Err(format!("its rollout is {phase:?}: {:?}", rollout.steps)),
+            phase => {
+                let steps: Vec<_> = self.store.steps_of(service.id).collect();
+                Err(format!("its rollout is {phase:?}: {steps:?}"))
+            }
         }
     }
 
     fn slot(&self, service: &Service, slot: &Slot) -> Verdict {
-        let number = slot.number;
+        let number = slot.id;
         for task in slot.tasks.iter().filter(|task| !task.is_live() && !task.is_over()) {
             if !self.is_unreachable(task) {
                 return Err(format!("slot {number}: task {} was told to stop and goes on", task.id));
@@ -125,7 +128,7 @@ impl<'a> State<'a> {
     fn dead_slot(&self, service: &Service, slot: &Slot) -> Verdict {
         let is_final = |task: &Arc<Task>| !should_restart(task, &task.spec.restart_policy());
         if !slot.tasks.iter().any(|task| task.is_over() && is_final(task)) {
-            return Err(format!("slot {} of {} is empty", slot.number, service.spec.name));
+            return Err(format!("slot {} of {} is empty", slot.id, service.spec.name));
         }
         Ok(())
     }
@@ -142,7 +145,7 @@ impl<'a> State<'a> {
     }
 
     fn has_step(&self, service: &Service, task: &Task) -> bool {
-        self.store.rollout(service.id).is_some_and(|rollout| rollout.steps.contains_key(&task.slot))
+        self.store.step(service.id, task.slot).is_some()
     }
 
     /// Returns whether the task needs no more than another of its slot has, which makes room for it.

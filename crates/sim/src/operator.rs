@@ -58,13 +58,16 @@ impl Operator {
     /// Removes a service and creates another of its name in one breath.
     fn replace(&mut self, service: &Service) -> Vec<Request> {
         let spec = ServiceSpec { name: service.spec.name.clone(), ..self.service() };
-        vec![Request::RemoveService { id: service.id }, Request::CreateService { spec: Box::new(spec) }]
+        vec![
+            Request::RemoveService { id: service.id },
+            Request::CreateService { spec: Box::new(spec), author: String::new() },
+        ]
     }
 
     fn draw_one(&mut self, store: &Store) -> Option<Request> {
         let services: Vec<_> = store.services().cloned().collect();
         if services.is_empty() || (services.len() as u64) < self.service_count_max && self.dice.chance(30) {
-            return Some(Request::CreateService { spec: Box::new(self.service()) });
+            return Some(Request::CreateService { spec: Box::new(self.service()), author: String::new() });
         }
         if self.dice.chance(12) {
             return self.node(store);
@@ -95,7 +98,7 @@ impl Operator {
     fn update(&mut self, service: &Service, change: ServiceChange) -> Request {
         let is_stale = self.dice.chance(5);
         let version = service.meta.version - u64::from(is_stale);
-        Request::UpdateService { id: service.id, version, change: Box::new(change) }
+        Request::UpdateService { id: service.id, version, change: Box::new(change), author: String::new() }
     }
 
     fn node(&mut self, store: &Store) -> Option<Request> {
@@ -169,7 +172,11 @@ impl Operator {
 
     fn resources(&mut self) -> Resources {
         let cpus = if self.is_tight { self.dice.number(0, 2) } else { 0 };
-        let reservations = Reservations { nano_cpus: cpus as i64 * 1_000_000_000, memory_bytes: 0 };
+        let reservations = Reservations {
+            nano_cpus: cpus as i64 * 1_000_000_000,
+            memory_bytes: 0,
+            ..Reservations::default()
+        };
         Resources { reservations: (cpus > 0).then_some(reservations), ..Resources::default() }
     }
 

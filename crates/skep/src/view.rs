@@ -1,9 +1,13 @@
 //! The store as the API reads it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use skep_api::server::backend::{Rows, View};
-use skep_model::{Cluster, Node, NodeId, Rollout, Service, ServiceId, Task, TaskId};
+use skep_api::server::facts::SlotCounts;
+use skep_model::rollout::Wait;
+use skep_model::task::SlotId;
+use skep_model::{Cluster, Node, NodeId, Revision, Rollout, Service, ServiceId, Step, Task, TaskId};
 
 use crate::manager::Published;
 
@@ -49,6 +53,27 @@ impl View for StoreView {
 
     fn rollout(&self, id: ServiceId) -> Option<&Rollout> {
         self.published.store.rollout(id).map(|rollout| &**rollout)
+    }
+
+    fn revisions_of(&self, id: ServiceId) -> Rows<'_, Revision> {
+        Box::new(self.published.store.revisions_of(id).map(|revision| &**revision))
+    }
+
+    fn steps_of(&self, id: ServiceId) -> Rows<'_, Step> {
+        Box::new(self.published.store.steps_of(id).map(|step| &**step))
+    }
+
+    fn slot_counts(&self, service: &Service) -> SlotCounts {
+        let store = &self.published.store;
+        let tally = store.tally(service.id);
+        let others = store.tasks_of_other_revisions(service.id, service.revision);
+        let outdated: BTreeSet<SlotId> = others.map(|task| task.slot).collect();
+        let updated = tally.kept.saturating_sub(outdated.len() as u64);
+        SlotCounts { total: tally.kept, running: tally.running, updated }
+    }
+
+    fn waits(&self, id: ServiceId) -> Vec<Wait> {
+        self.published.store.rollout(id).and_then(|rollout| rollout.wait.clone()).into_iter().collect()
     }
 
     fn tasks(&self) -> Rows<'_, Task> {

@@ -10,6 +10,7 @@ mod error;
 mod filters;
 mod logs;
 mod node;
+mod rollout;
 mod service;
 mod swarm;
 mod system;

@@ -41,6 +41,17 @@ fn mode_to_model(mode: &wire::ServiceMode) -> Result<Mode, Unconverted> {
     refuse_if(mode.global.is_some(), "--mode global")?;
     refuse_if(mode.replicated_job.is_some(), "--mode replicated-job")?;
     refuse_if(mode.global_job.is_some(), "--mode global-job")?;
+    if mode.global.is_some() {
+        return Ok(Mode::Global);
+    }
+    if mode.global_job.is_some() {
+        return Ok(Mode::GlobalJob);
+    }
+    if let Some(job) = &mode.replicated_job {
+        let max_concurrent = job.max_concurrent.unwrap_or(1);
+        let total_completions = job.total_completions.unwrap_or(max_concurrent);
+        return Ok(Mode::ReplicatedJob { max_concurrent, total_completions });
+    }
     let replicas = mode.replicated.and_then(|replicated| replicated.replicas);
     Ok(Mode::Replicated { replicas: replicas.unwrap_or(1) })
 }
@@ -60,22 +71,34 @@ fn endpoint_to_model(endpoint: Option<wire::EndpointSpec>) -> Result<Endpoint, U
 
 /// Shows a specification as the client gave it.
 pub fn spec_to_wire(spec: &ServiceSpec) -> wire::ServiceSpec {
-    let Mode::Replicated { replicas } = spec.mode;
     wire::ServiceSpec {
         name: spec.name.clone(),
         labels: spec.labels.clone(),
         // Compat: services name their runtime, tasks do not.
         task_template: wire::TaskSpec { runtime: "container".to_owned(), ..template::to_wire(&spec.task) },
-        mode: wire::ServiceMode {
-            replicated: Some(wire::ReplicatedService { replicas: Some(replicas) }),
-            ..Default::default()
-        },
+        mode: mode_to_wire(spec.mode.clone()),
         update_config: spec.update.as_ref().map(update::to_wire),
         rollback_config: spec.rollback.as_ref().map(update::to_wire),
         networks: Vec::new(),
         // Compat: always there with its mode, because Traefik switches on the word.
         endpoint_spec: Some(endpoint_to_wire(&spec.endpoint)),
     }
+}
+
+fn mode_to_wire(mode: Mode) -> wire::ServiceMode {
+    let mut shown = wire::ServiceMode::default();
+    match mode {
+        Mode::Replicated { replicas } => {
+            shown.replicated = Some(wire::ReplicatedService { replicas: Some(replicas) });
+        }
+        Mode::Global => shown.global = Some(wire::Empty {}),
+        Mode::ReplicatedJob { max_concurrent, total_completions } => {
+            let (max_concurrent, total_completions) = (Some(max_concurrent), Some(total_completions));
+            shown.replicated_job = Some(wire::ReplicatedJob { max_concurrent, total_completions });
+        }
+        Mode::GlobalJob => shown.global_job = Some(wire::Empty {}),
+    }
+    shown
 }
 
 fn endpoint_to_wire(endpoint: &Endpoint) -> wire::EndpointSpec {
@@ -98,6 +121,9 @@ pub fn to_wire(service: &Service, rollout: Option<&Rollout>) -> wire::Service {
         endpoint: wire::Endpoint { spec: endpoint_to_wire(&service.spec.endpoint), ..Default::default() },
         update_status: rollout.and_then(update::status_to_wire),
         service_status: None,
-        job_status: None,
+        job_status: service.job.map(|job| wire::JobStatus {
+            job_iteration: wire::Version { index: job.iteration },
+            last_execution: time(job.last_execution_at),
+        }),
     }
 }

@@ -15,7 +15,7 @@ pub fn to_wire(task: &Task) -> wire::Task {
         updated_at: time(task.meta.updated_at),
         spec: template::to_wire(&task.spec),
         service_id: task.service_id.to_string(),
-        slot: i64::try_from(task.slot).unwrap_or(i64::MAX),
+        slot: i64::try_from(task.slot.number()).unwrap_or(i64::MAX),
         node_id: task.node_id.map(|id| id.to_string()).unwrap_or_default(),
         status: status_to_wire(&task.status),
         desired_state: desired_word(task.desired).to_owned(),
@@ -62,6 +62,7 @@ pub fn desired_word(desired: Desired) -> &'static str {
     match desired {
         Desired::Ready => "ready",
         Desired::Running => "running",
+        Desired::Complete => "complete",
         Desired::Shutdown => "shutdown",
         Desired::Remove => "remove",
     }

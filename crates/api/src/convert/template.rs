@@ -1,5 +1,7 @@
 //! The task template: resources, restarts, placement and logs around a container.
 
+use std::collections::BTreeMap;
+
 use skep_model::TaskSpec;
 use skep_model::log::LogDriver;
 use skep_model::template::{
@@ -47,18 +49,28 @@ pub fn to_model(spec: wire::TaskSpec) -> Result<TaskSpec, Unconverted> {
 
 fn resources_to_model(resources: wire::ResourceRequirements) -> Result<Resources, Unconverted> {
     let reservations = resources.reservations;
-    let generic = reservations.as_ref().is_some_and(|kept| !kept.generic_resources.is_empty());
-    refuse_if(generic, "--generic-resource")?;
     Ok(Resources {
         limits: resources.limits.map(|limits| Limits {
             nano_cpus: limits.nano_cpus,
             memory_bytes: limits.memory_bytes,
             pids: limits.pids,
         }),
-        reservations: reservations
-            .map(|kept| Reservations { nano_cpus: kept.nano_cpus, memory_bytes: kept.memory_bytes }),
+        reservations: reservations.map(reservations_to_model).transpose()?,
         ..Resources::default()
     })
+}
+
+fn reservations_to_model(kept: wire::Resources) -> Result<Reservations, Unconverted> {
+    refuse_if(!kept.generic_resources.is_empty(), "--generic-resource")?;
+    let mut generic = BTreeMap::new();
+    for resource in kept.generic_resources {
+        match resource.discrete_resource_spec {
+            Some(discrete) => drop(generic.insert(discrete.kind, discrete.value)),
+            // Compat: Swarm takes no reservation of a unit by its name either.
+            None => return Err(unsupported("a generic resource reserved by name")),
+        }
+    }
+    Ok(Reservations { nano_cpus: kept.nano_cpus, memory_bytes: kept.memory_bytes, generic })
 }
 
 fn restart_to_model(policy: wire::RestartPolicy) -> Result<RestartPolicy, Unconverted> {
@@ -82,9 +94,11 @@ fn restart_to_model(policy: wire::RestartPolicy) -> Result<RestartPolicy, Unconv
 
 fn placement_to_model(placement: wire::Placement) -> Result<Placement, Unconverted> {
     refuse_if(!placement.preferences.is_empty(), "--placement-pref")?;
+    let spread = |given: wire::PlacementPreference| given.spread.map(|spread| spread.spread_descriptor);
     let platform = |given: wire::Platform| Platform { architecture: given.architecture, os: given.os };
     Ok(Placement {
         constraints: placement.constraints,
+        preferences: placement.preferences.into_iter().filter_map(spread).collect(),
         platforms: placement.platforms.into_iter().map(platform).collect(),
         max_replicas: placement.max_replicas,
     })
@@ -128,9 +142,18 @@ fn resources_to_wire(resources: &Resources) -> wire::ResourceRequirements {
         reservations: resources.reservations.as_ref().map(|kept| wire::Resources {
             nano_cpus: kept.nano_cpus,
             memory_bytes: kept.memory_bytes,
-            generic_resources: Vec::new(),
+            generic_resources: kept.generic.iter().map(generic_to_wire).collect(),
         }),
     }
+}
+
+fn generic_to_wire((kind, value): (&String, &i64)) -> wire::GenericResource {
+    let discrete = wire::DiscreteResource { kind: kind.clone(), value: *value };
+    wire::GenericResource { discrete_resource_spec: Some(discrete), named_resource_spec: None }
+}
+
+fn spread_to_wire(descriptor: &str) -> wire::PlacementPreference {
+    wire::PlacementPreference { spread: Some(wire::SpreadOver { spread_descriptor: descriptor.to_owned() }) }
 }
 
 /// Shows a restart policy; condition and attempts are always named, as in Docker.
@@ -151,7 +174,7 @@ pub(super) fn restart_to_wire(policy: &RestartPolicy) -> wire::RestartPolicy {
 fn placement_to_wire(placement: &Placement) -> wire::Placement {
     wire::Placement {
         constraints: placement.constraints.clone(),
-        preferences: Vec::new(),
+        preferences: placement.preferences.iter().map(|descriptor| spread_to_wire(descriptor)).collect(),
         max_replicas: placement.max_replicas,
         platforms: placement.platforms.iter().map(platform_to_wire).collect(),
     }

@@ -233,8 +233,12 @@ fn a_rollout_is_told_in_swarms_words() {
         message: "update in progress".into(),
         revision: 2,
         slot_count: 1,
-        steps: Default::default(),
-        proven: None,
+        settled_count: 0,
+        failed_count: 0,
+        last_settled_at: None,
+        spent: Default::default(),
+        wait: None,
+        return_to: None,
     };
     assert_eq!(update::status_to_wire(&rollout), None);
     rollout.phase = Phase::Running;

@@ -7,6 +7,7 @@
 //!
 //! Read `backend` first, then `entry`, then `services`.
 
+mod author;
 pub mod backend;
 mod containers;
 mod disk;
@@ -28,6 +29,7 @@ mod query;
 mod refs;
 mod registry_auth;
 mod reply;
+mod rollouts;
 mod services;
 mod swarm;
 mod system;
@@ -122,6 +124,7 @@ impl Server {
             .merge(swarm::routes())
             .merge(nodes::routes())
             .merge(services::routes())
+            .merge(rollouts::routes())
             .merge(tasks::routes())
             .merge(logs::routes())
             .merge(distribution::routes())

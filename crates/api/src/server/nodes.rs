@@ -6,8 +6,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{get, post};
-use skep_model::node::Role;
-use skep_model::request::{Refusal, RefusalClass, Request};
+use skep_model::request::Request;
 use skep_model::{Node, NodeId};
 
 use super::error::Error;
@@ -85,21 +84,10 @@ async fn update(
 async fn remove(
     State(context): State<Arc<Context>>,
     Reference(reference): Reference,
+    query: Query,
 ) -> Result<Response, Error> {
-    let view = context.view().await?;
-    let node = refs::node(&*view, &reference)?;
-    let refusal = match node.spec.role {
-        Role::Manager => Refusal::new(
-            RefusalClass::FailedPrecondition,
-            format!(
-                "node {} is a cluster manager and is a member of the raft cluster. It must be demoted to worker \
-                 before removal",
-                node.id
-            ),
-        ),
-        Role::Worker => {
-            Refusal::new(RefusalClass::Unimplemented, "skep: removing a node is not supported yet")
-        }
-    };
-    Err(refusal.into())
+    let force = query.loose("force");
+    let id = resolve(&context, &reference).await?;
+    context.request(Request::RemoveNode { id, force }).await?;
+    Ok(reply::empty())
 }

@@ -10,14 +10,14 @@ use axum::{Extension, Router};
 use skep_model::request::{AuthFrom, Reply, Request, ServiceChange};
 use skep_model::service::Mode;
 use skep_model::task::{Desired, TaskState};
-use skep_model::{Service, ServiceId};
+use skep_model::{Service, ServiceId, Task};
 
 use super::entry::ApiMinor;
 use super::error::Error;
 use super::extract::{Json, Reference};
 use super::filters::Filters;
 use super::query::Query;
-use super::{Context, View, refs, registry_auth, reply};
+use super::{Context, View, author, refs, registry_auth, reply};
 use crate::convert::{defaults, gate, service};
 use crate::wire;
 
@@ -44,6 +44,9 @@ async fn list(State(context): State<Arc<Context>>, query: Query) -> Result<Respo
 fn passes(filters: &Filters, service: &Service) -> bool {
     let mode = match service.spec.mode {
         Mode::Replicated { .. } => "replicated",
+        Mode::Global => "global",
+        Mode::ReplicatedJob { .. } => "replicated-job",
+        Mode::GlobalJob => "global-job",
     };
     filters.prefix("id", service.id)
         && filters.prefix("name", &service.spec.name)
@@ -58,11 +61,19 @@ fn show(view: &dyn View, stored: &Service) -> wire::Service {
 
 /// Counts as Swarm does: what is observed running, whatever is desired of it.
 fn count_tasks(view: &dyn View, id: ServiceId) -> wire::ServiceStatus {
-    let mut status = wire::ServiceStatus {
-        desired_tasks: view.service(id).map_or(0, |service| service.spec.replicas()),
-        ..Default::default()
+    let Some(service) = view.service(id) else { return wire::ServiceStatus::default() };
+    let counts = |task: &&Task| service.job.is_none_or(|job| task.iteration == job.iteration);
+    let wanted =
+        |desired: Desired| view.tasks_of(id).filter(counts).filter(move |task| task.desired == desired);
+    let open = |task: &Task| task.status.state != TaskState::Complete;
+    let desired_tasks = match service.spec.mode {
+        Mode::Replicated { replicas } => replicas,
+        Mode::Global => wanted(Desired::Running).count() as u64,
+        Mode::ReplicatedJob { max_concurrent, .. } => max_concurrent,
+        Mode::GlobalJob => wanted(Desired::Complete).filter(|task| open(task)).count() as u64,
     };
-    for task in view.tasks_of(id) {
+    let mut status = wire::ServiceStatus { desired_tasks, ..Default::default() };
+    for task in view.tasks_of(id).filter(counts) {
         match task.status.state {
             TaskState::Running => status.running_tasks += 1,
             TaskState::Complete if task.desired != Desired::Remove => status.completed_tasks += 1,
@@ -96,7 +107,8 @@ async fn create(
     // Not a manager is said before the specification is judged.
     context.view().await?;
     let spec = Box::new(service::to_model(spec, registry_auth::of(&headers))?);
-    match context.request(Request::CreateService { spec }).await? {
+    let author = author::of(Some(&spec.labels), &headers);
+    match context.request(Request::CreateService { spec, author }).await? {
         Reply::ServiceCreated(id) => {
             let created = wire::ServiceCreated { id: id.to_string(), warnings: None };
             Ok(reply::json_with(StatusCode::CREATED, &created))
@@ -116,8 +128,9 @@ async fn update(
     gate::service_spec(&mut spec, minor);
     let version = query.version("service")?;
     let id = resolve(&context, &reference).await?;
+    let author = author::of(Some(&spec.labels), &headers);
     let change = Box::new(change(&query, spec, &headers)?);
-    context.request(Request::UpdateService { id, version, change }).await?;
+    context.request(Request::UpdateService { id, version, change, author }).await?;
     Ok(reply::json(&wire::ServiceUpdated::default()))
 }
 

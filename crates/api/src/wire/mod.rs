@@ -14,6 +14,7 @@ mod container;
 pub mod decode;
 pub mod local;
 mod node;
+mod rollout;
 mod service;
 mod swarm;
 mod system;
@@ -29,6 +30,7 @@ pub use container::{
 pub use node::{
     EngineDescription, ManagerStatus, Node, NodeDescription, NodeSpec, NodeStatus, PluginDescription, TlsInfo,
 };
+pub use rollout::{Revision, Rollout, Slots, Step, Wait};
 pub use service::{
     Empty, Endpoint, EndpointSpec, EndpointVirtualIp, JobStatus, PortConfig, ReplicatedJob,
     ReplicatedService, Service, ServiceCreated, ServiceMode, ServiceSpec, ServiceStatus, ServiceUpdated,

@@ -11,13 +11,14 @@ use skep_api::server::backend::{Rows, Swarm, View};
 use skep_api::server::facts::*;
 use skep_model::cluster::{Authority, ClusterSpec, Hidden};
 use skep_model::node::{Availability, NodeDescription, NodeSpec, NodeState, NodeStatus, Role};
-use skep_model::request::{Refusal, RefusalClass, Reply, Request, Rotation, ServiceChange};
-use skep_model::rollout::{Direction, Phase};
+use skep_model::request::{Refusal, RefusalClass, Reply, Request, RolloutVerb, Rotation, ServiceChange};
+use skep_model::rollout::{Direction, Phase, Wait};
 use skep_model::service::Previous;
-use skep_model::task::{ContainerStatus, Desired, ServiceStamp, TaskState, TaskStatus};
+use skep_model::task::{ContainerStatus, Desired, ServiceStamp, SlotId, TaskState, TaskStatus};
 use skep_model::template::Platform;
 use skep_model::{
-    Cluster, ClusterId, Id as _, Meta, Node, NodeId, Rollout, Service, ServiceId, Task, TaskId, Timestamp,
+    Cluster, ClusterId, Id as _, Meta, Node, NodeId, Revision, Rollout, Service, ServiceId, Step, Task,
+    TaskId, Timestamp,
 };
 use tokio::sync::broadcast;
 
@@ -39,7 +40,9 @@ pub struct World {
     node: Node,
     services: BTreeMap<ServiceId, Service>,
     tasks: BTreeMap<TaskId, Task>,
-    rollouts: BTreeMap<ServiceId, Rollout>,
+    pub rollouts: BTreeMap<ServiceId, Rollout>,
+    pub revisions: BTreeMap<(ServiceId, u64), Revision>,
+    pub steps: Vec<Step>,
 }
 
 pub struct Fake {
@@ -129,13 +132,15 @@ impl World {
             services: BTreeMap::new(),
             tasks: BTreeMap::new(),
             rollouts: BTreeMap::new(),
+            revisions: BTreeMap::new(),
+            steps: Vec::new(),
         }
     }
 
     /// Gives the service exactly the running tasks that it wants.
     fn fill(&mut self, service: &Service) {
         self.tasks.retain(|_, task| task.service_id != service.id);
-        for slot in 1..=service.spec.replicas() {
+        for slot in 1..=service.spec.replicas().unwrap_or(1) {
             let number = u128::from(self.index) * 100 + u128::from(slot);
             let task = task(TaskId::from_number(number), service, slot, self.index);
             self.tasks.insert(task.id, task);
@@ -146,7 +151,7 @@ impl World {
         self.index += 1;
         let meta = Meta { version: self.index, created_at: NOW, updated_at: NOW };
         match request {
-            Request::CreateService { spec } => {
+            Request::CreateService { spec, .. } => {
                 spec.validate()?;
                 if self.service_named(&spec.name).is_some() {
                     let text = format!(
@@ -156,14 +161,21 @@ impl World {
                     return Err(Refusal::new(RefusalClass::AlreadyExists, text));
                 }
                 let id = ServiceId::from_number(u128::from(self.index));
-                let service =
-                    Service { id, meta, spec: *spec, revision: 1, revision_count: 1, previous: None };
+                let service = Service {
+                    id,
+                    meta,
+                    spec: *spec,
+                    revision: 1,
+                    revision_count: 1,
+                    previous: None,
+                    job: None,
+                };
                 self.fill(&service);
                 let new = Some(Arc::new(service.clone()));
                 self.services.insert(id, service);
                 Ok((Reply::ServiceCreated(id), Some(Changed::Service(Pair { old: None, new }))))
             }
-            Request::UpdateService { id, version, change } => {
+            Request::UpdateService { id, version, change, .. } => {
                 let old = self.services[&id].clone();
                 if old.meta.version != version {
                     return Err(Refusal::new(RefusalClass::Unknown, "update out of sequence"));
@@ -190,6 +202,22 @@ impl World {
                 let old = self.services.remove(&id).map(Arc::new);
                 self.tasks.retain(|_, task| task.service_id != id);
                 Ok((Reply::Done, Some(Changed::Service(Pair { old, new: None }))))
+            }
+            Request::SteerRollout { id, verb: RolloutVerb::Pause, .. } if self.rollouts.contains_key(&id) => {
+                self.rollouts.entry(id).and_modify(|rollout| rollout.phase = Phase::Paused);
+                Ok((Reply::Done, None))
+            }
+            Request::SteerRollout { id, .. } => {
+                let text = format!("service {id} has no rollout in progress");
+                Err(Refusal::new(RefusalClass::FailedPrecondition, text))
+            }
+            // The fake cluster has one node, its manager.
+            Request::RemoveNode { id, .. } => {
+                let text = format!(
+                    "node {id} is a cluster manager and is a member of the raft cluster. It must be demoted to worker \
+                     before removal"
+                );
+                Err(Refusal::new(RefusalClass::FailedPrecondition, text))
             }
             Request::UpdateNode { spec, .. } => {
                 let old = Some(Arc::new(self.node.clone()));
@@ -225,7 +253,7 @@ fn task(id: TaskId, service: &Service, slot: u64, index: u64) -> Task {
             name: service.spec.name.clone(),
             labels: service.spec.labels.clone(),
         }),
-        slot,
+        slot: SlotId::Number(slot),
         spec: service.spec.task.clone(),
         revision: service.revision,
         node_id: Some(node_id()),
@@ -242,6 +270,7 @@ fn task(id: TaskId, service: &Service, slot: u64, index: u64) -> Task {
         start_after: Timestamp::default(),
         restarts: Vec::new(),
         keeps_slot: false,
+        iteration: 0,
     }
 }
 
@@ -255,8 +284,12 @@ pub fn completed(service_id: ServiceId) -> Rollout {
         message: "update completed".into(),
         revision: 2,
         slot_count: 1,
-        steps: BTreeMap::new(),
-        proven: None,
+        settled_count: 0,
+        failed_count: 0,
+        last_settled_at: None,
+        spent: Default::default(),
+        wait: None,
+        return_to: None,
     }
 }
 
@@ -287,6 +320,19 @@ impl View for World {
     }
     fn rollout(&self, id: ServiceId) -> Option<&Rollout> {
         self.rollouts.get(&id)
+    }
+    fn revisions_of(&self, id: ServiceId) -> Rows<'_, Revision> {
+        Box::new(self.revisions.values().filter(move |revision| revision.service_id == id))
+    }
+    fn steps_of(&self, id: ServiceId) -> Rows<'_, Step> {
+        Box::new(self.steps.iter().filter(move |step| step.service_id == id))
+    }
+    fn slot_counts(&self, service: &Service) -> SlotCounts {
+        let total = self.tasks_of(service.id).count() as u64;
+        SlotCounts { total, running: total, updated: total }
+    }
+    fn waits(&self, id: ServiceId) -> Vec<Wait> {
+        self.rollout(id).and_then(|rollout| rollout.wait.clone()).into_iter().collect()
     }
     fn tasks(&self) -> Rows<'_, Task> {
         Box::new(self.tasks.values())

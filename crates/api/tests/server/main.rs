@@ -8,6 +8,7 @@ mod fake_node;
 mod golden;
 mod http;
 mod node;
+mod rollouts;
 mod sessions;
 mod sockets;
 mod streams;

@@ -6,6 +6,7 @@
 mod cluster;
 mod names;
 mod node;
+mod rollout;
 mod service;
 
 use skep_model::Meta;
@@ -24,10 +25,14 @@ pub fn handle(draft: &mut Draft, random: &mut Random, request: Request) -> Resul
              this node to swarm and try again.",
         )),
         Request::UpdateCluster { version, spec, rotate } => cluster::update(draft, version, spec, *rotate),
-        Request::CreateService { spec } => service::create(draft, random, *spec),
-        Request::UpdateService { id, version, change } => service::update(draft, id, version, *change),
+        Request::CreateService { spec, author } => service::create(draft, random, *spec, author),
+        Request::UpdateService { id, version, change, author } => {
+            service::update(draft, id, version, *change, author)
+        }
         Request::RemoveService { id } => service::remove(draft, id),
+        Request::SteerRollout { id, verb, author } => rollout::steer(draft, id, verb, &author),
         Request::UpdateNode { id, version, spec } => node::update(draft, id, version, spec),
+        Request::RemoveNode { id, force } => node::remove(draft, id, force),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Nodes: labels, availability and role.
 
-use skep_model::node::{NodeSpec, Role};
+use skep_model::node::{NodeSpec, NodeState, Role};
 use skep_model::request::{Refusal, RefusalClass, Reply};
 use skep_model::{Node, NodeId};
 
@@ -20,5 +20,24 @@ pub fn update(draft: &mut Draft, id: NodeId, version: u64, spec: NodeSpec) -> Re
         }
     }
     draft.put_node(Node { spec, ..Node::clone(stored) });
+    Ok(Reply::Done)
+}
+
+/// Removes a node that is down, or any with `force`. Its tasks are orphaned and replaced.
+pub fn remove(draft: &mut Draft, id: NodeId, force: bool) -> Result<Reply, Refusal> {
+    let Some(node) = draft.node(id) else {
+        return Err(Refusal::new(RefusalClass::NotFound, format!("node {id} not found")));
+    };
+    if node.spec.role == Role::Manager {
+        let text = format!(
+            "node {id} is a cluster manager and is a member of the raft cluster. It must be demoted to worker before removal"
+        );
+        return Err(Refusal::new(RefusalClass::FailedPrecondition, text));
+    }
+    if node.status.state != NodeState::Down && !force {
+        let text = format!("node {id} is not down and can't be removed");
+        return Err(Refusal::new(RefusalClass::FailedPrecondition, text));
+    }
+    draft.delete_node(id);
     Ok(Reply::Done)
 }

@@ -4,18 +4,25 @@
 //! repeated or pace-changing write resumes a paused one, and a write that only scales or labels leaves
 //! it alone (in Swarm such a write resumes a bad rollout; see W-6 and S8 in the notes of ADR 0001).
 
+use std::mem::discriminant;
 use std::sync::Arc;
 
 use skep_model::request::{AuthFrom, Refusal, RefusalClass, Reply, ServiceChange};
-use skep_model::rollout::{Direction, Phase, Proven};
-use skep_model::service::Previous;
-use skep_model::{Meta, Rollout, Service, ServiceId, ServiceSpec, Timestamp, limits};
+use skep_model::rollout::{Clock, Direction, Phase};
+use skep_model::service::{JobStatus, Previous};
+use skep_model::{Meta, Revision, Rollout, Service, ServiceId, ServiceSpec, Timestamp, limits};
 
 use super::{check_version, names};
+use crate::orchestrate::rollout::forget_steps;
 use crate::random::Random;
 use crate::store::{Draft, Key, weight};
 
-pub fn create(draft: &mut Draft, random: &mut Random, mut spec: ServiceSpec) -> Result<Reply, Refusal> {
+pub fn create(
+    draft: &mut Draft,
+    random: &mut Random,
+    mut spec: ServiceSpec,
+    author: String,
+) -> Result<Reply, Refusal> {
     if spec.name.is_empty() {
         spec.name = names::draw(draft, random);
     }
@@ -25,9 +32,11 @@ pub fn create(draft: &mut Draft, random: &mut Random, mut spec: ServiceSpec) -> 
             format!("name conflicts with an existing object: service {} already exists", taken.spec.name);
         return Err(Refusal::new(RefusalClass::AlreadyExists, text));
     }
-    let id = random.id();
-    let meta = Meta::new(draft.now());
-    draft.put_service(Service { id, meta, spec, revision: 1, revision_count: 1, previous: None });
+    let (id, now) = (random.id(), draft.now());
+    draft.put_revision(revision(id, 1, &spec, author, now));
+    let job = spec.mode.is_job().then_some(JobStatus { iteration: 0, last_execution_at: now });
+    let meta = Meta::new(now);
+    draft.put_service(Service { id, meta, spec, revision: 1, revision_count: 1, previous: None, job });
     Ok(Reply::ServiceCreated(id))
 }
 
@@ -55,6 +64,7 @@ pub fn update(
     id: ServiceId,
     version: u64,
     change: ServiceChange,
+    author: String,
 ) -> Result<Reply, Refusal> {
     let stored = find(draft, id)?;
     match change {
@@ -64,9 +74,13 @@ pub fn update(
                 let text = "renaming services is not supported";
                 return Err(Refusal::new(RefusalClass::Unimplemented, text));
             }
+            if discriminant(&spec.mode) != discriminant(&stored.spec.mode) {
+                let text = "service mode change is not allowed";
+                return Err(Refusal::new(RefusalClass::Unimplemented, text));
+            }
             check_version(draft, Key::Service(id), &stored.meta, version)?;
             let spec = with_credentials(spec, auth, &stored)?;
-            replace_spec(draft, stored, spec);
+            replace_spec(draft, stored, spec, author);
         }
         ServiceChange::Rollback => {
             check_version(draft, Key::Service(id), &stored.meta, version)?;
@@ -98,26 +112,33 @@ fn with_credentials(mut spec: ServiceSpec, from: AuthFrom, stored: &Service) -> 
     Ok(spec)
 }
 
-fn replace_spec(draft: &mut Draft, stored: Service, spec: ServiceSpec) {
+fn replace_spec(draft: &mut Draft, stored: Service, spec: ServiceSpec, author: String) {
     let rollout = draft.rollout(stored.id).cloned();
     let new_template = !spec.task.runs_the_same(&stored.spec.task);
+    let new_revision = spec.task != stored.spec.task;
     let same_pace = spec.update == stored.spec.update && spec.rollback == stored.spec.rollback;
     let unchanged = spec == stored.spec;
     let (id, now) = (stored.id, draft.now());
     let mut service = stored.clone();
-    if new_template {
+    if new_revision {
         service.revision_count += 1;
         service.revision = service.revision_count;
-        let proven = proven_by(rollout.as_deref(), &stored);
-        draft.put_rollout(asked(id, Direction::Forward, service.revision, proven, now));
+        draft.put_revision(revision(id, service.revision, &spec, author, now));
+    }
+    if new_template {
+        let return_to = proven_by(rollout.as_deref(), &stored);
+        ask(draft, asked(id, Direction::Forward, service.revision, return_to, now));
     } else if let Some(rollout) = rollout {
         match rollout.phase {
             // A finished rollout is no longer news, and clients that wait for the new write to
             // converge must not take it for the answer.
-            Phase::Completed => draft.delete_rollout(id),
+            Phase::Completed if !unchanged => draft.delete_rollout(id),
             Phase::Paused if unchanged || !same_pace => {
-                let proven = rollout.proven.clone();
-                draft.put_rollout(asked(id, Direction::Forward, service.revision, proven, now));
+                ask(draft, asked(id, Direction::Forward, service.revision, rollout.return_to, now));
+            }
+            // It goes on, towards a template that tasks need not be replaced for.
+            _ if new_revision => {
+                draft.put_rollout(Rollout { revision: service.revision, ..Rollout::clone(&rollout) });
             }
             _ => {}
         }
@@ -135,11 +156,11 @@ fn roll_back(draft: &mut Draft, stored: Service) -> Result<(), Refusal> {
         let text = format!("service {} does not have a previous spec", stored.id);
         return Err(Refusal::new(RefusalClass::FailedPrecondition, text));
     };
-    let proven = proven_by(draft.rollout(stored.id).map(|rollout| &**rollout), &stored);
-    let mut rollout = asked(stored.id, Direction::Back, previous.revision, proven, draft.now());
+    let return_to = proven_by(draft.rollout(stored.id).map(|rollout| &**rollout), &stored);
+    let mut rollout = asked(stored.id, Direction::Back, previous.revision, return_to, draft.now());
     rollout.phase = Phase::Running;
     rollout.message = "manually requested rollback".to_owned();
-    draft.put_rollout(rollout);
+    ask(draft, rollout);
     let mut service = stored.clone();
     service.spec = previous.spec;
     service.revision = previous.revision;
@@ -148,19 +169,24 @@ fn roll_back(draft: &mut Draft, stored: Service) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Returns the template known to work: that before an unfinished rollout, else the one in force. An
+/// Returns the revision known to work: that before an unfinished rollout, else the one in force. An
 /// automatic rollback goes to a proven one.
-fn proven_by(rollout: Option<&Rollout>, stored: &Service) -> Option<Proven> {
+fn proven_by(rollout: Option<&Rollout>, stored: &Service) -> Option<u64> {
     let unfinished = rollout.filter(|rollout| rollout.phase != Phase::Completed);
-    let in_force = || Proven { task: stored.spec.task.clone(), revision: stored.revision };
-    Some(unfinished.and_then(|rollout| rollout.proven.clone()).unwrap_or_else(in_force))
+    Some(unfinished.and_then(|rollout| rollout.return_to).unwrap_or(stored.revision))
+}
+
+/// Puts a rollout in the place of the one before it.
+fn ask(draft: &mut Draft, rollout: Rollout) {
+    forget_steps(draft, rollout.service_id);
+    draft.put_rollout(rollout);
 }
 
 fn asked(
     service_id: ServiceId,
     direction: Direction,
     revision: u64,
-    proven: Option<Proven>,
+    return_to: Option<u64>,
     now: Timestamp,
 ) -> Rollout {
     Rollout {
@@ -171,8 +197,32 @@ fn asked(
         completed_at: None,
         message: String::new(),
         revision,
+        return_to,
         slot_count: 0,
-        steps: Default::default(),
-        proven,
+        settled_count: 0,
+        failed_count: 0,
+        last_settled_at: None,
+        spent: Clock::default(),
+        wait: None,
+    }
+}
+
+fn revision(
+    service_id: ServiceId,
+    number: u64,
+    spec: &ServiceSpec,
+    author: String,
+    created_at: Timestamp,
+) -> Revision {
+    Revision {
+        service_id,
+        number,
+        template: spec.task.clone(),
+        endpoint: spec.endpoint.clone(),
+        hash: String::new(),
+        created_at,
+        author,
+        reason: spec.labels.get("skep.reason").cloned().unwrap_or_default(),
+        stable_at: None,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use skep_model::task::Whole;
 use skep_model::{NodeId, Task, TaskId};
 
 use super::session::Session;
@@ -15,7 +16,7 @@ pub fn next(session: &mut Session, store: &Store, node_id: NodeId) -> Option<Ass
     let is_first = session.sequence.is_none();
     let (put, remove) = if is_first {
         session.stale.clear();
-        (store.tasks_on(node_id).cloned().collect(), Vec::new())
+        (store.tasks_on(node_id).cloned().collect::<Vec<_>>(), Vec::new())
     } else {
         difference(session, store, node_id)
     };
@@ -31,6 +32,7 @@ pub fn next(session: &mut Session, store: &Store, node_id: NodeId) -> Option<Ass
     let sequence = session.sequence.unwrap_or(0);
     session.sequence = Some(sequence + 1);
     let checksum = checksum(session.told.iter().map(|(id, desired)| (*id, *desired)));
+    let put = put.into_iter().map(Whole).collect();
     Some(Assignments { session: session.id, sequence, put, remove, checksum })
 }
 

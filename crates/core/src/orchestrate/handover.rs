@@ -27,7 +27,7 @@ pub(super) fn plan(
 ) -> Option<Timestamp> {
     let Claims { holder, candidate, superseded } = claims(draft, service, rollout, slot);
     slot::shut_down(draft, &superseded);
-    let slot = if superseded.is_empty() { slot } else { &slot::load(draft, service.id, slot.number) };
+    let slot = if superseded.is_empty() { slot } else { &slot::load(draft, service.id, slot.id) };
     let Some(candidate) = candidate else {
         return holder.and_then(|holder| begin(draft, slot, &holder));
     };
@@ -40,7 +40,7 @@ pub(super) fn plan(
     let wake_at = holder.and_then(|holder| begin(draft, slot, &holder));
     let next = match others.is_empty() {
         true => begin(draft, slot, &candidate),
-        false if is_held(rollout, &candidate) => None,
+        false if is_held(draft, rollout, &candidate) => None,
         false => take_over(draft, service, rollout, &candidate, &others),
     };
     earlier(wake_at, next)
@@ -129,11 +129,11 @@ fn take_over(
 
 /// Returns whether the rollout keeps a candidate that was not started from taking over: it is paused, or
 /// has not taken the slot up (a former one did).
-pub(super) fn is_held(rollout: Option<&Rollout>, candidate: &Task) -> bool {
+pub(super) fn is_held(store: &Store, rollout: Option<&Rollout>, candidate: &Task) -> bool {
     let is_waiting = candidate.desired == Desired::Ready;
     rollout.filter(|_| is_waiting).is_some_and(|rollout| match rollout.phase {
         Phase::Paused => true,
-        Phase::Asked | Phase::Running => !rollout.steps.contains_key(&candidate.slot),
+        Phase::Asked | Phase::Running => store.step(candidate.service_id, candidate.slot).is_none(),
         Phase::Completed => false,
     })
 }
@@ -141,18 +141,19 @@ pub(super) fn is_held(rollout: Option<&Rollout>, candidate: &Task) -> bool {
 /// Returns whether one more slot may go out of service. Slots that a superseded rollout left in
 /// mid-change count, too.
 fn may_disturb(draft: &Draft, service: &Service, parallelism: u64) -> bool {
-    let changing = || slot::of_service(draft, service.id).iter().filter(|slot| is_changing(slot)).count();
-    parallelism == 0 || (changing() as u64) < parallelism
+    let idle = || draft.slots_idle(service.id).map(|id| slot::load(draft, service.id, id));
+    let changing = || idle().filter(is_changing).take(usize::try_from(parallelism).unwrap_or(usize::MAX));
+    parallelism == 0 || (changing().count() as u64) < parallelism
 }
 
-/// Returns whether the slot is out of service for the moment, because it changes hands or starts. What
+/// Returns whether an idle slot is out of service for the moment only, because it changes hands or starts. What
 /// failed and is restarted, or fits nowhere, is not waited for: a rollout may be there to mend it.
 fn is_changing(slot: &Slot) -> bool {
     let comes_up = |task: &Arc<Task>| {
         let is_restart = task.start_after != Timestamp::default();
         !is_restart && task.status.state != TaskState::Pending && !task.is_over()
     };
-    slot.is_kept() && !slot.is_running() && slot.live().any(comes_up)
+    slot.live().any(comes_up)
 }
 
 fn start(draft: &mut Draft, task: &Task) {

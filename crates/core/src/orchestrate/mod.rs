@@ -15,44 +15,70 @@ pub mod restart;
 pub mod rollout;
 pub mod slot;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use skep_model::task::{Desired, ServiceStamp, TaskStatus};
+use skep_model::task::{Desired, ServiceStamp, SlotId, TaskStatus};
 use skep_model::{Meta, Service, ServiceId, Task, TaskSpec, Timestamp};
 
+use crate::agenda::Agenda;
 use crate::random::Random;
-use crate::store::{Draft, earlier};
+use crate::store::{Draft, Scope, Store};
 
-/// Plans one service. Returns when it must be looked at again, if nothing happens before.
-pub fn plan(draft: &mut Draft, random: &mut Random, id: ServiceId) -> Option<Timestamp> {
+/// Plans one service: the slots in `scope`, and what concerns it as a whole. Sets the deadlines of what it
+/// planned. Returns what the draft had no room for.
+pub fn plan(
+    draft: &mut Draft,
+    random: &mut Random,
+    agenda: &mut Agenda,
+    id: ServiceId,
+    scope: &Scope,
+) -> Option<Scope> {
     if draft.service(id).is_none() {
+        agenda.forget(id);
         remove_tasks(draft, id);
-        return None;
+        return draft.is_full().then(Scope::default);
     }
-    let mut wake_at = rollout::judge(draft, id);
+    rollout::judge(draft, id);
     let service = draft.service(id).expect("judging a rollout does not delete its service").clone();
-    for slot in slot::of_service(draft, id) {
+    let mut left = slots_in(draft, id, scope);
+    while let Some(slot) = left.pop_first() {
+        let loaded = slot::load(draft, id, slot);
+        let wake_at = slot::plan(draft, random, &service, &loaded);
+        agenda.set(id, Some(slot), wake_at);
+        reap::plan(draft, &service, slot);
         if draft.is_full() {
-            return wake_at;
+            return Some(Scope { all: false, slots: left });
         }
-        wake_at = earlier(wake_at, slot::plan(draft, random, &service, &slot));
     }
     replicated::plan(draft, random, &service);
-    wake_at = earlier(wake_at, rollout::advance(draft, random, &service));
-    reap::plan(draft, &service);
-    wake_at
+    let wake_at = rollout::advance(draft, random, &service);
+    agenda.set(id, None, wake_at);
+    draft.is_full().then(Scope::default)
+}
+
+/// Returns the slots to look at: those in scope, and those that change hands, because they wait for one
+/// another.
+fn slots_in(store: &Store, id: ServiceId, scope: &Scope) -> BTreeSet<SlotId> {
+    match scope.all {
+        true => store.tasks_of(id).map(|task| task.slot).collect(),
+        false => scope.slots.iter().copied().chain(store.slots_contested(id)).collect(),
+    }
 }
 
 /// The service is gone: its tasks end and are then forgotten.
 fn remove_tasks(draft: &mut Draft, id: ServiceId) {
     let tasks: Vec<_> = draft.tasks_of(id).cloned().collect();
     for task in tasks {
-        if task.desired != Desired::Remove && !draft.is_full() {
+        if draft.is_full() {
+            return;
+        }
+        if task.desired != Desired::Remove {
             draft.change_task(task.id, |task| task.desired = Desired::Remove);
         }
     }
-    reap::removed(draft, id);
+    reap::service(draft, id);
 }
 
 /// What a new task is made from.
@@ -62,8 +88,16 @@ struct Blueprint {
 }
 
 impl Blueprint {
-    fn of(service: &Service) -> Self {
-        Blueprint { spec: service.spec.task.clone(), revision: service.revision }
+    fn of(store: &Store, service: &Service) -> Self {
+        Blueprint::of_revision(store, service, service.revision)
+    }
+
+    /// Returns the blueprint of a revision of the service that is kept; else that of the one in force.
+    fn of_revision(store: &Store, service: &Service, number: u64) -> Self {
+        match store.revision(service.id, number) {
+            Some(revision) => Blueprint { spec: revision.template.clone(), revision: number },
+            None => Blueprint { spec: service.spec.task.clone(), revision: service.revision },
+        }
     }
 }
 
@@ -72,7 +106,7 @@ fn new_task(
     draft: &Draft,
     random: &mut Random,
     service: &Service,
-    slot: u64,
+    slot: SlotId,
     made_from: Blueprint,
     desired: Desired,
 ) -> Task {
@@ -97,5 +131,6 @@ fn new_task(
         start_after: Timestamp::default(),
         restarts: Vec::new(),
         keeps_slot: false,
+        iteration: 0,
     }
 }

@@ -3,70 +3,64 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use skep_model::rollout::{Direction, Phase};
-use skep_model::task::Desired;
+use skep_model::task::{Desired, SlotId};
 use skep_model::{NodeId, Rollout, Service};
 
 use super::slot::{self, Slot};
 use super::{Blueprint, new_task};
 use crate::random::Random;
-use crate::store::Draft;
+use crate::store::{Draft, Store};
 
 /// Brings the number of slots to the number of replicas.
 pub fn plan(draft: &mut Draft, random: &mut Random, service: &Service) {
-    let slots: Vec<_> = slot::of_service(draft, service.id).into_iter().filter(Slot::is_kept).collect();
-    let wanted = usize::try_from(service.spec.replicas()).unwrap_or(usize::MAX);
-    if slots.len() < wanted {
-        make_slots(draft, random, service, &slots, wanted - slots.len());
-    } else {
-        for slot in surplus(&slots, wanted) {
+    let Some(replicas) = service.spec.replicas() else { return };
+    let count = draft.tally(service.id).kept;
+    if count < replicas {
+        make_slots(draft, random, service, replicas - count);
+    } else if count > replicas {
+        let slots: Vec<_> =
+            draft.slots_kept(service.id).map(|id| slot::load(draft, service.id, id)).collect();
+        for slot in surplus(&slots, usize::try_from(replicas).unwrap_or(usize::MAX)) {
             if draft.is_full() {
                 return;
             }
             for task in slot.tasks.iter().filter(|task| task.desired != Desired::Remove) {
                 draft.change_task(task.id, |task| task.desired = Desired::Remove);
             }
+            draft.delete_step(service.id, slot.id);
         }
     }
 }
 
 /// Makes slots with the lowest free numbers. A number is free when no task holds it, not even one that
 /// is still stopping: its successor would share the name.
-fn make_slots(draft: &mut Draft, random: &mut Random, service: &Service, slots: &[Slot], count: usize) {
-    let taken: BTreeSet<u64> = draft.tasks_of(service.id).map(|task| task.slot).collect();
+fn make_slots(draft: &mut Draft, random: &mut Random, service: &Service, count: u64) {
+    let taken: BTreeSet<SlotId> = draft.tasks_of(service.id).map(|task| task.slot).collect();
     let rollout = draft.rollout(service.id).cloned();
-    let free: Vec<u64> = (1u64..).filter(|number| !taken.contains(number)).take(count).collect();
-    forget_steps(draft, rollout.as_deref(), &free);
-    for number in free {
+    let is_first = draft.tally(service.id).kept == 0;
+    let free = (1u64..).map(SlotId::Number).filter(|slot| !taken.contains(slot));
+    for slot in free.take(usize::try_from(count).unwrap_or(usize::MAX)) {
         if draft.is_full() {
             return;
         }
-        let made_from = blueprint(service, rollout.as_deref(), slots.is_empty());
-        let task = new_task(draft, random, service, number, made_from, Desired::Running);
+        // A failure under a number that is used again was another slot's.
+        draft.delete_step(service.id, slot);
+        let made_from = blueprint(draft, service, rollout.as_deref(), is_first);
+        let task = new_task(draft, random, service, slot, made_from, Desired::Running);
         draft.put_task(task);
     }
 }
 
-/// A failure under a number that is used again was another slot's.
-fn forget_steps(draft: &mut Draft, rollout: Option<&Rollout>, numbers: &[u64]) {
-    if let Some(rollout) = rollout.filter(|rollout| numbers.iter().any(|n| rollout.steps.contains_key(n))) {
-        let mut rollout = Rollout::clone(rollout);
-        rollout.steps.retain(|number, _| !numbers.contains(number));
-        draft.put_rollout(rollout);
-    }
-}
-
-/// Returns what new slots are made from: the proven template while the new one is not, unless there is
+/// Returns what new slots are made from: the proven revision while the new one is not, unless there is
 /// nothing that could be disturbed and nothing against the new one.
-fn blueprint(service: &Service, rollout: Option<&Rollout>, is_first: bool) -> Blueprint {
+fn blueprint(store: &Store, service: &Service, rollout: Option<&Rollout>, is_first: bool) -> Blueprint {
     let unproven = rollout
         .filter(|rollout| rollout.direction == Direction::Forward && rollout.phase != Phase::Completed)
-        .and_then(|rollout| rollout.proven.as_ref());
+        .and_then(|rollout| rollout.return_to);
     let is_paused = rollout.is_some_and(|rollout| rollout.phase == Phase::Paused);
     match unproven {
-        Some(proven) if !is_first || is_paused => {
-            Blueprint { spec: proven.task.clone(), revision: proven.revision }
-        }
-        _ => Blueprint::of(service),
+        Some(proven) if !is_first || is_paused => Blueprint::of_revision(store, service, proven),
+        _ => Blueprint::of(store, service),
     }
 }
 
@@ -74,7 +68,7 @@ fn blueprint(service: &Service, rollout: Option<&Rollout>, is_first: bool) -> Bl
 /// those on the most crowded nodes, of these the ones that do not run and the highest numbers.
 fn surplus(slots: &[Slot], wanted: usize) -> Vec<&Slot> {
     let mut ordered: Vec<&Slot> = slots.iter().collect();
-    ordered.sort_by_key(|slot| (!slot.is_running(), slot.number));
+    ordered.sort_by_key(|slot| (!slot.is_running(), slot.id));
     let mut on_node: BTreeMap<NodeId, u64> = BTreeMap::new();
     let mut ranked: Vec<(u64, &Slot)> = Vec::with_capacity(ordered.len());
     for slot in ordered {

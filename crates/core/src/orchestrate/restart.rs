@@ -6,10 +6,10 @@
 
 use std::sync::Arc;
 
-use skep_model::rollout::{Phase, Step};
+use skep_model::rollout::Phase;
 use skep_model::task::{Desired, TaskState};
 use skep_model::template::{RestartCondition, RestartPolicy};
-use skep_model::{Rollout, Service, Task, Timestamp, limits};
+use skep_model::{Rollout, Service, Step, Task, Timestamp, limits};
 
 use super::current::is_current;
 use super::handover::is_held;
@@ -39,7 +39,8 @@ pub(super) fn plan(
     if let (Some(last), None) = (lacking, &made) {
         // The slot is to stay empty: what its rollout holds back does not fill it.
         draft.change_task(last.id, |task| task.keeps_slot = true);
-        slot::shut_down(draft, left.iter().filter(|task| is_held(rollout, task)));
+        let held: Vec<_> = left.iter().filter(|task| is_held(draft, rollout, task)).collect();
+        slot::shut_down(draft, held);
     }
     follow(draft, service, ended, made.as_ref());
     made.into_iter().for_each(|task| draft.put_task(task));
@@ -59,7 +60,8 @@ fn to_replace<'t>(
 ) -> Option<&'t Arc<Task>> {
     let is_current = |task: &Arc<Task>| is_current(store, service, task);
     let takes_over = |task: &Arc<Task>| {
-        let is_ready = task.status.state >= TaskState::Ready && !task.is_over() && !is_held(rollout, task);
+        let is_ready =
+            task.status.state >= TaskState::Ready && !task.is_over() && !is_held(store, rollout, task);
         is_current(task) && (is_ready || goes_back(rollout))
     };
     let has_moved = |task: &Arc<Task>| {
@@ -100,21 +102,20 @@ fn successor(
     Some(task)
 }
 
-/// Lets the rollout follow a replacement that was lost with its node before it was settled: to the one
+/// Lets the slot's step follow a replacement that was lost with its node before it was settled: to the one
 /// that comes after it, or else the slot is to be taken up again.
 fn follow(draft: &mut Draft, service: &Service, ended: &[Arc<Task>], made: Option<&Task>) {
-    let Some(rollout) = draft.rollout(service.id).filter(|rollout| rollout.is_running()) else { return };
-    let is_open = |task: &&Arc<Task>| {
-        let step = rollout.steps.get(&task.slot);
-        step.is_some_and(|step| step.task_id == task.id && step.settled_at.is_none())
+    let Some(slot) = ended.first().map(|task| task.slot) else { return };
+    let Some(step) = draft.step(service.id, slot).filter(|step| step.settled_at.is_none()).cloned() else {
+        return;
     };
-    let Some(lost) = ended.iter().find(is_open) else { return };
-    let mut rollout = Rollout::clone(rollout);
-    rollout.steps.remove(&lost.slot);
-    if let Some(made) = made.filter(|made| made.revision == rollout.revision) {
-        rollout.steps.insert(lost.slot, Step { task_id: made.id, settled_at: None, failed: false });
+    if ended.iter().all(|task| task.id != step.task_id) {
+        return;
     }
-    draft.put_rollout(rollout);
+    match made.filter(|made| made.revision == service.revision) {
+        Some(made) => draft.put_step(Step { task_id: made.id, ..Step::clone(&step) }),
+        None => draft.delete_step(service.id, slot),
+    }
 }
 
 /// Returns whether a successor that failed beside a living incumbent is tried again.
@@ -126,7 +127,7 @@ fn may_retry(service: &Service, rollout: Option<&Rollout>, ended: &Task) -> bool
 /// is going back.
 fn blueprint(store: &Store, service: &Service, rollout: Option<&Rollout>, ended: &Task) -> Blueprint {
     if is_current(store, service, ended) || goes_back(rollout) {
-        return Blueprint::of(service);
+        return Blueprint::of(store, service);
     }
     Blueprint { spec: ended.spec.clone(), revision: ended.revision }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use skep_model::node::NodeState;
 use skep_model::rollout::{Direction, Phase};
-use skep_model::task::{Desired, TaskState};
+use skep_model::task::{Desired, SlotId, TaskState};
 use skep_model::{Rollout, Service, ServiceId, Task, Timestamp, limits};
 
 use super::{handover, restart};
@@ -19,7 +19,7 @@ use crate::store::{Draft, Store, earlier};
 /// The tasks of one slot, oldest first.
 #[derive(Clone, Debug)]
 pub struct Slot {
-    pub number: u64,
+    pub id: SlotId,
     pub tasks: Vec<Arc<Task>>,
 }
 
@@ -48,22 +48,22 @@ impl Slot {
 
 /// Returns a service's slots in the order of their numbers.
 pub fn of_service(store: &Store, id: ServiceId) -> Vec<Slot> {
-    let mut slots: BTreeMap<u64, Vec<Arc<Task>>> = BTreeMap::new();
+    let mut slots: BTreeMap<SlotId, Vec<Arc<Task>>> = BTreeMap::new();
     for task in store.tasks_of(id) {
         slots.entry(task.slot).or_default().push(task.clone());
     }
-    let into_slot = |(number, mut tasks): (u64, Vec<Arc<Task>>)| {
+    let into_slot = |(id, mut tasks): (SlotId, Vec<Arc<Task>>)| {
         tasks.sort_by_key(|task| (task.meta.created_at, task.id));
-        Slot { number, tasks }
+        Slot { id, tasks }
     };
     slots.into_iter().map(into_slot).collect()
 }
 
 /// Returns one slot as it is in the store.
-pub fn load(store: &Store, id: ServiceId, number: u64) -> Slot {
-    let mut tasks: Vec<_> = store.tasks_in(id, number).cloned().collect();
+pub fn load(store: &Store, service_id: ServiceId, id: SlotId) -> Slot {
+    let mut tasks: Vec<_> = store.tasks_in(service_id, id).cloned().collect();
     tasks.sort_by_key(|task| (task.meta.created_at, task.id));
-    Slot { number, tasks }
+    Slot { id, tasks }
 }
 
 /// Answers what ended in the slot and hands it over where that is due. Returns the next deadline.
@@ -73,7 +73,7 @@ pub fn plan(draft: &mut Draft, random: &mut Random, service: &Service, slot: &Sl
     if !ended.is_empty() {
         restart::plan(draft, random, service, rollout.as_deref(), slot, &ended);
     }
-    let slot = if ended.is_empty() { slot } else { &load(draft, service.id, slot.number) };
+    let slot = if ended.is_empty() { slot } else { &load(draft, service.id, slot.id) };
     earlier(wake_at, handover::plan(draft, service, rollout.as_deref(), slot))
 }
 

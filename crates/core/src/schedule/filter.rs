@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use skep_model::constraint::{Constraint, architecture};
 use skep_model::service::UpdateOrder;
-use skep_model::task::Desired;
+use skep_model::task::{Desired, SlotId};
 use skep_model::template::Platform;
 use skep_model::{NodeId, Task};
 
@@ -23,7 +23,7 @@ pub struct Demand<'t> {
     /// `None` where a constraint cannot be parsed: no node fulfils it.
     constraints: Option<Vec<Constraint>>,
     /// Slots of the service on each node; empty where there is no limit to them.
-    slots: BTreeMap<NodeId, BTreeSet<u64>>,
+    slots: BTreeMap<NodeId, BTreeSet<SlotId>>,
 }
 
 /// Why a node cannot take a task.
@@ -88,8 +88,8 @@ fn is_exclusive(store: &Store, task: &Task) -> bool {
     order == Some(UpdateOrder::StopFirst)
 }
 
-fn slots_by_node(store: &Store, task: &Task) -> BTreeMap<NodeId, BTreeSet<u64>> {
-    let mut slots: BTreeMap<NodeId, BTreeSet<u64>> = BTreeMap::new();
+fn slots_by_node(store: &Store, task: &Task) -> BTreeMap<NodeId, BTreeSet<SlotId>> {
+    let mut slots: BTreeMap<NodeId, BTreeSet<SlotId>> = BTreeMap::new();
     for other in store.tasks_of(task.service_id).filter(|other| other.is_live() && !other.is_over()) {
         if let Some(node_id) = other.node_id {
             slots.entry(node_id).or_default().insert(other.slot);

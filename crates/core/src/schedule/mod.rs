@@ -13,12 +13,31 @@ use std::sync::Arc;
 use skep_model::task::TaskState;
 use skep_model::{NodeId, Task};
 
-use crate::store::Draft;
+use crate::store::draft::Move;
+use crate::store::{Draft, Store};
 use filter::Demand;
 use node_load::Loads;
 
+/// What is known of the nodes between passes. It holds nothing that a new leader could not rebuild.
+#[derive(Debug)]
+pub struct Scheduler {}
+
+impl Scheduler {
+    pub fn new(_store: &Store) -> Self {
+        Scheduler {}
+    }
+
+    /// Takes in writes to tasks and nodes.
+    pub fn follow(&mut self, _moves: &[Move]) {}
+
+    /// Places what can be placed; writes the reason into what cannot.
+    pub fn plan(&mut self, draft: &mut Draft) {
+        plan(draft);
+    }
+}
+
 /// Places what can be placed; writes the reason into what cannot.
-pub fn plan(draft: &mut Draft) {
+fn plan(draft: &mut Draft) {
     let mut waiting: Vec<Arc<Task>> = draft.tasks_unplaced().cloned().collect();
     if waiting.is_empty() {
         return;

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use skep_model::task::Desired;
+use skep_model::task::{Desired, SlotId};
 use skep_model::template::Reservations;
 use skep_model::{Node, NodeId, ServiceId, Task};
 
@@ -20,7 +20,7 @@ pub struct Load {
     pub node: Arc<Node>,
     reserved: Amount,
     /// Slots with reservations.
-    slots: BTreeMap<(ServiceId, u64), Room>,
+    slots: BTreeMap<(ServiceId, SlotId), Room>,
     /// Live tasks.
     pub task_count: u64,
     /// Live tasks by service.
@@ -43,7 +43,7 @@ struct Room {
 
 impl Amount {
     fn of(task: &Task) -> Amount {
-        let Reservations { nano_cpus, memory_bytes } =
+        let Reservations { nano_cpus, memory_bytes, .. } =
             task.spec.resources.reservations.clone().unwrap_or_default();
         Amount { nano_cpus, memory_bytes }
     }

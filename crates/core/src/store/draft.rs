@@ -1,11 +1,18 @@
 //! Tentative changes on top of a committed store: planners read their own writes, and what remains at
 //! the end of the pass is proposed as one change set.
+//!
+//! A draft outlives its pass. It is the store as it will be once the proposal in flight commits, so the
+//! next pass begins with it; a proposal that is lost takes the draft with it. That spares the copies
+//! that a draft of every pass would make of the maps it writes to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::Arc;
 
-use skep_model::{Cluster, Node, Rollout, Service, ServiceId, Task, TaskId, Timestamp};
+use skep_model::task::SlotId;
+use skep_model::{
+    Cluster, Meta, Node, NodeId, Revision, Rollout, Service, ServiceId, Step, Task, TaskId, Timestamp,
+};
 
 use super::change::Key;
 use super::{Change, ChangeSet, Store, weight};
@@ -17,9 +24,35 @@ pub struct Draft {
     now: Timestamp,
     // Invariant: holds the last write per object only.
     changes: BTreeMap<Key, Change>,
-    touched: BTreeSet<ServiceId>,
+    touched: BTreeMap<ServiceId, Scope>,
+    moves: Vec<Move>,
     /// About the bytes of the changes, overwritten ones included.
     weight: usize,
+}
+
+/// Where in a service to look.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// Every slot; else those of `slots`. What concerns the service as a whole is looked at in any case.
+    pub all: bool,
+    pub slots: BTreeSet<SlotId>,
+}
+
+/// A write that may matter to what nodes hold and offer: the object before and after it.
+#[derive(Clone, Debug)]
+pub enum Move {
+    Task { old: Option<Arc<Task>>, new: Option<Arc<Task>> },
+    Node { old: Option<Arc<Node>>, new: Option<Arc<Node>> },
+}
+
+impl Move {
+    /// Returns the node that was written to, if it was a node.
+    pub fn node_id(&self) -> Option<NodeId> {
+        match self {
+            Move::Node { old, new } => new.as_ref().or(old.as_ref()).map(|node| node.id),
+            Move::Task { .. } => None,
+        }
+    }
 }
 
 /// A draft of about this many bytes takes no more: what is left is planned after the commit. Half of what
@@ -33,9 +66,42 @@ impl Deref for Draft {
     }
 }
 
+impl Scope {
+    pub fn all() -> Self {
+        Scope { all: true, slots: BTreeSet::new() }
+    }
+
+    pub fn slot(slot: SlotId) -> Self {
+        Scope { all: false, slots: [slot].into() }
+    }
+
+    /// Widens the scope by another one.
+    pub fn add(&mut self, other: Scope) {
+        self.all |= other.all;
+        match self.all {
+            true => self.slots.clear(),
+            false => self.slots.extend(other.slots),
+        }
+    }
+}
+
 impl Draft {
     pub fn new(store: &Store, now: Timestamp) -> Self {
-        Draft { store: store.clone(), now, changes: BTreeMap::new(), touched: BTreeSet::new(), weight: 0 }
+        Draft {
+            store: store.clone(),
+            now,
+            changes: BTreeMap::new(),
+            touched: BTreeMap::new(),
+            moves: Vec::new(),
+            weight: 0,
+        }
+    }
+
+    /// Begins a pass at `now`, on a store that has everything committed which this draft proposed.
+    pub fn begin(&mut self, store: &Store, now: Timestamp) {
+        assert!(self.changes.is_empty(), "a pass begins when the one before it is proposed");
+        self.store.index = store.index;
+        self.now = now;
     }
 
     /// Returns the instant of this pass: the time of every write in it.
@@ -44,30 +110,54 @@ impl Draft {
     }
 
     pub fn put_cluster(&mut self, mut cluster: Cluster) {
-        cluster.meta.updated_at = self.now;
+        self.stamp(&mut cluster.meta);
+        // Its limits and policies may matter to any service.
+        let services: Vec<_> = self.store.services().map(|service| service.id).collect();
+        services.into_iter().for_each(|id| self.touch(id, Scope::all()));
         self.write(Change::PutCluster(Arc::new(cluster)));
     }
 
     pub fn put_node(&mut self, mut node: Node) {
-        node.meta.updated_at = self.now;
-        self.write(Change::PutNode(Arc::new(node)));
+        self.stamp(&mut node.meta);
+        let (old, new) = (self.store.node(node.id).cloned(), Arc::new(node));
+        self.moves.push(Move::Node { old, new: Some(new.clone()) });
+        self.write(Change::PutNode(new));
+    }
+
+    pub fn delete_node(&mut self, id: NodeId) {
+        if let Some(old) = self.store.node(id).cloned() {
+            self.moves.push(Move::Node { old: Some(old), new: None });
+            self.write(Change::DeleteNode(id));
+        }
+    }
+
+    /// A revision never changes but for what is noted about it.
+    pub fn put_revision(&mut self, revision: Revision) {
+        self.touch(revision.service_id, Scope::default());
+        self.write(Change::PutRevision(Arc::new(revision)));
+    }
+
+    pub fn delete_revision(&mut self, service_id: ServiceId, number: u64) {
+        self.write(Change::DeleteRevision { service_id, number });
     }
 
     pub fn put_service(&mut self, mut service: Service) {
-        service.meta.updated_at = self.now;
-        self.touched.insert(service.id);
+        self.stamp(&mut service.meta);
+        self.touch(service.id, Scope::all());
         self.write(Change::PutService(Arc::new(service)));
     }
 
     pub fn delete_service(&mut self, id: ServiceId) {
-        self.touched.insert(id);
+        self.touch(id, Scope::all());
         self.write(Change::DeleteService(id));
     }
 
     pub fn put_task(&mut self, mut task: Task) {
-        task.meta.updated_at = self.now;
-        self.touched.insert(task.service_id);
-        self.write(Change::PutTask(Arc::new(task)));
+        self.stamp(&mut task.meta);
+        self.touch(task.service_id, Scope::slot(task.slot));
+        let (old, new) = (self.store.task(task.id).cloned(), Arc::new(task));
+        self.moves.push(Move::Task { old, new: Some(new.clone()) });
+        self.write(Change::PutTask(new));
     }
 
     /// Changes a task in place; does nothing if it is gone.
@@ -80,37 +170,67 @@ impl Draft {
     }
 
     pub fn delete_task(&mut self, id: TaskId) {
-        if let Some(task) = self.store.task(id) {
-            let (service_id, node_id) = (task.service_id, task.node_id);
-            self.touched.insert(service_id);
-            self.write(Change::DeleteTask { id, service_id, node_id });
+        if let Some(task) = self.store.task(id).cloned() {
+            let (service_id, slot, node_id) = (task.service_id, task.slot, task.node_id);
+            self.touch(service_id, Scope::slot(slot));
+            self.moves.push(Move::Task { old: Some(task), new: None });
+            self.write(Change::DeleteTask { id, service_id, slot, node_id });
         }
     }
 
     pub fn put_rollout(&mut self, rollout: Rollout) {
-        self.touched.insert(rollout.service_id);
+        self.touch(rollout.service_id, Scope::default());
         self.write(Change::PutRollout(Arc::new(rollout)));
     }
 
     pub fn delete_rollout(&mut self, id: ServiceId) {
         if self.store.rollout(id).is_some() {
-            self.touched.insert(id);
+            self.touch(id, Scope::default());
             self.write(Change::DeleteRollout(id));
         }
     }
 
+    pub fn put_step(&mut self, step: Step) {
+        self.touch(step.service_id, Scope::slot(step.slot));
+        self.write(Change::PutStep(Arc::new(step)));
+    }
+
+    pub fn delete_step(&mut self, service_id: ServiceId, slot: SlotId) {
+        if self.store.step(service_id, slot).is_some() {
+            self.touch(service_id, Scope::slot(slot));
+            self.write(Change::DeleteStep { service_id, slot });
+        }
+    }
+
+    /// Asks for another look at a service in this pass.
+    pub fn touch(&mut self, id: ServiceId, scope: Scope) {
+        self.touched.entry(id).or_default().add(scope);
+    }
+
+    /// The version of an object is one more than the index of the entry applied before it was written: it
+    /// rises with every write, and nothing else of it matters to anybody.
+    fn stamp(&self, meta: &mut Meta) {
+        meta.version = self.store.index + 1;
+        meta.updated_at = self.now;
+    }
+
     fn write(&mut self, change: Change) {
-        self.store.write(&change, None);
+        self.store.write(&change);
         self.weight += weight::of(&change);
         self.changes.insert(change.key(), change);
     }
 
-    /// Returns the services written to since the last call.
-    pub fn take_touched(&mut self) -> BTreeSet<ServiceId> {
+    /// Returns where was written since the last call.
+    pub fn take_touched(&mut self) -> BTreeMap<ServiceId, Scope> {
         std::mem::take(&mut self.touched)
     }
 
-    /// Returns whether this object was written to.
+    /// Returns the writes to tasks and nodes since the last call, in their order.
+    pub fn take_moves(&mut self) -> Vec<Move> {
+        std::mem::take(&mut self.moves)
+    }
+
+    /// Returns whether this object was written to in this pass.
     pub fn has_written(&self, key: Key) -> bool {
         self.changes.contains_key(&key)
     }
@@ -120,13 +240,14 @@ impl Draft {
         self.weight >= WEIGHT_MAX
     }
 
-    /// Returns whether anything was written.
+    /// Returns whether anything was written in this pass.
     pub fn is_clean(&self) -> bool {
         self.changes.is_empty()
     }
 
-    /// Returns what was written, to be proposed.
-    pub fn finish(self) -> ChangeSet {
-        self.changes.into_values().collect()
+    /// Returns what was written in this pass, to be proposed.
+    pub fn finish(&mut self) -> ChangeSet {
+        self.weight = 0;
+        std::mem::take(&mut self.changes).into_values().collect()
     }
 }

@@ -8,16 +8,23 @@
 
 pub mod change;
 pub mod draft;
+mod dump;
+mod index;
 pub(crate) mod weight;
 
 use std::sync::Arc;
 
-use imbl::{OrdMap, OrdSet};
-use serde::{Deserialize, Serialize};
-use skep_model::{Cluster, Node, NodeId, Rollout, Service, ServiceId, Task, TaskId, Timestamp};
+use imbl::OrdMap;
+use skep_model::task::SlotId;
+use skep_model::{
+    Cluster, Node, NodeId, Revision, Rollout, Service, ServiceId, Step, Task, TaskId, Timestamp,
+};
 
 pub use change::{Change, ChangeSet, Key};
-pub use draft::Draft;
+pub use draft::{Draft, Scope};
+pub use dump::Dump;
+pub use index::Tally;
+use index::{FIRST_SLOT, TaskIndex, last_slot};
 
 /// One version of everything the managers agreed on.
 #[derive(Clone, Debug, Default)]
@@ -25,14 +32,14 @@ pub struct Store {
     index: u64,
     cluster: Option<Arc<Cluster>>,
     nodes: OrdMap<NodeId, Arc<Node>>,
+    revisions: OrdMap<(ServiceId, u64), Arc<Revision>>,
     services: OrdMap<ServiceId, Arc<Service>>,
     tasks: OrdMap<TaskId, Arc<Task>>,
     rollouts: OrdMap<ServiceId, Arc<Rollout>>,
-    // Invariant: the indexes below are functions of the tables above; `put` and `delete` keep them so.
+    steps: OrdMap<(ServiceId, SlotId), Arc<Step>>,
+    // Invariant: the indexes below are functions of the tables above; every write keeps them so.
     services_by_name: OrdMap<String, ServiceId>,
-    tasks_by_slot: OrdSet<(ServiceId, u64, TaskId)>,
-    tasks_by_node: OrdSet<(NodeId, TaskId)>,
-    tasks_unplaced: OrdSet<TaskId>,
+    task_index: TaskIndex,
 }
 
 impl Store {
@@ -66,8 +73,30 @@ impl Store {
         self.services.get(self.services_by_name.get(&name.to_ascii_lowercase())?)
     }
 
+    pub fn revision(&self, id: ServiceId, number: u64) -> Option<&Arc<Revision>> {
+        self.revisions.get(&(id, number))
+    }
+
+    /// Returns the revisions of a service that are kept, oldest first.
+    pub fn revisions_of(&self, id: ServiceId) -> impl DoubleEndedIterator<Item = &Arc<Revision>> {
+        self.revisions.range((id, u64::MIN)..=(id, u64::MAX)).map(|(_, revision)| revision)
+    }
+
     pub fn rollout(&self, id: ServiceId) -> Option<&Arc<Rollout>> {
         self.rollouts.get(&id)
+    }
+
+    pub fn rollouts(&self) -> impl Iterator<Item = &Arc<Rollout>> {
+        self.rollouts.values()
+    }
+
+    pub fn step(&self, id: ServiceId, slot: SlotId) -> Option<&Arc<Step>> {
+        self.steps.get(&(id, slot))
+    }
+
+    /// Returns the slots of a service in mid-change, in their order.
+    pub fn steps_of(&self, id: ServiceId) -> impl Iterator<Item = &Arc<Step>> {
+        self.steps.range((id, FIRST_SLOT)..=(id, last_slot())).map(|(_, step)| step)
     }
 
     pub fn task(&self, id: TaskId) -> Option<&Arc<Task>> {
@@ -82,61 +111,96 @@ impl Store {
         self.tasks.len()
     }
 
+    pub fn node_count(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// Returns the tasks of a service in the order of their slots.
     pub fn tasks_of(&self, id: ServiceId) -> impl Iterator<Item = &Arc<Task>> {
-        let all = (id, u64::MIN, TaskId::default())..=(id, u64::MAX, last_task_id());
-        self.tasks_by_slot.range(all).map(|(_, _, task_id)| self.indexed(*task_id))
+        self.task_index.of_service(id).map(|task_id| self.indexed(task_id))
     }
 
     /// Returns the tasks of one slot of a service.
-    pub fn tasks_in(&self, id: ServiceId, slot: u64) -> impl Iterator<Item = &Arc<Task>> {
-        let all = (id, slot, TaskId::default())..=(id, slot, last_task_id());
-        self.tasks_by_slot.range(all).map(|(_, _, task_id)| self.indexed(*task_id))
+    pub fn tasks_in(&self, id: ServiceId, slot: SlotId) -> impl Iterator<Item = &Arc<Task>> {
+        self.task_index.of_slot(id, slot).map(|task_id| self.indexed(task_id))
     }
 
     /// Returns the tasks that were given to a node.
     pub fn tasks_on(&self, id: NodeId) -> impl Iterator<Item = &Arc<Task>> {
-        let all = (id, TaskId::default())..=(id, last_task_id());
-        self.tasks_by_node.range(all).map(|(_, task_id)| self.indexed(*task_id))
+        self.task_index.of_node(id).map(|task_id| self.indexed(task_id))
     }
 
-    /// Returns the live tasks that have no node yet.
+    /// Returns the live tasks that have no node yet, by service and slot.
     pub fn tasks_unplaced(&self) -> impl Iterator<Item = &Arc<Task>> {
-        self.tasks_unplaced.iter().map(|task_id| self.indexed(*task_id))
+        self.task_index.unplaced().map(|task_id| self.indexed(task_id))
+    }
+
+    pub fn has_unplaced(&self) -> bool {
+        self.task_index.has_unplaced()
+    }
+
+    /// Returns the live tasks of a service that are of another revision than `revision`, by revision and
+    /// slot.
+    pub fn tasks_of_other_revisions(&self, id: ServiceId, revision: u64) -> impl Iterator<Item = &Arc<Task>> {
+        self.task_index.of_other_revisions(id, revision).map(|(_, task_id)| self.indexed(task_id))
+    }
+
+    /// Returns whether a live task of the service is of this revision.
+    pub fn has_revision_live(&self, id: ServiceId, revision: u64) -> bool {
+        self.task_index.has_revision(id, revision)
+    }
+
+    /// Returns the slots that belong to a service while none of their tasks runs, in their order.
+    pub fn slots_idle(&self, id: ServiceId) -> impl Iterator<Item = SlotId> {
+        self.task_index.idle_slots(id)
+    }
+
+    /// Returns the slots of a service that change hands: they have more than one live task.
+    pub fn slots_contested(&self, id: ServiceId) -> impl Iterator<Item = SlotId> {
+        self.task_index.contested_slots(id)
+    }
+
+    /// Returns the slots that belong to a service, in their order; scaled-down ones only wait for their end.
+    pub fn slots_kept(&self, id: ServiceId) -> impl DoubleEndedIterator<Item = SlotId> {
+        self.task_index.kept_slots(id)
+    }
+
+    /// Returns how many slots a service has.
+    pub fn tally(&self, id: ServiceId) -> Tally {
+        self.task_index.tally(id)
     }
 
     fn indexed(&self, id: TaskId) -> &Arc<Task> {
         self.tasks.get(&id).expect("an index names only tasks in the table")
     }
 
-    /// Writes a committed change set. `index` is that of its log entry and becomes the version of each
-    /// object written.
+    /// Writes a committed change set. `index` is that of its log entry.
     pub fn apply(&mut self, index: u64, changes: &ChangeSet) {
         self.index = index;
         for change in changes.iter() {
-            self.write(change, Some(index));
+            self.write(change);
         }
     }
 
-    /// Writes one change; `version` is `None` while it is tentative.
-    fn write(&mut self, change: &Change, version: Option<u64>) {
+    fn write(&mut self, change: &Change) {
         match change {
-            Change::PutCluster(cluster) => {
-                self.cluster = Some(stamped(cluster, version, |cluster| &mut cluster.meta));
+            Change::PutCluster(cluster) => self.cluster = Some(cluster.clone()),
+            Change::PutNode(node) => drop(self.nodes.insert(node.id, node.clone())),
+            Change::DeleteNode(id) => drop(self.nodes.remove(id)),
+            Change::PutRevision(revision) => {
+                self.revisions.insert((revision.service_id, revision.number), revision.clone());
             }
-            Change::PutNode(node) => {
-                self.nodes.insert(node.id, stamped(node, version, |node| &mut node.meta));
+            Change::DeleteRevision { service_id, number } => {
+                self.revisions.remove(&(*service_id, *number));
             }
-            Change::PutService(service) => self.put_service(stamped(service, version, |s| &mut s.meta)),
+            Change::PutService(service) => self.put_service(service.clone()),
             Change::DeleteService(id) => self.delete_service(*id),
-            Change::PutTask(task) => self.put_task(stamped(task, version, |task| &mut task.meta)),
+            Change::PutTask(task) => self.put_task(task.clone()),
             Change::DeleteTask { id, .. } => self.delete_task(*id),
-            Change::PutRollout(rollout) => {
-                self.rollouts.insert(rollout.service_id, rollout.clone());
-            }
-            Change::DeleteRollout(id) => {
-                self.rollouts.remove(id);
-            }
+            Change::PutRollout(rollout) => drop(self.rollouts.insert(rollout.service_id, rollout.clone())),
+            Change::DeleteRollout(id) => drop(self.rollouts.remove(id)),
+            Change::PutStep(step) => drop(self.steps.insert((step.service_id, step.slot), step.clone())),
+            Change::DeleteStep { service_id, slot } => drop(self.steps.remove(&(*service_id, *slot))),
         }
     }
 
@@ -156,80 +220,25 @@ impl Store {
     }
 
     fn put_task(&mut self, task: Arc<Task>) {
-        // A task never changes its slot, and its node only from none to one.
-        self.tasks_by_slot.insert((task.service_id, task.slot, task.id));
-        if let Some(node_id) = task.node_id {
-            self.tasks_by_node.insert((node_id, task.id));
+        let task = self.with_template(task);
+        let old = self.tasks.insert(task.id, task.clone());
+        self.task_index.replace(old.as_deref(), Some(&task));
+    }
+
+    /// Attaches the template of its revision to a task that comes from the log or a snapshot.
+    fn with_template(&self, mut task: Arc<Task>) -> Arc<Task> {
+        let revision = self.revisions.get(&(task.service_id, task.revision));
+        if let Some(revision) = revision.filter(|revision| !Arc::ptr_eq(&revision.template, &task.spec)) {
+            Arc::make_mut(&mut task).spec = revision.template.clone();
         }
-        if task.node_id.is_none() && task.is_live() {
-            self.tasks_unplaced.insert(task.id);
-        } else {
-            self.tasks_unplaced.remove(&task.id);
-        }
-        self.tasks.insert(task.id, task);
+        task
     }
 
     fn delete_task(&mut self, id: TaskId) {
         if let Some(task) = self.tasks.remove(&id) {
-            self.tasks_by_slot.remove(&(task.service_id, task.slot, id));
-            self.tasks_unplaced.remove(&id);
-            if let Some(node_id) = task.node_id {
-                self.tasks_by_node.remove(&(node_id, id));
-            }
+            self.task_index.replace(Some(&task), None);
         }
     }
-
-    /// Returns everything as plain data, for a snapshot of the log.
-    pub fn dump(&self) -> Dump {
-        Dump {
-            index: self.index,
-            cluster: self.cluster.clone(),
-            nodes: self.nodes.values().cloned().collect(),
-            services: self.services.values().cloned().collect(),
-            tasks: self.tasks.values().cloned().collect(),
-            rollouts: self.rollouts.values().cloned().collect(),
-        }
-    }
-
-    /// Rebuilds a store from its dump.
-    pub fn restore(dump: Dump) -> Store {
-        let mut store = Store { index: dump.index, cluster: dump.cluster, ..Store::default() };
-        store.nodes = dump.nodes.into_iter().map(|node| (node.id, node)).collect();
-        store.rollouts = dump.rollouts.into_iter().map(|rollout| (rollout.service_id, rollout)).collect();
-        dump.services.into_iter().for_each(|service| store.put_service(service));
-        dump.tasks.into_iter().for_each(|task| store.put_task(task));
-        store
-    }
-}
-
-/// The content of a store without its indexes.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Dump {
-    pub index: u64,
-    pub cluster: Option<Arc<Cluster>>,
-    pub nodes: Vec<Arc<Node>>,
-    pub services: Vec<Arc<Service>>,
-    pub tasks: Vec<Arc<Task>>,
-    pub rollouts: Vec<Arc<Rollout>>,
-}
-
-fn last_task_id() -> TaskId {
-    use skep_model::Id;
-    TaskId::from_number(u128::MAX)
-}
-
-/// Returns the object with its version set, if there is one to set.
-fn stamped<T: Clone>(
-    object: &Arc<T>,
-    version: Option<u64>,
-    meta: impl FnOnce(&mut T) -> &mut skep_model::Meta,
-) -> Arc<T> {
-    let mut object = object.clone();
-    if let Some(version) = version {
-        meta(Arc::make_mut(&mut object)).version = version;
-    }
-    object
 }
 
 /// The earlier of two deadlines, where either may be absent.

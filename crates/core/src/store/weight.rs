@@ -9,31 +9,36 @@ use super::Change;
 
 /// Bytes of fixed fields in one object, generously.
 const OBJECT_BYTES: usize = 1_024;
-/// Bytes of one slot's step in a rollout.
-const STEP_BYTES: usize = 128;
+/// Bytes of the fixed fields of a task, with the names of the fields.
+const TASK_BYTES: usize = 640;
+/// Bytes of what has no texts of note.
+const SMALL_BYTES: usize = 256;
 /// Bytes of a published port; its name is short.
 const PORT_BYTES: usize = 128;
 
 pub fn of(change: &Change) -> usize {
-    let content = match change {
-        Change::PutTask(task) => of_task(task),
+    match change {
+        Change::PutTask(task) => TASK_BYTES + of_task(task),
+        Change::PutRevision(revision) => OBJECT_BYTES + of_template(&revision.template),
         Change::PutService(service) => {
             let previous = service.previous.as_ref().map_or(0, |previous| of_spec(&previous.spec));
-            of_spec(&service.spec) + previous
+            OBJECT_BYTES + of_spec(&service.spec) + previous
         }
-        Change::PutRollout(rollout) => {
-            let proven = rollout.proven.as_ref().map_or(0, |proven| of_template(&proven.task));
-            proven + rollout.steps.len() * STEP_BYTES
-        }
+        Change::PutRollout(_) => OBJECT_BYTES,
         Change::PutNode(_) | Change::PutCluster(_) => 4 * OBJECT_BYTES,
-        Change::DeleteService(_) | Change::DeleteTask { .. } | Change::DeleteRollout(_) => 0,
-    };
-    OBJECT_BYTES + content
+        Change::PutStep(_)
+        | Change::DeleteNode(_)
+        | Change::DeleteService(_)
+        | Change::DeleteRevision { .. }
+        | Change::DeleteTask { .. }
+        | Change::DeleteRollout(_)
+        | Change::DeleteStep { .. } => SMALL_BYTES,
+    }
 }
 
 fn of_task(task: &Task) -> usize {
     let texts = task.service.name.len() + task.status.err.len() + task.status.message.len();
-    texts + of_pairs(&task.service.labels) + task.restarts.len() * 9 + of_template(&task.spec)
+    texts + of_pairs(&task.service.labels) + task.restarts.len() * 9
 }
 
 /// Returns about how many bytes a specification takes.

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use skep_model::node::NodeDescription;
+use skep_model::task::Whole;
 use skep_model::template::Healthcheck;
 use skep_model::{Task, TaskId, Timestamp};
 
@@ -197,7 +198,7 @@ impl Worker {
     fn assign(&mut self, now: Timestamp, assignments: Assignments, effects: &mut Vec<Effect>) {
         let is_whole = assignments.sequence == 0;
         if is_whole {
-            let listed: BTreeSet<TaskId> = assignments.put.iter().map(|task| task.id).collect();
+            let listed: BTreeSet<TaskId> = assignments.put.iter().map(|Whole(task)| task.id).collect();
             for (id, tracked) in &mut self.tasks {
                 if !listed.contains(id) {
                     tracked.gone();
@@ -211,7 +212,7 @@ impl Worker {
                 tracked.gone();
             }
         }
-        for task in &assignments.put {
+        for Whole(task) in &assignments.put {
             self.assigned.insert(task.id);
             match self.tasks.get_mut(&task.id) {
                 Some(tracked) => tracked.update(now, task.clone()),
@@ -224,7 +225,7 @@ impl Worker {
         }
         // What the node knows goes with the task: managers may not have heard of its end yet.
         let put: Vec<_> =
-            assignments.put.iter().filter_map(|task| self.tasks.get(&task.id)?.known()).collect();
+            assignments.put.iter().filter_map(|Whole(task)| self.tasks.get(&task.id)?.known()).collect();
         let forget = match is_whole {
             true => self.tasks.keys().filter(|id| !self.assigned.contains(id)).copied().collect(),
             false => assignments.remove,

@@ -19,7 +19,7 @@ use skep_model::node::{Availability, NodeSpec};
 use skep_model::request::{AuthFrom, Refusal, Reply, Request, ServiceChange};
 use skep_model::rollout::{Direction, Phase};
 use skep_model::service::{FailureAction, Mode, UpdateConfig, UpdateOrder};
-use skep_model::task::{Desired, TaskState};
+use skep_model::task::{Desired, SlotId, TaskState};
 use skep_model::template::{Healthcheck, Reservations, RestartCondition};
 use skep_model::{Id, NodeId, Service, ServiceId, ServiceSpec, Task};
 
@@ -74,7 +74,7 @@ fn perform(world: &mut World, words: &[&str]) -> String {
         ["exit", slot, code] => {
             let (name, number) = slot.split_once('.').expect("a slot like web.1");
             let id = service(world, name).id;
-            let slot = number.parse().expect("the number of a slot");
+            let slot = SlotId::Number(number.parse().expect("the number of a slot"));
             let runs = |task: &&Arc<Task>| task.status.state == TaskState::Running;
             let task = world.store.tasks_in(id, slot).find(runs).expect("a task that runs").clone();
             world.exit(&task, code.parse().expect("an exit code"));
@@ -114,7 +114,7 @@ fn said(answer: Result<Reply, Refusal>) -> String {
 fn create(world: &mut World, name: &str, options: &[&str]) -> String {
     let mut spec = ServiceSpec { name: name.to_owned(), ..ServiceSpec::default() };
     options.iter().for_each(|option| set(&mut spec, option));
-    said(world.request(Request::CreateService { spec: Box::new(spec) }))
+    said(world.request(Request::CreateService { spec: Box::new(spec), author: String::new() }))
 }
 
 fn update(world: &mut World, name: &str, options: &[&str]) -> String {
@@ -128,7 +128,12 @@ fn update(world: &mut World, name: &str, options: &[&str]) -> String {
 }
 
 fn change(world: &mut World, service: &Service, version: u64, change: ServiceChange) -> String {
-    said(world.request(Request::UpdateService { id: service.id, version, change: Box::new(change) }))
+    said(world.request(Request::UpdateService {
+        id: service.id,
+        version,
+        change: Box::new(change),
+        author: String::new(),
+    }))
 }
 
 fn node(world: &mut World, verb: &str, name: &str) -> String {
@@ -172,7 +177,8 @@ fn set(spec: &mut ServiceSpec, text: &str) {
         "grace" => task.container.stop_grace = Some(duration(value)),
         "cpus" => {
             let nano_cpus = number() as i64 * 1_000_000_000;
-            task.resources.reservations = Some(Reservations { nano_cpus, memory_bytes: 0 });
+            task.resources.reservations =
+                Some(Reservations { nano_cpus, memory_bytes: 0, ..Reservations::default() });
         }
         "constraint" => task.placement.constraints = vec![value.to_owned()],
         "max-replicas" => task.placement.max_replicas = number(),
@@ -280,6 +286,7 @@ fn told(world: &World, before: &Store, change: &Change) -> Option<String> {
                 (Some(was), is) if was == is => String::new(),
                 (_, Desired::Ready) => ", to be ready".to_owned(),
                 (_, Desired::Running) => ", to run".to_owned(),
+                (_, Desired::Complete) => ", to complete".to_owned(),
                 (_, Desired::Shutdown) => ", to stop".to_owned(),
                 (_, Desired::Remove) => ", to go".to_owned(),
             };
@@ -358,7 +365,8 @@ fn status(world: &World, name: &str) -> String {
     let service = service(world, name);
     let runs = |task: &&Arc<Task>| task.is_live() && task.status.state == TaskState::Running;
     let running = world.store.tasks_of(service.id).filter(runs).count();
-    let (replicas, image) = (service.spec.replicas(), &service.spec.task.container.image);
+    let replicas = service.spec.replicas().unwrap_or_else(|| world.store.tally(service.id).kept);
+    let image = &service.spec.task.container.image;
     let previous = service.previous.as_ref().map_or("none", |known| &known.spec.task.container.image);
     let rollout = world.store.rollout(service.id).filter(|rollout| rollout.phase != Phase::Asked);
     let rollout = rollout.map_or("no rollout".to_owned(), |rollout| {

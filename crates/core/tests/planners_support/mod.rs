@@ -87,7 +87,7 @@ impl History {
         let mut spec = ServiceSpec { name: "web".into(), ..ServiceSpec::default() };
         Arc::make_mut(&mut spec.task).container.image = "image:0".into();
         spec.mode = Mode::Replicated { replicas: 3 };
-        history.request(Request::CreateService { spec: Box::new(spec) });
+        history.request(Request::CreateService { spec: Box::new(spec), author: String::new() });
         history
     }
 
@@ -169,7 +169,7 @@ impl History {
             _ => ServiceChange::Spec { spec, auth: AuthFrom::Spec },
         };
         let (id, version) = (service.id, service.meta.version);
-        self.request(Request::UpdateService { id, version, change: Box::new(change) });
+        self.request(Request::UpdateService { id, version, change: Box::new(change), author: String::new() });
     }
 
     /// Lets one of the tasks that can go on take its next step.

@@ -35,7 +35,7 @@ impl Invariant for AttemptsAreBounded {
 impl AttemptsAreBounded {
     /// Returns how often the slot was restarted with this template, this task included.
     fn count(&self, before: &Store, after: &Store, task: &Task) -> u64 {
-        let step = after.rollout(task.service_id).and_then(|rollout| rollout.steps.get(&task.slot));
+        let step = after.step(task.service_id, task.slot);
         let is_step = step.is_some_and(|step| step.task_id == task.id);
         let same = slot_of(before, task).filter(|other| other.is_live() && other.revision == task.revision);
         match same.filter_map(|other| self.attempts.get(&other.id)).max() {

@@ -2,20 +2,21 @@
 //! of service. Slots whose replacement failed are the failure ratio's business.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use skep_core::orchestrate::restart::is_given_up;
 use skep_core::orchestrate::rollout::config_in_force;
 use skep_core::store::ChangeSet;
 use skep_core::{Change, Store};
-use skep_model::task::{Desired, TaskState};
-use skep_model::{Rollout, ServiceId, Task, Timestamp};
+use skep_model::task::{Desired, SlotId, TaskState};
+use skep_model::{Rollout, ServiceId, Step, Task, Timestamp};
 
 use super::{Invariant, Moment, slot_service, task_writes};
 
 #[derive(Default)]
 pub struct BudgetIsNeverExceeded {
     /// Slots that ran until they were told to make room, and do not run again yet.
-    out_of_service: BTreeSet<(ServiceId, u64)>,
+    out_of_service: BTreeSet<(ServiceId, SlotId)>,
 }
 
 impl Invariant for BudgetIsNeverExceeded {
@@ -80,10 +81,10 @@ fn failed<'a>(before: &'a Store, change: &'a Change) -> Option<&'a Task> {
 
 /// Returns whether a slot still waits for a replacement that may yet come to run. One that was lost with
 /// its node and fits nowhere else is another matter.
-fn is_out_of_service(store: &Store, id: ServiceId, slot: u64) -> bool {
+fn is_out_of_service(store: &Store, id: ServiceId, slot: SlotId) -> bool {
     let mut live =
         store.tasks_in(id, slot).filter(|task| task.is_live() && task.node_id.is_some()).peekable();
-    let step = store.rollout(id).and_then(|rollout| rollout.steps.get(&slot));
+    let step = store.step(id, slot);
     store.service(id).is_some()
         && live.peek().is_some()
         && !step.is_some_and(|step| step.failed)
@@ -101,18 +102,17 @@ fn parallelism(store: &Store, id: ServiceId) -> u64 {
 fn lanes(before: &Store, after: &Store, rollout: &Rollout, now: Timestamp) -> Result<(), String> {
     let id = rollout.service_id;
     let known = before.rollout(id).filter(|known| known.started_at == rollout.started_at);
-    let is_new = |slot: &u64| known.is_none_or(|known| !known.steps.contains_key(slot));
-    if !rollout.steps.keys().any(is_new) {
+    let is_new = |step: &Arc<Step>| known.is_none() || before.step(id, step.slot).is_none();
+    if !after.steps_of(id).any(is_new) {
         return Ok(());
     }
     let service = after.service(id).expect("a rollout has a service");
     let delay = config_in_force(service, Some(rollout)).delay;
-    let is_busy = |(_, step): &(&u64, &skep_model::rollout::Step)| {
-        step.settled_at.is_none_or(|settled_at| settled_at + delay > now)
-    };
-    let busy = rollout.steps.iter().filter(is_busy).count() as u64;
+    let is_busy = |step: &&Arc<Step>| step.settled_at.is_none_or(|settled_at| settled_at + delay > now);
+    let busy = after.steps_of(id).filter(is_busy).count() as u64;
     if busy > parallelism(after, id) {
-        return Err(format!("{busy} lanes of {} are taken: {:?}", service.spec.name, rollout.steps));
+        let steps: Vec<_> = after.steps_of(id).collect();
+        return Err(format!("{busy} lanes of {} are taken: {steps:?}", service.spec.name));
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 //! tolerated.
 
 use skep_core::orchestrate::current::is_current;
-use skep_core::orchestrate::slot;
+use skep_core::orchestrate::slot::{self, Slot};
 use skep_core::{Change, Store};
 use skep_model::rollout::Phase;
 use skep_model::{Rollout, Timestamp};
@@ -31,13 +31,14 @@ impl Invariant for CompletedRolloutsLeaveNoSlotBehind {
 
 fn complete(store: &Store, rollout: &Rollout) -> Result<(), String> {
     let Some(service) = store.service(rollout.service_id) else { return Ok(()) };
-    for slot in slot::of_service(store, service.id).iter().filter(|slot| slot.is_kept()) {
-        let is_tolerated = rollout.steps.get(&slot.number).is_some_and(|step| step.failed);
-        let is_done = slot.live().chain(slot.last_holder()).all(|task| is_current(store, service, task));
-        if !is_tolerated && !is_done {
-            let tasks: Vec<_> = slot.tasks.iter().map(|t| (t.revision, t.desired, t.status.state)).collect();
-            return Err(format!("{}.{} was left behind: {tasks:?}", service.spec.name, slot.number));
-        }
+    let slots = slot::of_service(store, service.id);
+    let is_left = |slot: &&Slot| {
+        slot.is_kept() && !slot.live().chain(slot.last_holder()).all(|task| is_current(store, service, task))
+    };
+    let left: Vec<_> = slots.iter().filter(is_left).collect();
+    if let Some(slot) = left.get(usize::try_from(rollout.failed_count).unwrap_or(usize::MAX)) {
+        let tasks: Vec<_> = slot.tasks.iter().map(|t| (t.revision, t.desired, t.status.state)).collect();
+        return Err(format!("{}.{} was left behind: {tasks:?}", service.spec.name, slot.id));
     }
     Ok(())
 }

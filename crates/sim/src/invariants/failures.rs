@@ -26,18 +26,18 @@ impl Invariant for FailuresAreCounted {
 fn count(store: &Store, rollout: &Rollout) -> Result<(), String> {
     let service = store.service(rollout.service_id).expect("a rollout has a service");
     let config = config_in_force(service, Some(rollout));
-    for (slot, step) in &rollout.steps {
+    for step in store.steps_of(service.id) {
         let Some(task) = store.task(step.task_id) else { continue };
         let at = task.status.applied_at;
         let has_failed = task.status.state > TaskState::Running && task.status.state != TaskState::Shutdown;
         let in_time = step.settled_at.is_none_or(|settled_at| at <= settled_at + config.monitor);
         if has_failed && in_time && !step.failed {
-            return Err(format!("{}.{slot} failed and was not counted", service.spec.name));
+            return Err(format!("{}.{} failed and was not counted", service.spec.name, step.slot));
         }
     }
-    let share = rollout.failure_count() as f32 / rollout.slot_count.max(1) as f32;
+    let share = rollout.failed_count as f32 / rollout.slot_count.max(1) as f32;
     if config.failure_action != FailureAction::Continue && share > config.max_failure_ratio {
-        let failed = rollout.failure_count();
+        let failed = rollout.failed_count;
         return Err(format!("{failed} of {} slots failed and it goes on", rollout.slot_count));
     }
     Ok(())

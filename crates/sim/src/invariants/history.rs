@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use skep_core::Store;
+use skep_model::task::SlotId;
 use skep_model::{ServiceId, Timestamp, limits};
 
 use super::{Invariant, Moment};
@@ -17,7 +18,7 @@ impl Invariant for HistoryIsBounded {
     fn see(&mut self, _: Timestamp, moment: &Moment<'_>) -> Result<(), String> {
         let Moment::Idle { store, .. } = moment else { return Ok(()) };
         // Of each slot: all tasks, the live ones, and those that are history.
-        let mut slots: BTreeMap<(ServiceId, u64), (usize, usize, usize)> = BTreeMap::new();
+        let mut slots: BTreeMap<(ServiceId, SlotId), (usize, usize, usize)> = BTreeMap::new();
         for task in store.tasks() {
             let (all, live, history) = slots.entry((task.service_id, task.slot)).or_default();
             *all += 1;

@@ -27,9 +27,11 @@ mod wanted;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use skep_core::agenda::Agenda;
 use skep_core::random::Random;
-use skep_core::store::Draft;
-use skep_core::{Change, ChangeSet, Store, orchestrate, schedule};
+use skep_core::schedule::Scheduler;
+use skep_core::store::{Draft, Scope};
+use skep_core::{Change, ChangeSet, Store, orchestrate};
 use skep_model::request::{Refusal, Reply, Request};
 use skep_model::{NodeId, Service, Task, TaskId, Timestamp};
 
@@ -75,10 +77,12 @@ impl Again {
         let mut random = Random::new(1);
         let of_tasks = store.tasks().map(|task| task.service_id);
         let ids: BTreeSet<_> = store.services().map(|service| service.id).chain(of_tasks).collect();
-        let deadlines: Vec<_> =
-            ids.into_iter().filter_map(|id| orchestrate::plan(&mut draft, &mut random, id)).collect();
-        schedule::plan(&mut draft);
-        Again { changes: draft.finish(), due_at: deadlines.into_iter().min() }
+        let mut agenda = Agenda::default();
+        for id in ids {
+            orchestrate::plan(&mut draft, &mut random, &mut agenda, id, &Scope::all());
+        }
+        Scheduler::new(store).plan(&mut draft);
+        Again { changes: draft.finish(), due_at: agenda.next() }
     }
 }
 
@@ -141,8 +145,7 @@ fn task_writes<'a>(
 
 /// Returns the tasks of a task's slot, itself included.
 fn slot_of<'a>(store: &'a Store, task: &Task) -> impl Iterator<Item = &'a Arc<Task>> {
-    let slot = task.slot;
-    store.tasks_of(task.service_id).filter(move |other| other.slot == slot)
+    store.tasks_in(task.service_id, task.slot)
 }
 
 /// Returns whether the slot still belongs to a service.

@@ -42,10 +42,10 @@ impl GrantedRequestsAreStored {
 
 fn is_stored(store: &Store, request: &Request, reply: &Reply) -> bool {
     match (request, reply) {
-        (Request::CreateService { spec }, Reply::ServiceCreated(id)) => {
+        (Request::CreateService { spec, .. }, Reply::ServiceCreated(id)) => {
             store.service(*id).is_some_and(|service| service.spec == **spec)
         }
-        (Request::UpdateService { id, version, change }, Reply::Done) => {
+        (Request::UpdateService { id, version, change, .. }, Reply::Done) => {
             // It may have been removed in the same breath.
             let Some(service) = store.service(*id) else { return true };
             let has_asked_spec = match &**change {

@@ -35,7 +35,7 @@ fn is_right(before: &Store, after: &Store, task: &Task) -> bool {
     let rollout = after.rollout(task.service_id);
     let is_step = rollout.is_some_and(|rollout| {
         rollout.revision == task.revision
-            && rollout.steps.get(&task.slot).is_some_and(|step| step.task_id == task.id)
+            && after.step(task.service_id, task.slot).is_some_and(|step| step.task_id == task.id)
     });
     if is_step {
         return true;
@@ -43,12 +43,12 @@ fn is_right(before: &Store, after: &Store, task: &Task) -> bool {
     if slot_of(before, task).next().is_none() {
         let unproven = rollout
             .filter(|rollout| rollout.direction == Direction::Forward && rollout.phase != Phase::Completed)
-            .and_then(|rollout| rollout.proven.as_ref());
+            .and_then(|rollout| rollout.return_to);
         let is_kept = |other: &Task| other.desired != Desired::Remove && before.task(other.id).is_some();
         let is_first = !after.tasks_of(service.id).any(|other| is_kept(other));
         return match unproven {
-            Some(proven) if !is_first => task.revision == proven.revision,
-            Some(proven) => task.revision == proven.revision || task.revision == service.revision,
+            Some(proven) if !is_first => task.revision == proven,
+            Some(proven) => task.revision == proven || task.revision == service.revision,
             None => task.revision == service.revision,
         };
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use skep_core::leader::Event;
 use skep_core::message::{ManagerMessage, NodeMessage};
+use skep_model::task::Whole;
 use skep_model::{NodeId, Task};
 
 use super::{Happening, World};
@@ -176,8 +177,11 @@ fn said(message: &NodeMessage) -> String {
 fn heard(message: &ManagerMessage) -> String {
     match message {
         ManagerMessage::Assignments(assignments) => {
-            let put: Vec<_> =
-                assignments.put.iter().map(|task| format!("{} {:?}", short(task.id), task.desired)).collect();
+            let put: Vec<_> = assignments
+                .put
+                .iter()
+                .map(|Whole(task)| format!("{} {:?}", short(task.id), task.desired))
+                .collect();
             let remove: Vec<_> = assignments.remove.iter().map(short).collect();
             format!("assignments {} put {put:?} remove {remove:?}", assignments.sequence)
         }

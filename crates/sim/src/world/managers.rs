@@ -233,11 +233,8 @@ fn describe(before: &Store, change: &Change) -> String {
             format!("node {} {:?} {:?}", node.description.hostname, node.status.state, node.spec.availability)
         }
         Change::PutService(service) => format!(
-            "service {} revision {} image {} replicas {}",
-            service.spec.name,
-            service.revision,
-            service.spec.task.container.image,
-            service.spec.replicas()
+            "service {} revision {} image {} {:?}",
+            service.spec.name, service.revision, service.spec.task.container.image, service.spec.mode
         ),
         Change::DeleteService(id) => format!("service {} gone", name(*id)),
         Change::PutTask(task) => {
@@ -252,27 +249,38 @@ fn describe(before: &Store, change: &Change) -> String {
         }
         Change::DeleteTask { id, service_id, .. } => format!("task {} {} gone", name(*service_id), short(id)),
         Change::PutRollout(rollout) => {
-            let steps: Vec<_> = rollout
-                .steps
-                .iter()
-                .map(|(slot, step)| {
-                    let mark = match (step.failed, step.settled_at) {
-                        (true, _) => "!",
-                        (false, Some(_)) => "+",
-                        (false, None) => "?",
-                    };
-                    format!("{slot}{mark}{}", short(step.task_id))
-                })
-                .collect();
             format!(
-                "rollout {} {:?} {:?} to r{} {steps:?} {}",
+                "rollout {} {:?} {:?} to r{} {} of {} failed {}",
                 name(rollout.service_id),
                 rollout.direction,
                 rollout.phase,
                 rollout.revision,
+                rollout.failed_count,
+                rollout.slot_count,
                 rollout.message
             )
         }
+        Change::PutStep(step) => {
+            let mark = match (step.failed, step.settled_at) {
+                (true, _) => "failed",
+                (false, Some(_)) => "settled",
+                (false, None) => "open",
+            };
+            format!("step {}.{} {mark} {}", name(step.service_id), step.slot, short(step.task_id))
+        }
+        Change::DeleteStep { service_id, slot } => format!("step {}.{slot} gone", name(*service_id)),
+        Change::PutRevision(revision) => {
+            format!(
+                "revision {} r{} stable {:?}",
+                name(revision.service_id),
+                revision.number,
+                revision.stable_at
+            )
+        }
+        Change::DeleteRevision { service_id, number } => {
+            format!("revision {} r{number} gone", name(*service_id))
+        }
+        Change::DeleteNode(id) => format!("node {} gone", short(*id)),
         Change::DeleteRollout(id) => format!("rollout {} gone", name(*id)),
     }
 }

@@ -6,7 +6,7 @@ use skep_core::store::Dump;
 use skep_core::{ChangeSet, Store};
 
 /// Format of both entries and snapshots.
-const FORMAT_VERSION: u8 = 1;
+const FORMAT_VERSION: u8 = 2;
 
 /// The bytes are not what any known release wrote.
 #[derive(Debug, thiserror::Error)]
@@ -69,9 +69,9 @@ mod tests {
     }
 
     #[test]
-    fn golden_bytes_of_format_1() {
+    fn golden_bytes_of_format_2() {
         let changes: ChangeSet = [Change::DeleteService(ServiceId::from_number(5))].into_iter().collect();
-        let golden = b"\x01\x91\x81\xadDeleteService\xb90000000000000000000000005";
+        let golden = b"\x02\x91\x81\xadDeleteService\xb90000000000000000000000005";
         assert_eq!(encode_changes(&changes), golden);
     }
 
@@ -80,6 +80,6 @@ mod tests {
         let text = decode_changes(&[7, 0x90]).unwrap_err().to_string();
         assert!(text.contains("format version 7"), "{text}");
         assert!(matches!(decode_changes(&[]), Err(DecodeError::Empty)));
-        assert!(matches!(decode_changes(&[1, 0xff, 1]), Err(DecodeError::Content(_))));
+        assert!(matches!(decode_changes(&[2, 0xff, 1]), Err(DecodeError::Content(_))));
     }
 }

@@ -250,20 +250,27 @@ fn announce(changes: &broadcast::Sender<Changed>, before: &Store, after: &Store,
     }
     for change in set.iter() {
         let changed = match change {
-            Change::PutNode(node) => {
-                Changed::Node(Pair { old: before.node(node.id).cloned(), new: after.node(node.id).cloned() })
-            }
+            Change::PutNode(node) => node_pair(before, after, node.id),
+            Change::DeleteNode(id) => node_pair(before, after, *id),
             Change::PutService(service) => service_pair(before, after, service.id),
             Change::DeleteService(id) => service_pair(before, after, *id),
             Change::PutTask(task) => task_pair(before, after, task.id),
             Change::DeleteTask { id, .. } => task_pair(before, after, *id),
             Change::PutRollout(rollout) => rollout_pair(before, after, rollout.service_id),
             Change::DeleteRollout(id) => rollout_pair(before, after, *id),
-            Change::PutCluster(_) => continue,
+            Change::PutCluster(_)
+            | Change::PutRevision(_)
+            | Change::DeleteRevision { .. }
+            | Change::PutStep(_)
+            | Change::DeleteStep { .. } => continue,
         };
         // An error means that the last listener left meanwhile.
         drop(changes.send(changed));
     }
+}
+
+fn node_pair(before: &Store, after: &Store, id: NodeId) -> Changed {
+    Changed::Node(Pair { old: before.node(id).cloned(), new: after.node(id).cloned() })
 }
 
 fn service_pair(before: &Store, after: &Store, id: skep_model::ServiceId) -> Changed {

@@ -15,10 +15,11 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use skep_model::request::{Refusal, Reply, Request, Rotation};
-use skep_model::{Cluster, Node, NodeId, Rollout, Service, ServiceId, Task, TaskId};
+use skep_model::rollout::Wait;
+use skep_model::{Cluster, Node, NodeId, Revision, Rollout, Service, ServiceId, Step, Task, TaskId};
 use tokio::sync::broadcast;
 
-use super::facts::{Changed, Fault, HostFacts, LocalNode, LogLine, LogRequest, NewSwarm};
+use super::facts::{Changed, Fault, HostFacts, LocalNode, LogLine, LogRequest, NewSwarm, SlotCounts};
 pub use containers::{Containers, Download, Execs, Upload, Waiting};
 pub use images::{Credentials, Images, Volumes};
 
@@ -83,6 +84,14 @@ pub trait View: Send + Sync {
     /// Returns the service of exactly this name.
     fn service_named(&self, name: &str) -> Option<&Service>;
     fn rollout(&self, id: ServiceId) -> Option<&Rollout>;
+    /// Returns the revisions of a service that are kept, oldest first.
+    fn revisions_of(&self, id: ServiceId) -> Rows<'_, Revision>;
+    /// Returns the slots of a service in mid-change.
+    fn steps_of(&self, id: ServiceId) -> Rows<'_, Step>;
+    /// Returns how many slots a service has, in which condition.
+    fn slot_counts(&self, service: &Service) -> SlotCounts;
+    /// Returns what a service waits for at this moment, most important first.
+    fn waits(&self, id: ServiceId) -> Vec<Wait>;
     fn tasks(&self) -> Rows<'_, Task>;
     fn tasks_of(&self, id: ServiceId) -> Rows<'_, Task>;
     fn task(&self, id: TaskId) -> Option<&Task>;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use skep_model::{Meta, Node, Rollout, Service, Timestamp};
+use skep_model::{Meta, Node, Rollout, Service, ServiceSpec, Timestamp};
 
 use super::super::Backend;
 use super::super::facts::{Changed, LocalEvent, Pair};
@@ -49,7 +49,9 @@ fn of_service(pair: &Pair<Service>) -> Option<Event> {
     let mut attributes = Attributes::from([("name".to_owned(), service.spec.name.clone())]);
     if let (Some(old), Some(new)) = (&pair.old, &pair.new) {
         note(&mut attributes, "image", &old.spec.task.container.image, &new.spec.task.container.image);
-        note(&mut attributes, "replicas", &old.spec.replicas().to_string(), &new.spec.replicas().to_string());
+        let replicas =
+            |spec: &ServiceSpec| spec.replicas().map(|replicas| replicas.to_string()).unwrap_or_default();
+        note(&mut attributes, "replicas", &replicas(&old.spec), &replicas(&new.spec));
     }
     Some(of_cluster("service", service.id.to_string(), attributes, pair, |service| service.meta))
 }

@@ -218,3 +218,13 @@ pub struct LocalEvent {
     pub attributes: BTreeMap<String, String>,
     pub at: Timestamp,
 }
+
+/// How many slots a service has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SlotCounts {
+    pub total: u64,
+    /// Slots that have a task which runs.
+    pub running: u64,
+    /// Slots whose live tasks are all of the service's revision.
+    pub updated: u64,
+}

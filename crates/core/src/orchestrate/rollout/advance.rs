@@ -1,9 +1,9 @@
 //! Begins a rollout, takes up its next slots, and ends it.
 
-use skep_model::rollout::{Direction, Phase, Step};
+use skep_model::rollout::{Cause, Direction, Phase};
 use skep_model::service::UpdateConfig;
-use skep_model::task::Desired;
-use skep_model::{Rollout, Service, Timestamp};
+use skep_model::task::{Desired, SlotId};
+use skep_model::{Rollout, Service, Step, Timestamp};
 
 use super::config_in_force;
 use crate::orchestrate::current::is_current;
@@ -31,10 +31,8 @@ pub fn advance(draft: &mut Draft, random: &mut Random, service: &Service) -> Opt
         draft.delete_rollout(service.id);
         return None;
     }
-    // Slots that were given up hold no lane; if their numbers are used again, they are other slots.
-    rollout.steps.retain(|number, step| step.failed || slots.iter().any(|slot| slot.number == *number));
     if rollout.slot_count == 0 {
-        rollout.slot_count = outdated(draft, service, &rollout, &slots).len() as u64;
+        rollout.slot_count = outdated(draft, service, &slots).len() as u64;
     }
     let wake_at = take_up(draft, random, service, &mut rollout, &slots);
     if stored.as_deref() != Some(&rollout) {
@@ -45,7 +43,7 @@ pub fn advance(draft: &mut Draft, random: &mut Random, service: &Service) -> Opt
 
 /// Starts the rollout; returns whether there is anything to do.
 fn begin(store: &Store, service: &Service, rollout: &mut Rollout, slots: &[Slot]) -> bool {
-    if outdated(store, service, rollout, slots).is_empty() {
+    if outdated(store, service, slots).is_empty() {
         return false;
     }
     rollout.phase = Phase::Running;
@@ -64,35 +62,43 @@ fn take_up(
     slots: &[Slot],
 ) -> Option<Timestamp> {
     let config = config_in_force(service, Some(rollout));
-    let mut waiting = outdated(draft, service, rollout, slots);
+    let mut waiting = outdated(draft, service, slots);
     // Slots that serve nobody come first: replacing them costs nothing.
-    waiting.sort_by_key(|slot| (slot.is_running(), slot.number));
-    let (busy, wake_at) = busy_lanes(draft, rollout, slots, &config);
+    waiting.sort_by_key(|slot| (slot.is_running(), slot.id));
+    let (busy, wake_at) = busy_lanes(draft, service, slots, &config);
     let lanes = if config.parallelism == 0 { u64::MAX } else { config.parallelism };
     let free = usize::try_from(lanes.saturating_sub(busy)).unwrap_or(usize::MAX);
     if waiting.is_empty() && busy == 0 {
-        return complete(draft, rollout, &config);
+        return complete(draft, service, rollout, &config);
     }
     for slot in waiting.into_iter().take(free) {
         let task_id = match slot.live().rfind(|task| !task.is_over() && is_current(draft, service, task)) {
             Some(ready_made) => ready_made.id,
             None => {
-                let made_from = Blueprint::of(service);
-                let task = new_task(draft, random, service, slot.number, made_from, Desired::Ready);
+                let made_from = Blueprint::of(draft, service);
+                let task = new_task(draft, random, service, slot.id, made_from, Desired::Ready);
                 let id = task.id;
                 draft.put_task(task);
                 id
             }
         };
-        rollout.steps.insert(slot.number, Step { task_id, settled_at: None, failed: false });
+        draft.put_step(Step {
+            service_id: service.id,
+            slot: slot.id,
+            cause: Cause::Update,
+            task_id,
+            taken_at: draft.now(),
+            settled_at: None,
+            failed: false,
+        });
     }
     wake_at
 }
 
 /// Returns the slots that the rollout has yet to take up.
-fn outdated<'s>(store: &Store, service: &Service, rollout: &Rollout, slots: &'s [Slot]) -> Vec<&'s Slot> {
+fn outdated<'s>(store: &Store, service: &Service, slots: &'s [Slot]) -> Vec<&'s Slot> {
     let is_due =
-        |slot: &&Slot| !rollout.steps.contains_key(&slot.number) && is_outdated(store, service, slot);
+        |slot: &&Slot| store.step(service.id, slot.id).is_none() && is_outdated(store, service, slot);
     slots.iter().filter(is_due).collect()
 }
 
@@ -111,21 +117,21 @@ fn is_outdated(store: &Store, service: &Service, slot: &Slot) -> bool {
 /// enough), and the delay has passed.
 fn busy_lanes(
     draft: &Draft,
-    rollout: &Rollout,
+    service: &Service,
     slots: &[Slot],
     config: &UpdateConfig,
 ) -> (u64, Option<Timestamp>) {
-    let stopping_until = |number: u64| {
-        let slot = slots.iter().find(|slot| slot.number == number);
+    let stopping_until = |id: SlotId| {
+        let slot = slots.iter().find(|slot| slot.id == id);
         slot.and_then(|slot| slot::still_stopping(draft, slot)).unwrap_or_default()
     };
     let (mut busy, mut wake_at) = (0, None);
-    for (number, step) in &rollout.steps {
+    for step in draft.steps_of(service.id) {
         let Some(settled_at) = step.settled_at else {
             busy += 1;
             continue;
         };
-        let free_at = (settled_at + config.delay).max(stopping_until(*number));
+        let free_at = (settled_at + config.delay).max(stopping_until(step.slot));
         if free_at > draft.now() {
             busy += 1;
             wake_at = earlier(wake_at, Some(free_at));
@@ -135,11 +141,17 @@ fn busy_lanes(
 }
 
 /// Ends the rollout once its last slot lived through the monitor period; returns when that will be.
-fn complete(draft: &Draft, rollout: &mut Rollout, config: &UpdateConfig) -> Option<Timestamp> {
-    let last = rollout.steps.values().filter_map(|step| step.settled_at).max();
+fn complete(
+    draft: &mut Draft,
+    service: &Service,
+    rollout: &mut Rollout,
+    config: &UpdateConfig,
+) -> Option<Timestamp> {
+    let last = draft.steps_of(service.id).filter_map(|step| step.settled_at).max();
     if let Some(until) = last.map(|last| last + config.monitor).filter(|until| *until > draft.now()) {
         return Some(until);
     }
+    super::forget_steps(draft, service.id);
     rollout.phase = Phase::Completed;
     rollout.completed_at = Some(draft.now());
     rollout.message = match rollout.direction {

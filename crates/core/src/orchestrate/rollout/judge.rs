@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use skep_model::rollout::{Direction, Phase, Step};
+use skep_model::rollout::{Direction, Phase};
 use skep_model::service::{FailureAction, UpdateConfig};
 use skep_model::task::TaskState;
-use skep_model::{Rollout, Service, ServiceId, Task, TaskId, Timestamp};
+use skep_model::{Rollout, Service, ServiceId, Step, Task, TaskId, Timestamp};
 
 use super::config_in_force;
 use crate::store::{Draft, Store};
@@ -16,23 +16,28 @@ const REASON_LENGTH_MAX: usize = 200;
 
 /// Updates the steps of a running rollout and pauses or reverses it when its failures exceed the ratio.
 ///
-/// Returns no deadline: failures arrive as statuses, and the end of the monitor period is a deadline of
-/// [`super::advance()`].
-pub fn judge(draft: &mut Draft, id: ServiceId) -> Option<Timestamp> {
-    let rollout = draft.rollout(id).filter(|rollout| rollout.is_running())?.clone();
-    let service = draft.service(id)?.clone();
+/// Failures arrive as statuses, and the end of the monitor period is a deadline of [`super::advance()`].
+pub fn judge(draft: &mut Draft, id: ServiceId) {
+    let Some(rollout) = draft.rollout(id).filter(|rollout| rollout.is_running()).cloned() else { return };
+    let Some(service) = draft.service(id).cloned() else { return };
     let config = config_in_force(&service, Some(&rollout));
+    let steps: Vec<_> = draft.steps_of(id).cloned().collect();
+    for step in steps {
+        let mut judged = Step::clone(&step);
+        take_in(draft, &mut judged, config.monitor);
+        if judged != *step {
+            draft.put_step(judged);
+        }
+    }
     let mut judged = Rollout::clone(&rollout);
-    judged.steps.values_mut().for_each(|step| take_in(draft, step, config.monitor));
-    let failed = judged.steps.values().filter(|step| step.failed);
-    if let Some(last) = failed.max_by_key(|step| step.settled_at).map(|step| step.task_id)
-        && exceeds_ratio(&judged, &config)
-    {
+    judged.failed_count = draft.steps_of(id).filter(|step| step.failed).count() as u64;
+    let failed = draft.steps_of(id).filter(|step| step.failed);
+    let last = failed.max_by_key(|step| step.settled_at).map(|step| step.task_id);
+    if let Some(last) = last.filter(|_| exceeds_ratio(&judged, &config)) {
         act(draft, &service, judged, &config, last);
     } else if judged != *rollout {
         draft.put_rollout(judged);
     }
-    None
 }
 
 /// Brings one step up to date.
@@ -64,7 +69,7 @@ fn exceeds_ratio(rollout: &Rollout, config: &UpdateConfig) -> bool {
     if config.failure_action == FailureAction::Continue {
         return false;
     }
-    let share = rollout.failure_count() as f32 / rollout.slot_count.max(1) as f32;
+    let share = rollout.failed_count as f32 / rollout.slot_count.max(1) as f32;
     share > config.max_failure_ratio
 }
 
@@ -73,23 +78,26 @@ fn act(draft: &mut Draft, service: &Service, mut rollout: Rollout, config: &Upda
     let goes_back = rollout.direction == Direction::Back;
     if config.failure_action == FailureAction::Rollback
         && !goes_back
-        && let Some(proven) = rollout.proven.take()
+        && let Some(number) = rollout.return_to
+        && let Some(proven) = draft.revision(service.id, number).cloned()
     {
         let message =
             format!("update rolled back due to failure or early termination of task {failed}{reason}");
+        super::forget_steps(draft, service.id);
         draft.put_rollout(Rollout {
             direction: Direction::Back,
             message,
-            revision: proven.revision,
+            revision: proven.number,
             slot_count: 0,
-            steps: Default::default(),
-            proven: None,
+            settled_count: 0,
+            failed_count: 0,
+            return_to: None,
             ..rollout
         });
         // Only the template goes back: replicas, labels and the pace stay as the user set them last.
         let mut service = Service::clone(service);
-        service.spec.task = proven.task;
-        service.revision = proven.revision;
+        service.spec.task = proven.template.clone();
+        service.revision = proven.number;
         service.previous = None;
         draft.put_service(service);
         return;

@@ -7,9 +7,11 @@
 mod advance;
 mod judge;
 
-use skep_model::Rollout;
 use skep_model::rollout::{Direction, Phase};
 use skep_model::service::{Service, UpdateConfig};
+use skep_model::{Rollout, ServiceId};
+
+use crate::store::Draft;
 
 pub use advance::advance;
 pub use judge::judge;
@@ -20,4 +22,10 @@ pub fn config_in_force(service: &Service, rollout: Option<&Rollout>) -> UpdateCo
         .is_some_and(|rollout| rollout.direction == Direction::Back && rollout.phase != Phase::Completed);
     let config = if back { &service.spec.rollback } else { &service.spec.update };
     config.clone().unwrap_or_default()
+}
+
+/// Forgets what rollouts did to the slots of a service so far.
+pub fn forget_steps(draft: &mut Draft, id: ServiceId) {
+    let slots: Vec<_> = draft.steps_of(id).map(|step| step.slot).collect();
+    slots.into_iter().for_each(|slot| draft.delete_step(id, slot));
 }

@@ -1,0 +1,98 @@
+//! `/skep/v1/rollouts`: where services stand, their history, and what may be asked of a rollout.
+
+use std::sync::Arc;
+
+use axum::http::{Method, StatusCode};
+use expect_test::expect;
+use skep_model::rollout::{Cause, Phase, Wait, WaitCode};
+use skep_model::task::SlotId;
+use skep_model::{Id, Revision, ServiceId, Step, TaskId, TaskSpec, Timestamp};
+
+use super::fake::{Fake, completed};
+use super::http::Api;
+
+const SPEC: &str = r#"{"Name":"web","TaskTemplate":{"ContainerSpec":{"Image":"redis"}}}"#;
+
+/// A service whose second revision is being rolled out and waits for a health check.
+async fn api() -> Api {
+    let api = Api::new(Fake::new());
+    let id: ServiceId = api.create(SPEC).await.parse().expect("an id");
+    let mut world = api.fake.world.lock().expect("nobody panics with it");
+    let known = world.as_mut().expect("a cluster");
+    let mut rollout = completed(id);
+    (rollout.phase, rollout.completed_at, rollout.return_to) = (Phase::Running, None, Some(1));
+    rollout.message = "update in progress".into();
+    rollout.failed_count = 1;
+    rollout.wait = Some(Wait {
+        code: WaitCode::Health,
+        since: Timestamp(0),
+        until: Some(Timestamp(30_000_000_000)),
+        slot: Some(SlotId::Number(1)),
+        text: "the health check of web.1 has not passed".into(),
+    });
+    known.rollouts.insert(id, rollout);
+    let revision = |number, stable_at| Revision {
+        service_id: id,
+        number,
+        template: Arc::new(TaskSpec::default()),
+        endpoint: Default::default(),
+        hash: format!("hash{number}"),
+        created_at: Timestamp(0),
+        author: "ci".into(),
+        reason: String::new(),
+        stable_at,
+    };
+    known.revisions.insert((id, 1), revision(1, Some(Timestamp(5))));
+    known.revisions.insert((id, 2), revision(2, None));
+    known.steps.push(Step {
+        service_id: id,
+        slot: SlotId::Number(1),
+        cause: Cause::Update,
+        task_id: TaskId::from_number(7),
+        taken_at: Timestamp(0),
+        settled_at: None,
+        failed: false,
+    });
+    drop(world);
+    api
+}
+
+#[tokio::test]
+async fn a_rollout_says_where_it_stands_and_what_it_waits_for() {
+    let api = api().await;
+    let (status, text) = api.text(Method::GET, "/skep/v1/rollouts/web", "").await;
+    assert_eq!(status, StatusCode::OK);
+    expect![[r#"
+        {"ServiceID":"000000000000000000000000c","ServiceName":"web","State":"updating","Revision":1,"ReturnTo":1,"StartedAt":"2026-01-02T03:04:05.5Z","Message":"update in progress","Slots":{"Total":1,"Running":1,"Updated":1,"Failed":1},"Steps":[{"Slot":"1","Cause":"update","TaskID":"0000000000000000000000007","TakenAt":"0001-01-01T00:00:00Z","Failed":false}],"Waits":[{"Code":"health","Since":"0001-01-01T00:00:00Z","Until":"1970-01-01T00:00:30Z","Slot":"1","Text":"the health check of web.1 has not passed"}]}
+    "#]].assert_eq(&text);
+    let (_, all) = api.text(Method::GET, "/skep/v1/rollouts", "").await;
+    assert_eq!(all, format!("[{}]\n", text.trim_end()));
+}
+
+#[tokio::test]
+async fn the_history_names_what_is_stable_and_what_is_in_force() {
+    let api = api().await;
+    let (status, text) = api.text(Method::GET, "/skep/v1/rollouts/web/revisions", "").await;
+    assert_eq!(status, StatusCode::OK);
+    expect![[r#"
+        [{"Number":1,"Hash":"hash1","Image":"","CreatedAt":"0001-01-01T00:00:00Z","Author":"ci","StableAt":"1970-01-01T00:00:00.000000005Z","IsCurrent":true},{"Number":2,"Hash":"hash2","Image":"","CreatedAt":"0001-01-01T00:00:00Z","Author":"ci","IsCurrent":false}]
+    "#]].assert_eq(&text);
+}
+
+#[tokio::test]
+async fn a_verb_is_carried_out_or_refused_by_name() {
+    let api = api().await;
+    let (status, text) = api.text(Method::POST, "/skep/v1/rollouts/web/pause", "").await;
+    assert_eq!(status, StatusCode::OK, "{text}");
+    assert!(text.contains(r#""State":"paused""#), "{text}");
+    for (target, status, words) in [
+        ("/skep/v1/rollouts/web/stop", StatusCode::BAD_REQUEST, "pause, resume, abort or undo"),
+        ("/skep/v1/rollouts/web/undo?to=x", StatusCode::BAD_REQUEST, "not the number of a revision"),
+        ("/skep/v1/rollouts/nope/pause", StatusCode::NOT_FOUND, "service nope not found"),
+        ("/skep/v1/rollouts/web/undo?to=1", StatusCode::BAD_REQUEST, "no rollout in progress"),
+    ] {
+        let (is, text) = api.text(Method::POST, target, "").await;
+        assert_eq!(is, status, "{target}: {text}");
+        assert!(text.contains(words), "{target}: {text}");
+    }
+}

@@ -1,0 +1,196 @@
+//! What is looked up by other ways than ids: functions of the tables, kept up to date write by write.
+//!
+//! Each task contributes to the indexes on its own. Where a write leaves its contribution as it was (a
+//! status that changes nothing here, a placement), nothing but the table is touched; that is what makes
+//! large clusters cheap.
+
+use imbl::{OrdMap, OrdSet};
+use skep_model::task::{SlotId, TaskState};
+use skep_model::{Id, NodeId, ServiceId, Task, TaskId};
+
+/// The indexes over the tasks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TaskIndex {
+    by_slot: OrdSet<(ServiceId, SlotId, TaskId)>,
+    by_node: OrdSet<(NodeId, TaskId)>,
+    /// Live tasks without a node.
+    unplaced: OrdSet<(ServiceId, SlotId, TaskId)>,
+    /// Live tasks by their revision.
+    by_revision: OrdSet<(ServiceId, u64, SlotId, TaskId)>,
+    slots: OrdMap<(ServiceId, SlotId), Occupancy>,
+    /// Slots that belong to the service while none of their tasks runs.
+    idle: OrdSet<(ServiceId, SlotId)>,
+    /// Slots with more than one live task: they change hands.
+    contested: OrdSet<(ServiceId, SlotId)>,
+    tallies: OrdMap<ServiceId, Tally>,
+}
+
+/// How many tasks of a slot count in which way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Occupancy {
+    /// Not to be removed.
+    kept: u32,
+    live: u32,
+    /// Live and observed to run.
+    running: u32,
+}
+
+/// How many slots of a service there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Slots that belong to the service; scaled-down ones only wait for their end.
+    pub kept: u64,
+    /// Of these, slots with a task that runs and is wanted to.
+    pub running: u64,
+}
+
+impl TaskIndex {
+    /// Takes in that `old` became `new`; either may be absent. A task never changes its service or slot, and
+    /// its node only from none to one.
+    pub fn replace(&mut self, old: Option<&Task>, new: Option<&Task>) {
+        let Some(any) = new.or(old) else { return };
+        let by_slot = (any.service_id, any.slot, any.id);
+        match (old, new) {
+            (None, Some(_)) => drop(self.by_slot.insert(by_slot)),
+            (Some(_), None) => drop(self.by_slot.remove(&by_slot)),
+            _ => {}
+        }
+        move_entry(&mut self.by_node, old.and_then(by_node), new.and_then(by_node));
+        move_entry(&mut self.unplaced, old.and_then(unplaced), new.and_then(unplaced));
+        move_entry(&mut self.by_revision, old.and_then(by_revision), new.and_then(by_revision));
+        let (before, after) =
+            (old.map(occupancy).unwrap_or_default(), new.map(occupancy).unwrap_or_default());
+        if before != after {
+            self.count((any.service_id, any.slot), before, after);
+        }
+    }
+
+    fn count(&mut self, slot: (ServiceId, SlotId), before: Occupancy, after: Occupancy) {
+        let was = self.slots.get(&slot).copied().unwrap_or_default();
+        let is = Occupancy {
+            kept: was.kept - before.kept + after.kept,
+            live: was.live - before.live + after.live,
+            running: was.running - before.running + after.running,
+        };
+        let contested = |one: Occupancy| (one.live > 1).then_some(slot);
+        move_entry(&mut self.contested, contested(was), contested(is));
+        match is == Occupancy::default() {
+            true => drop(self.slots.remove(&slot)),
+            false => drop(self.slots.insert(slot, is)),
+        }
+        if (was.kept > 0, was.running > 0) == (is.kept > 0, is.running > 0) {
+            return;
+        }
+        let idle = |one: Occupancy| (one.kept > 0 && one.running == 0).then_some(slot);
+        move_entry(&mut self.idle, idle(was), idle(is));
+        let mut tally = self.tallies.get(&slot.0).copied().unwrap_or_default();
+        tally.kept = tally.kept - u64::from(was.kept > 0) + u64::from(is.kept > 0);
+        tally.running = tally.running - u64::from(was.running > 0) + u64::from(is.running > 0);
+        match tally == Tally::default() {
+            true => drop(self.tallies.remove(&slot.0)),
+            false => drop(self.tallies.insert(slot.0, tally)),
+        }
+    }
+
+    pub fn of_service(&self, id: ServiceId) -> impl Iterator<Item = TaskId> {
+        let all = (id, FIRST_SLOT, first_task())..=(id, last_slot(), last_task());
+        self.by_slot.range(all).map(|(_, _, task_id)| *task_id)
+    }
+
+    pub fn of_slot(&self, id: ServiceId, slot: SlotId) -> impl Iterator<Item = TaskId> {
+        let all = (id, slot, first_task())..=(id, slot, last_task());
+        self.by_slot.range(all).map(|(_, _, task_id)| *task_id)
+    }
+
+    pub fn of_node(&self, id: NodeId) -> impl Iterator<Item = TaskId> {
+        self.by_node.range((id, first_task())..=(id, last_task())).map(|(_, task_id)| *task_id)
+    }
+
+    pub fn unplaced(&self) -> impl Iterator<Item = TaskId> {
+        self.unplaced.iter().map(|(_, _, task_id)| *task_id)
+    }
+
+    pub fn has_unplaced(&self) -> bool {
+        !self.unplaced.is_empty()
+    }
+
+    /// Returns the slots of the live tasks of other revisions than `revision`, one entry per task, by
+    /// revision.
+    pub fn of_other_revisions(&self, id: ServiceId, revision: u64) -> impl Iterator<Item = (SlotId, TaskId)> {
+        let before = (id, u64::MIN, FIRST_SLOT, first_task())..(id, revision, FIRST_SLOT, first_task());
+        let after = (id, revision.saturating_add(1), FIRST_SLOT, first_task())
+            ..=(id, u64::MAX, last_slot(), last_task());
+        let both = self.by_revision.range(before).chain(self.by_revision.range(after));
+        both.map(|(_, _, slot, task_id)| (*slot, *task_id))
+    }
+
+    /// Returns whether a live task is of this revision.
+    pub fn has_revision(&self, id: ServiceId, revision: u64) -> bool {
+        let all = (id, revision, FIRST_SLOT, first_task())..=(id, revision, last_slot(), last_task());
+        self.by_revision.range(all).next().is_some()
+    }
+
+    pub fn idle_slots(&self, id: ServiceId) -> impl Iterator<Item = SlotId> {
+        self.idle.range((id, FIRST_SLOT)..=(id, last_slot())).map(|(_, slot)| *slot)
+    }
+
+    pub fn contested_slots(&self, id: ServiceId) -> impl Iterator<Item = SlotId> {
+        self.contested.range((id, FIRST_SLOT)..=(id, last_slot())).map(|(_, slot)| *slot)
+    }
+
+    pub fn kept_slots(&self, id: ServiceId) -> impl DoubleEndedIterator<Item = SlotId> {
+        let all = self.slots.range((id, FIRST_SLOT)..=(id, last_slot()));
+        all.filter(|(_, occupancy)| occupancy.kept > 0).map(|((_, slot), _)| *slot)
+    }
+
+    pub fn tally(&self, id: ServiceId) -> Tally {
+        self.tallies.get(&id).copied().unwrap_or_default()
+    }
+}
+
+fn by_node(task: &Task) -> Option<(NodeId, TaskId)> {
+    task.node_id.map(|node_id| (node_id, task.id))
+}
+
+fn unplaced(task: &Task) -> Option<(ServiceId, SlotId, TaskId)> {
+    (task.node_id.is_none() && task.is_live()).then_some((task.service_id, task.slot, task.id))
+}
+
+fn by_revision(task: &Task) -> Option<(ServiceId, u64, SlotId, TaskId)> {
+    task.is_live().then_some((task.service_id, task.revision, task.slot, task.id))
+}
+
+fn occupancy(task: &Task) -> Occupancy {
+    let is_running = task.is_live() && task.status.state == TaskState::Running;
+    Occupancy {
+        kept: u32::from(task.desired != skep_model::task::Desired::Remove),
+        live: u32::from(task.is_live()),
+        running: u32::from(is_running),
+    }
+}
+
+fn move_entry<T: Ord + Clone>(set: &mut OrdSet<T>, old: Option<T>, new: Option<T>) {
+    if old == new {
+        return;
+    }
+    if let Some(old) = old {
+        set.remove(&old);
+    }
+    if let Some(new) = new {
+        set.insert(new);
+    }
+}
+
+pub(super) const FIRST_SLOT: SlotId = SlotId::Number(0);
+
+pub(super) fn last_slot() -> SlotId {
+    SlotId::Node(NodeId::from_number(u128::MAX))
+}
+
+fn first_task() -> TaskId {
+    TaskId::default()
+}
+
+fn last_task() -> TaskId {
+    TaskId::from_number(u128::MAX)
+}
