@@ -13,14 +13,17 @@ use std::time::{Duration, SystemTime};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::OnceCell;
 
+use crate::cgroup::Hierarchies;
 use crate::error::{CreateError, DeleteError, SignalError, StartError};
 use crate::exit::Exit;
 use crate::files::read_json;
+use crate::paths::BundlePaths;
 use crate::protocol::{Reply, Request, ShimRecord};
 use crate::runtime::{Inner, Runtime, blocking};
 use crate::shim_client;
-use crate::sys::process::send_signal;
+use crate::sys::process::{has_ended, send_signal};
 use crate::sys::watch;
+use crate::tree::{self, Change, Size, Tree, TreeError};
 
 /// How long a killed container may take to end before deleting it is given up.
 const KILL_WAIT_MAX: Duration = Duration::from_secs(30);
@@ -106,6 +109,42 @@ impl Handle {
     /// Returns whether the container is known to have ended.
     pub fn has_ended(&self) -> bool {
         self.shared.exit.initialized() || self.shared.live.is_none()
+    }
+
+    /// Returns whether the first process is there at this instant.
+    pub(crate) fn is_alive(&self) -> bool {
+        let init = self.shared.live.as_ref().and_then(|live| live.init.as_ref());
+        !self.has_ended() && init.is_some_and(|init| has_ended(init).is_ok_and(|ended| !ended))
+    }
+
+    pub(crate) fn hierarchies(&self) -> &Hierarchies {
+        &self.shared.runtime.hierarchies
+    }
+
+    pub(crate) fn bundle_paths(&self) -> BundlePaths {
+        self.shared.runtime.paths.bundle(self.id())
+    }
+
+    /// Opens the container's files.
+    pub async fn tree(&self) -> Result<Tree, TreeError> {
+        let handle = self.clone();
+        blocking(move || Tree::open(&handle)).await.map_err(TreeError::Interrupted)?
+    }
+
+    /// Lists what differs from the image, in the order of the paths.
+    pub async fn changes(&self) -> Result<Vec<Change>, TreeError> {
+        let handle = self.clone();
+        blocking(move || tree::changes(&handle)).await.map_err(TreeError::Interrupted)?
+    }
+
+    /// Measures the container's files; reads every directory of its layers.
+    pub async fn size(&self) -> Result<Size, TreeError> {
+        let handle = self.clone();
+        blocking(move || tree::size(&handle)).await.map_err(TreeError::Interrupted)?
+    }
+
+    pub(crate) fn cgroup(&self) -> String {
+        self.shared.runtime.cgroup(self.id())
     }
 
     /// Returns the path of the current log file.

@@ -36,6 +36,8 @@ mod shim;
 mod shim_client;
 mod spec;
 mod sys;
+mod tree;
+mod usage;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -57,6 +59,8 @@ pub use exit::Exit;
 pub use handle::Handle;
 pub use runtime::{Options, Runtime};
 pub use sys::memory::share_heaps;
+pub use tree::{Change, ChangeKind, Owner, PathStat, PutOptions, Size, Tree, TreeError};
+pub use usage::{BlockUsage, CpuUsage, MemoryUsage, NetworkUsage, Usage, UsageError};
 
 /// The hidden command: `skep shim-nursery <cgroup> <padding>`, with a socket of the daemon as its standard input.
 pub(crate) const NURSERY_COMMAND: &str = "shim-nursery";

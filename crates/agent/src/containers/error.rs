@@ -1,6 +1,6 @@
 //! What can go wrong with a container that a person handles, in Docker's words.
 
-use skep_runtime::{AttachError, ExecError};
+use skep_runtime::{AttachError, ExecError, TreeError};
 
 /// Why something was not done to a container.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +36,8 @@ pub enum ContainerError {
     Ps { id: String, reason: String },
     #[error("the limit {limit} cannot be set on container {id}: {reason}")]
     Limit { id: String, limit: &'static str, reason: String },
+    #[error(transparent)]
+    Tree(#[from] TreeError),
     #[error("cannot {doing} container {id}")]
     Runtime { doing: &'static str, id: String, source: Box<dyn std::error::Error + Send + Sync> },
 }
@@ -72,7 +74,10 @@ impl ContainerError {
             | ContainerError::CannotExec { .. }
             | ContainerError::PsArguments(_)
             | ContainerError::Limit { .. } => Invalid,
-            ContainerError::Ps { .. } | ContainerError::Runtime { .. } => Internal,
+            ContainerError::Tree(TreeError::NotFound { .. }) => NotFound,
+            ContainerError::Tree(TreeError::ReadOnly { .. }) => Forbidden,
+            ContainerError::Tree(error) if error.is_callers() => Invalid,
+            ContainerError::Ps { .. } | ContainerError::Tree(_) | ContainerError::Runtime { .. } => Internal,
         }
     }
 

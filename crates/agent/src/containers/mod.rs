@@ -9,7 +9,9 @@
 mod attach;
 mod error;
 mod exec;
+mod files;
 mod session;
+mod top;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -167,6 +169,19 @@ impl Containers {
                 }
             }
         }))
+    }
+
+    /// Measures what a container uses; `None` if its process does not run.
+    pub async fn usage(&self, id: &str) -> Result<Option<skep_runtime::Usage>, ContainerError> {
+        let known = self.known(id)?;
+        if !known.is_running() {
+            return Ok(None);
+        }
+        match known.handle.usage().await {
+            Ok(usage) => Ok(Some(usage)),
+            Err(skep_runtime::UsageError::NotRunning(_)) => Ok(None),
+            Err(error) => Err(ContainerError::runtime("measure", id, error)),
+        }
     }
 
     /// Sets the size of the terminal of the container's first process.

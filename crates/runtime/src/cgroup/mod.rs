@@ -9,6 +9,9 @@
 
 pub(crate) mod devices;
 mod tree;
+mod usage;
+
+pub(crate) use usage::machine_cpu;
 
 use std::fs;
 use std::io;

@@ -30,6 +30,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+pub(crate) use self::rootfs::{detached_layers, detached_root};
+
 use self::create::Setting;
 use self::serve::Serve;
 use crate::cgroup::Hierarchies;

@@ -116,6 +116,30 @@ pub(crate) fn mount_root(rootfs: &Rootfs, paths: &BundlePaths) -> Result<PathBuf
 }
 
 fn overlay(rootfs: &Rootfs, paths: &BundlePaths, target: &Path) -> io::Result<()> {
+    let mounted = detached(rootfs, Some(paths))?;
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+    Ok(move_mount(mounted.as_fd(), "", rustix::fs::CWD, target, flags)?)
+}
+
+/// Mounts the root of a container that has ended, writable, where no path leads to. It lasts as long as its descriptor.
+pub(crate) fn detached_root(rootfs: &Rootfs, paths: &BundlePaths) -> Result<OwnedFd, RootfsError> {
+    let failed = |source| RootfsError::Overlay { count: rootfs.layers.len(), path: paths.rootfs(), source };
+    detached(rootfs, Some(paths)).map_err(failed)
+}
+
+/// Mounts the layers of an image, without anything writable, where no path leads to.
+pub(crate) fn detached_layers(rootfs: &Rootfs) -> Result<OwnedFd, RootfsError> {
+    let failed = |source| RootfsError::Overlay { count: rootfs.layers.len(), path: PathBuf::new(), source };
+    match &rootfs.layers[..] {
+        [] => Err(RootfsError::NoLayers),
+        // An overlay needs two; one is what it is.
+        [layer] => File::open(layer).map(OwnedFd::from).map_err(failed),
+        _ => detached(rootfs, None).map_err(failed),
+    }
+}
+
+/// Mounts an overlay, with `paths` a writable one.
+fn detached(rootfs: &Rootfs, paths: Option<&BundlePaths>) -> io::Result<OwnedFd> {
     let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
     let mut long = Vec::new();
     let mut set = |key: &str, path: &Path| -> io::Result<()> {
@@ -125,12 +149,12 @@ fn overlay(rootfs: &Rootfs, paths: &BundlePaths, target: &Path) -> io::Result<()
     for layer in &rootfs.layers {
         set("lowerdir+", layer)?;
     }
-    set("upperdir", &paths.upper())?;
-    set("workdir", &paths.work())?;
+    if let Some(paths) = paths {
+        set("upperdir", &paths.upper())?;
+        set("workdir", &paths.work())?;
+    }
     fsconfig_create(context.as_fd())?;
-    let mounted = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
-    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
-    Ok(move_mount(mounted.as_fd(), "", rustix::fs::CWD, target, flags)?)
+    Ok(fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?)
 }
 
 /// Returns a path short enough for fsconfig(2); descriptors it needs are kept in `long`.

@@ -4,6 +4,7 @@
 mod confinement;
 mod environment;
 mod exec;
+mod files;
 mod lifecycle;
 mod limits;
 mod logs;
@@ -11,6 +12,7 @@ mod measure;
 mod runtimes;
 mod survival;
 mod terminal;
+mod usage;
 mod world;
 
 /// The OCI runtime under test: the built-in one.

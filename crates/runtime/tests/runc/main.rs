@@ -8,6 +8,8 @@ mod confinement;
 mod environment;
 #[path = "../containers/exec.rs"]
 mod exec;
+#[path = "../containers/files.rs"]
+mod files;
 #[path = "../containers/lifecycle.rs"]
 mod lifecycle;
 #[path = "../containers/limits.rs"]
@@ -18,6 +20,8 @@ mod logs;
 mod survival;
 #[path = "../containers/terminal.rs"]
 mod terminal;
+#[path = "../containers/usage.rs"]
+mod usage;
 #[path = "../containers/world.rs"]
 mod world;
 
