@@ -124,7 +124,7 @@ pub fn describe(task: &Task, image: &image::Config, prepared: Prepared) -> Resul
         mounts: mounts(spec)?,
         etc: prepared.etc,
         netns: Some(prepared.netns),
-        resources: resources(task),
+        resources: resources(&task.spec.resources),
         capabilities: Capabilities { add: spec.capability_add.clone(), drop: spec.capability_drop.clone() },
         no_new_privileges: spec.privileges.as_ref().is_some_and(|privileges| privileges.no_new_privileges),
         log: log_limits(task)?,
@@ -187,11 +187,15 @@ pub fn dns_options(spec: &ContainerSpec) -> Result<DnsOptions, SpecError> {
     })
 }
 
-fn resources(task: &Task) -> Resources {
+/// Returns the limits that a task asks for.
+pub fn resources(spec: &skep_model::template::Resources) -> Resources {
     let positive = |value: i64| u64::try_from(value).ok().filter(|value| *value > 0);
-    let limits = task.spec.resources.limits.clone().unwrap_or_default();
+    let limits = spec.limits.clone().unwrap_or_default();
     Resources {
         memory_bytes: positive(limits.memory_bytes),
+        swap_bytes: spec.swap_bytes,
+        // -1 is Docker's word for the default.
+        swappiness: spec.swappiness.and_then(|value| u64::try_from(value).ok()),
         nano_cpus: positive(limits.nano_cpus),
         pids_limit: positive(limits.pids),
     }

@@ -119,7 +119,7 @@ impl Records {
         Ok(self.read(TASKS)?.into_iter().map(|Whole(task)| task).collect())
     }
 
-    pub fn task(&self, id: TaskId) -> Result<Option<Task>, RecordError> {
+    pub fn task(&self, id: TaskId) -> Result<Option<Arc<Task>>, RecordError> {
         let attempt = || -> Result<Option<Vec<u8>>, redb::Error> {
             let transaction = self.database.begin_read()?;
             let row = transaction.open_table(TASKS)?.get(id.to_string().as_str())?;
@@ -128,7 +128,8 @@ impl Records {
         let bytes =
             attempt().map_err(|source| RecordError::Use { action: "read", source: Box::new(source) })?;
         let decode = |bytes: Vec<u8>| {
-            rmp_serde::from_slice(&bytes).map_err(|source| RecordError::Decode { id: id.to_string(), source })
+            let task = rmp_serde::from_slice(&bytes);
+            task.map(|Whole(task)| task).map_err(|source| RecordError::Decode { id: id.to_string(), source })
         };
         bytes.map(decode).transpose()
     }

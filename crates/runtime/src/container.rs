@@ -143,8 +143,13 @@ pub struct EtcFiles {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Resources {
-    /// Memory in bytes; swap is limited to as much again, where the kernel accounts for swap.
+    /// Memory in bytes.
     pub memory_bytes: Option<u64>,
+    /// Swap beside the memory limit in bytes; -1 is unlimited, `None` as much as memory. Without a memory limit, or where
+    /// the kernel does not account for swap, it means nothing.
+    pub swap_bytes: Option<i64>,
+    /// How readily the kernel swaps, 0 to 100; `None` is its default. cgroup v1 only.
+    pub swappiness: Option<u64>,
     /// CPU time in billionths of a core (1_500_000_000 is one core and a half).
     pub nano_cpus: Option<u64>,
     /// Number of processes and threads.

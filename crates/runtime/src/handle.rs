@@ -14,10 +14,11 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::OnceCell;
 
 use crate::cgroup::Hierarchies;
-use crate::error::{CreateError, DeleteError, SignalError, StartError};
+use crate::container::Resources;
+use crate::error::{CreateError, DeleteError, SignalError, StartError, UpdateError};
 use crate::exit::Exit;
-use crate::files::read_json;
-use crate::paths::BundlePaths;
+use crate::files::{Durability, read_json, write_json};
+use crate::paths::{Bundle, BundlePaths};
 use crate::protocol::{Reply, Request, ShimRecord};
 use crate::runtime::{Inner, Runtime, blocking};
 use crate::shim_client;
@@ -141,6 +142,28 @@ impl Handle {
     pub async fn size(&self) -> Result<Size, TreeError> {
         let handle = self.clone();
         blocking(move || tree::size(&handle)).await.map_err(TreeError::Interrupted)?
+    }
+
+    /// Replaces the limits of a container, running or about to: all of `wish` is in force afterwards, or nothing has changed.
+    pub async fn update_limits(&self, wish: &Resources) -> Result<(), UpdateError> {
+        let (handle, wish) = (self.clone(), wish.clone());
+        blocking(move || handle.replace_limits(wish)).await.map_err(UpdateError::Interrupted)?
+    }
+
+    fn replace_limits(&self, wish: Resources) -> Result<(), UpdateError> {
+        let id = || self.id().to_owned();
+        let record = |source| UpdateError::Record { id: id(), source };
+        if !self.is_alive() {
+            return Err(UpdateError::NotRunning(id()));
+        }
+        let path = self.bundle_paths().bundle();
+        let bundle: Option<Bundle> = read_json(&path).map_err(record)?;
+        let mut bundle = bundle.ok_or_else(|| record(io::ErrorKind::NotFound.into()))?;
+        let limited = self.hierarchies().set_limits(&self.cgroup(), &wish, &bundle.container.resources);
+        limited.map_err(|source| UpdateError::Limit { id: id(), source })?;
+        // A later daemon reads there what is in force.
+        bundle.container.resources = wish;
+        write_json(&path, &bundle, Durability::UntilReboot).map_err(record)
     }
 
     pub(crate) fn cgroup(&self) -> String {

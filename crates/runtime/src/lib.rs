@@ -53,11 +53,13 @@ pub use container::{
 };
 pub use error::{
     AdoptError, CreateError, DeleteError, ExecError, OpenError, PurgeError, SignalError, StartError,
+    UpdateError,
 };
 pub use exec::{ExecExit, ExecLimits, ExecSession, RunningExec, exit_code_of_refusal};
 pub use exit::Exit;
 pub use handle::Handle;
 pub use runtime::{Options, Runtime};
+pub use spec::LimitError;
 pub use sys::memory::share_heaps;
 pub use tree::{Change, ChangeKind, Owner, PathStat, PutOptions, Size, Tree, TreeError};
 pub use usage::{BlockUsage, CpuUsage, MemoryUsage, NetworkUsage, Usage, UsageError};

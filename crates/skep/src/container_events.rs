@@ -42,6 +42,7 @@ fn local(event: &ContainerEvent) -> LocalEvent {
         }
         Happened::Stopped => "stop",
         Happened::Attached => "attach",
+        Happened::Updated => "update",
         Happened::Resized(size) => {
             note("height", size.rows.to_string());
             note("width", size.columns.to_string());

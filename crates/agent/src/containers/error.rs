@@ -34,8 +34,8 @@ pub enum ContainerError {
     PsArguments(String),
     #[error("cannot list the processes of container {id}: {reason}")]
     Ps { id: String, reason: String },
-    #[error("the limit {limit} cannot be set on container {id}: {reason}")]
-    Limit { id: String, limit: &'static str, reason: String },
+    #[error("cannot limit container {id}: {reason}")]
+    Limit { id: String, reason: String },
     #[error(transparent)]
     Tree(#[from] TreeError),
     #[error("cannot {doing} container {id}")]

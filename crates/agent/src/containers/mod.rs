@@ -184,6 +184,26 @@ impl Containers {
         }
     }
 
+    /// Replaces the limits of a container that runs: all are in force afterwards, or nothing has changed.
+    pub async fn update_limits(
+        &self,
+        id: &str,
+        wish: &skep_model::template::Resources,
+    ) -> Result<(), ContainerError> {
+        let handle = self.running(id)?;
+        match handle.update_limits(&crate::container::resources(wish)).await {
+            Ok(()) => {
+                self.engine.tell(id, Happened::Updated);
+                Ok(())
+            }
+            Err(skep_runtime::UpdateError::NotRunning(id)) => Err(ContainerError::NotRunning(id)),
+            Err(skep_runtime::UpdateError::Limit { id, source }) => {
+                Err(ContainerError::Limit { id, reason: crate::chain(&source) })
+            }
+            Err(error) => Err(ContainerError::runtime("limit", id, error)),
+        }
+    }
+
     /// Sets the size of the terminal of the container's first process.
     pub async fn resize(&self, id: &str, size: TerminalSize) -> Result<(), ContainerError> {
         let handle = self.running(id)?;

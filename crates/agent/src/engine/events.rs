@@ -35,6 +35,8 @@ pub enum Happened {
     /// A person stopped it.
     Stopped,
     Attached,
+    /// Its limits are others now.
+    Updated,
     Resized(TerminalSize),
     ExecCreated(ExecHappened),
     ExecStarted(ExecHappened),

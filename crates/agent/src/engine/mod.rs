@@ -386,7 +386,7 @@ impl Engine {
     }
 
     /// Returns a task that is kept.
-    pub(crate) fn remembered_task(&self, id: TaskId) -> Result<Option<Task>, EngineError> {
+    pub(crate) fn remembered_task(&self, id: TaskId) -> Result<Option<Arc<Task>>, EngineError> {
         Ok(self.records.task(id)?)
     }
 

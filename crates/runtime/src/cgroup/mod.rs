@@ -8,6 +8,7 @@
 //! A path is the same below the root of every mounted hierarchy. `tree` kills and removes whole subtrees.
 
 pub(crate) mod devices;
+mod limits;
 mod tree;
 mod usage;
 
