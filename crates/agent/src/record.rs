@@ -46,6 +46,8 @@ pub struct ContainerRecord {
     pub container_id: String,
     pub name: String,
     pub address: Option<Ipv4Addr>,
+    /// Ports of this node that lead to it, with the numbers that were chosen; none before the start.
+    pub ports: Vec<skep_model::endpoint::Port>,
     /// As the task names it.
     pub image: String,
     /// `sha256:…` of the image's configuration.

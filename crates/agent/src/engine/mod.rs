@@ -7,6 +7,7 @@
 mod events;
 mod life;
 pub mod logs;
+mod ports;
 mod prepare;
 mod recover;
 
@@ -83,6 +84,8 @@ pub enum EngineError {
     Network(#[from] skep_net::NetError),
     #[error(transparent)]
     Images(#[from] image::OpenError),
+    #[error("port {0}/sctp cannot be published: nodes forward tcp and udp only")]
+    Sctp(u16),
     #[error("task {0} has no container on this node")]
     NoContainer(TaskId),
 }
@@ -221,6 +224,9 @@ impl Engine {
     /// Lets the container's process run. Returns its process id.
     pub async fn start(&self, id: TaskId) -> Result<i32, EngineError> {
         let known = self.find(id)?;
+        // What fails from here on is undone with the container: its ports close with the rest of its network.
+        self.open_ports(&known).await?;
+        let known = self.find(id)?;
         let started_at = known.handle.start().await?;
         let started_at = timestamp(started_at);
         known.life().started_at.get_or_insert(started_at);
@@ -343,6 +349,7 @@ impl Engine {
 
     /// Gives back what a failed preparation holds.
     async fn release(&self, id: TaskId, address: Option<Ipv4Addr>) -> Result<(), EngineError> {
+        self.network.unpublish(&id.to_string()).await?;
         self.network.detach(&id.to_string()).await?;
         if let Some(address) = address {
             self.pool().release(address);

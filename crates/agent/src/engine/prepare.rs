@@ -72,6 +72,7 @@ impl Engine {
             container_id: container::id(task.id),
             name: task.name(),
             address: Some(address),
+            ports: Vec::new(),
             image: task.spec.container.image.clone(),
             image_id: image.id.to_string(),
             image_health: container::image_health(&image.config),

@@ -30,6 +30,7 @@ impl Engine {
             super::remove_dir(&self.task_dir(record.task_id))?;
         }
         self.sweep_files()?;
+        self.reopen_ports().await;
         self.detach_strangers().await
     }
 
