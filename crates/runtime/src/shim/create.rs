@@ -174,15 +174,20 @@ impl Setting {
         let root = self.state.oci();
         std::fs::create_dir_all(&root)
             .map_err(|error| named("cannot make the OCI runtime's directory", &error))?;
-        let id = self.bundle.container.id.clone();
+        let container = &self.bundle.container;
+        let id = container.id.clone();
         let bundle = self.paths.root().to_owned();
+        if self.bundle.oci_runtime.is_some() && container.process.init {
+            let message = "an init can only be had with the built-in runtime: remove --init, or --oci-runtime from the daemon";
+            return Err(Failure { fatal: true, message: message.into() });
+        }
         Ok(match &self.bundle.oci_runtime {
             Some(program) => Box::new(Runc { program: PathBuf::from(program), id, bundle, root }),
             None => {
                 let filter = Profile::for_capabilities(plan.caps)
                     .program(&self.bundle.filters)
                     .map_err(|error| Failure::retryable(&error))?;
-                let payload = Rc::new(Payload { plan, filter });
+                let payload = Rc::new(Payload { plan, filter, init: container.process.init });
                 Box::new(Libcontainer { id, bundle, root, payload, created: None })
             }
         })

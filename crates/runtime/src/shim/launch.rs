@@ -14,6 +14,7 @@ use oci_spec::runtime::Spec;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::confine::confine;
+use super::init;
 use super::streams::{bind_console, take_terminal};
 use crate::container::TerminalSize;
 use crate::spec::process::{ProcessPlan, search_path};
@@ -86,6 +87,8 @@ pub(super) struct Payload {
     pub plan: ProcessPlan,
     /// The compiled system call filter.
     pub filter: Vec<u8>,
+    /// Stays as the program's init.
+    pub init: bool,
 }
 
 /// The terminal that the first process gets, and where its master goes.
@@ -127,7 +130,10 @@ impl Console {
 
 impl Executor for Launcher {
     fn exec(&self, _: &Spec) -> Result<(), ExecutorError> {
-        let sentence = launch(&self.payload.plan);
+        let sentence = match self.payload.init {
+            true => init::run(&self.payload.plan),
+            false => launch(&self.payload.plan),
+        };
         self.complain(&sentence);
         Err(ExecutorError::Other(sentence))
     }

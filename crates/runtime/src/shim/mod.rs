@@ -13,6 +13,7 @@ mod complaints;
 mod confine;
 mod create;
 mod exec;
+mod init;
 mod launch;
 mod libcontainer;
 mod nursery;

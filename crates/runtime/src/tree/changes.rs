@@ -22,17 +22,7 @@ use crate::shim::detached_layers;
 /// Marks a directory that hides everything below it in the image.
 const OPAQUE: &str = "trusted.overlay.opaque";
 /// What every container gets without having asked.
-const STANDARD: [&str; 9] = [
-    "/proc",
-    "/dev",
-    "/sys",
-    "/etc/hosts",
-    "/etc/hostname",
-    "/etc/resolv.conf",
-    "/sbin/docker-init",
-    "/etc",
-    "/sbin",
-];
+const STANDARD: [&str; 6] = ["/proc", "/dev", "/sys", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf"];
 
 /// One path that is not as in the image.
 #[derive(Debug, Clone, PartialEq, Eq)]
