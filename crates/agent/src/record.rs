@@ -58,6 +58,27 @@ pub struct ContainerRecord {
     pub command: Vec<String>,
     pub labels: skep_model::Labels,
     pub created_at: Timestamp,
+    pub mounts: Vec<MountRecord>,
+    /// Empty: the default one.
+    pub log_driver: String,
+}
+
+/// A mount of a container, for inspect; of its volumes also who holds them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MountRecord {
+    /// `bind`, `volume` or `tmpfs`.
+    pub kind: String,
+    /// Name of the volume; else empty.
+    pub volume: String,
+    /// Path on the node of a bind; else empty.
+    pub source: String,
+    pub target: String,
+    /// Of a volume; else empty.
+    pub driver: String,
+    pub read_only: bool,
+    /// Of a bind; else empty.
+    pub propagation: String,
 }
 
 /// The database.

@@ -93,10 +93,22 @@ pub enum Propagation {
     Slave,
 }
 
+/// What becomes of the mounts below the source of a bind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Nested {
+    /// They come along, and are as read-only as the bind.
+    #[default]
+    Included,
+    /// They come along and stay as writable as they are.
+    Writable,
+    /// They stay behind.
+    Excluded,
+}
+
 /// One mount of the container beside its root.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Mount {
-    /// A file or directory of the host, with everything mounted below it.
+    /// A file or directory of the host.
     Bind {
         /// Existing absolute path on the host.
         source: PathBuf,
@@ -106,6 +118,9 @@ pub enum Mount {
         read_only: bool,
         /// Propagation of later mounts.
         propagation: Propagation,
+        /// What becomes of the mounts below the source.
+        #[serde(default)]
+        nested: Nested,
     },
     /// An empty file system in memory.
     Tmpfs {
@@ -166,7 +181,7 @@ pub struct Capabilities {
     pub drop: Vec<String>,
 }
 
-/// Bounds of the container's JSON log.
+/// Bounds of the container's JSON log, and what is noted in it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LogLimits {
@@ -174,11 +189,15 @@ pub struct LogLimits {
     pub max_size_bytes: Option<u64>,
     /// Number of files kept, the current one included; at least 1.
     pub max_files: u32,
+    /// Noted with each line.
+    pub attributes: BTreeMap<String, String>,
+    /// Keeps nothing at all.
+    pub discard: bool,
 }
 
 impl Default for LogLimits {
     fn default() -> Self {
-        LogLimits { max_size_bytes: None, max_files: 1 }
+        LogLimits { max_size_bytes: None, max_files: 1, attributes: BTreeMap::new(), discard: false }
     }
 }
 

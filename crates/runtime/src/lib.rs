@@ -48,7 +48,7 @@ pub use binary::BinaryError;
 pub use cgroup::{CgroupError, Layout};
 pub use conduit::Conduit;
 pub use container::{
-    Capabilities, Container, EtcFiles, Exec, LogLimits, Mount, Process, Propagation, Resources, Rootfs,
+    Capabilities, Container, EtcFiles, Exec, LogLimits, Mount, Nested, Process, Propagation, Resources, Rootfs,
     TerminalSize, Ulimit,
 };
 pub use error::{

@@ -5,8 +5,10 @@
 //! what a failed one began it also ended.
 
 mod events;
+mod images;
 mod life;
 pub mod logs;
+mod mounts;
 mod ports;
 mod prepare;
 mod recover;
@@ -28,9 +30,11 @@ use tokio::sync::{Semaphore, broadcast, watch};
 use crate::container;
 use crate::image;
 use crate::record::{ContainerRecord, RecordError, Records};
+use crate::volume::{VolumeError, Volumes};
 use events::Events;
 pub use events::{ContainerEvent, ExecHappened, Happened};
 use life::Life;
+use prepare::PrepareFailure;
 pub(crate) use recover::timestamp;
 
 /// Containers prepared at the same time: enough to keep the processors busy while others wait for disks
@@ -84,6 +88,8 @@ pub enum EngineError {
     Network(#[from] skep_net::NetError),
     #[error(transparent)]
     Images(#[from] image::OpenError),
+    #[error(transparent)]
+    Volume(#[from] VolumeError),
     #[error("port {0}/sctp cannot be published: nodes forward tcp and udp only")]
     Sctp(u16),
     #[error("task {0} has no container on this node")]
@@ -96,6 +102,7 @@ pub struct Engine {
     runtime: Runtime,
     network: skep_net::Host,
     images: image::Store,
+    volumes: Volumes,
     records: Records,
     pool: Mutex<Pool>,
     containers: Mutex<BTreeMap<TaskId, Known>>,
@@ -160,12 +167,14 @@ impl Engine {
         })
         .await?;
         let images = image::Store::open(config.data_root.join("image"), config.registries.clone())?;
+        let volumes = Volumes::open(config.data_root.join("volumes"))?;
         let engine = Engine {
             pool: Mutex::new(Pool::new(config.subnet)),
             config,
             runtime,
             network,
             images,
+            volumes,
             records,
             containers: Mutex::default(),
             comings: watch::channel(0).0,
@@ -178,6 +187,10 @@ impl Engine {
 
     pub fn images(&self) -> &image::Store {
         &self.images
+    }
+
+    pub fn volumes(&self) -> &Volumes {
+        &self.volumes
     }
 
     pub fn config(&self) -> &Config {
@@ -309,6 +322,7 @@ impl Engine {
         let Ok(known) = self.find(id) else { return Ok(()) };
         known.handle.delete().await?;
         self.disconnect(id).await?;
+        self.volumes.release(&known.record.container_id).await?;
         remove_dir(&self.task_dir(id))?;
         self.records.delete_container(id)?;
         self.set_known(id, None);

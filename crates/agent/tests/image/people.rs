@@ -79,7 +79,7 @@ async fn names_ids_and_beginnings_of_ids_are_found_and_tags_are_added() {
     assert_eq!(store.lookup("mine/app:latest").await.unwrap().id, built.config);
     for (source, target, expected) in [
         ("nobody", "x", "No such image: nobody:latest"),
-        (name.as_str(), "Mine", "invalid reference format: repository name (Mine) must be lowercase"),
+        (name.as_str(), "Mine", "invalid reference format: repository name (library/Mine) must be lowercase"),
         ("mine/app", &format!("x@{}", built.config), "refusing to create a tag with a digest reference"),
     ] {
         let error = store.tag(source, target).await.unwrap_err();

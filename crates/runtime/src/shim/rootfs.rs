@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags,
-    fsconfig_create, fsconfig_set_string, fsmount, fsopen, mount, mount_bind_recursive, mount_change,
-    move_mount,
+    fsconfig_create, fsconfig_set_string, fsmount, fsopen, mount, mount_bind, mount_bind_recursive,
+    mount_change, move_mount,
 };
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use thiserror::Error;
 
-use crate::container::{Mount, Propagation, Rootfs};
+use crate::container::{Mount, Nested, Propagation, Rootfs};
 use crate::paths::BundlePaths;
 use crate::sys::process::unshare_mounts;
 
@@ -191,9 +191,9 @@ pub(crate) fn stage_binds(mounts: &[Mount], paths: &BundlePaths) -> Result<Vec<P
     let directory = paths.staging();
     let mut staged = Vec::new();
     for mount in mounts {
-        if let Mount::Bind { source, propagation, .. } = mount {
+        if let Mount::Bind { source, propagation, nested, .. } = mount {
             let target = directory.join(staged.len().to_string());
-            stage(source, &target, *propagation)
+            stage(source, &target, *propagation, *nested)
                 .map_err(|error| RootfsError::Stage { path: source.clone(), source: error })?;
             staged.push(target);
         }
@@ -201,7 +201,7 @@ pub(crate) fn stage_binds(mounts: &[Mount], paths: &BundlePaths) -> Result<Vec<P
     Ok(staged)
 }
 
-fn stage(source: &Path, target: &Path, propagation: Propagation) -> io::Result<()> {
+fn stage(source: &Path, target: &Path, propagation: Propagation, nested: Nested) -> io::Result<()> {
     if fs::metadata(source)?.is_dir() {
         fs::create_dir_all(target)?;
     } else {
@@ -210,7 +210,10 @@ fn stage(source: &Path, target: &Path, propagation: Propagation) -> io::Result<(
         }
         File::create(target)?;
     }
-    mount_bind_recursive(source, target)?;
+    match nested {
+        Nested::Excluded => mount_bind(source, target)?,
+        Nested::Included | Nested::Writable => mount_bind_recursive(source, target)?,
+    }
     let flags = match propagation {
         Propagation::Private => MountPropagationFlags::PRIVATE,
         Propagation::Slave => MountPropagationFlags::DOWNSTREAM,

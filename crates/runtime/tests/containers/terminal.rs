@@ -1,7 +1,8 @@
 //! Terminals, standard input and attachments: a container, or a command in it, in somebody's hands.
 
 use skep_runtime::{
-    AttachError, Conduit, Container, Exec, ExecSession, Handle, Mount, Propagation, RunningExec, TerminalSize,
+    AttachError, Conduit, Container, Exec, ExecSession, Handle, Mount, Nested, Propagation, RunningExec,
+    TerminalSize,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -258,6 +259,7 @@ async fn a_terminal_in_the_way_is_refused() {
         target: "/dev/pts".into(),
         read_only: false,
         propagation: Propagation::Private,
+        nested: Nested::Included,
     }];
     let handle = world.start(&container).await;
     let terminal = on_terminal(&["sh"]);
