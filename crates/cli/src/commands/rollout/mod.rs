@@ -9,8 +9,8 @@ mod why;
 
 use clap::Subcommand;
 
+use crate::commands::{Running, start};
 use crate::context::Context;
-use crate::fault::Fault;
 
 /// Watch and steer the rollouts of services
 #[derive(Debug, Subcommand)]
@@ -25,16 +25,16 @@ pub(crate) enum Commands {
     Why(why::Flags),
 }
 
-pub(crate) async fn run(context: &mut Context, command: Commands) -> Result<(), Fault> {
+pub(crate) fn run(context: &mut Context, command: Commands) -> Running<'_> {
     match command {
-        Commands::Abort(flags) => steer::abort(context, flags).await,
-        Commands::History(flags) => history::run(context, flags).await,
-        Commands::Pause(flags) => steer::pause(context, flags).await,
-        Commands::Resume(flags) => steer::resume(context, flags).await,
-        Commands::Status(flags) => status::run(context, flags).await,
-        Commands::Undo(flags) => steer::undo(context, flags).await,
-        Commands::Wait(flags) => wait::run(context, flags).await,
-        Commands::Why(flags) => why::run(context, flags).await,
+        Commands::Abort(flags) => start(context, flags, steer::abort),
+        Commands::History(flags) => start(context, flags, history::run),
+        Commands::Pause(flags) => start(context, flags, steer::pause),
+        Commands::Resume(flags) => start(context, flags, steer::resume),
+        Commands::Status(flags) => start(context, flags, status::run),
+        Commands::Undo(flags) => start(context, flags, steer::undo),
+        Commands::Wait(flags) => start(context, flags, wait::run),
+        Commands::Why(flags) => start(context, flags, why::run),
     }
 }
 

@@ -8,7 +8,8 @@ use crate::format::human_duration as duration;
 /// Says in one line where a service stands.
 pub(super) fn headline(rollout: &Rollout) -> String {
     let Rollout { service_name, state, revision, return_to, slots, .. } = rollout;
-    let from = return_to.filter(|from| from != revision).map(|from| format!(" (from {from})")).unwrap_or_default();
+    let from =
+        return_to.filter(|from| from != revision).map(|from| format!(" (from {from})")).unwrap_or_default();
     let state = if state == "none" { "not updated yet" } else { state.as_str() };
     let failed = if slots.failed > 0 { format!(", {} failed", slots.failed) } else { String::new() };
     format!(

@@ -39,15 +39,18 @@ async fn status_and_why_say_where_it_stands() {
           started: 2 minutes ago
           slot 3: in change (update, task t3)
           waits: HEALTH slot 3: the health check of web.3 has not passed (for 12 seconds, 18 seconds left)
-    "#]].assert_eq(&daemon.skep(&["rollout", "status", "web"]).await.out);
+    "#]]
+    .assert_eq(&daemon.skep(&["rollout", "status", "web"]).await.out);
     expect![[r#"
         HEALTH slot 3: the health check of web.3 has not passed (for 12 seconds, 18 seconds left)
           stop it: skep rollout pause web; go back: skep rollout abort web
-    "#]].assert_eq(&daemon.skep(&["rollout", "why", "web"]).await.out);
+    "#]]
+    .assert_eq(&daemon.skep(&["rollout", "why", "web"]).await.out);
     expect![[r#"
         HUMAN slot 3: the health check of web.3 has not passed (for 12 seconds, 18 seconds left)
           go on: skep rollout resume web; go back: skep rollout abort web
-    "#]].assert_eq(&daemon.skep(&["rollout", "why", "held"]).await.out);
+    "#]]
+    .assert_eq(&daemon.skep(&["rollout", "why", "held"]).await.out);
     let nope = daemon.skep(&["rollout", "status", "nope"]).await;
     assert_eq!(nope.code, 1);
     assert!(nope.err.contains("service nope not found"), "{}", nope.err);
@@ -60,7 +63,8 @@ async fn history_shows_the_newest_first() {
         REVISION   HASH      IMAGE     CREATED         STABLE         AUTHOR    REASON
         3 *        77aa00    redis:7   2 minutes ago   no             ci        REL-812
         2          9f2c01    redis:6   24 hours ago    24 hours ago             
-    "#]].assert_eq(&daemon.skep(&["rollout", "history", "web"]).await.out);
+    "#]]
+    .assert_eq(&daemon.skep(&["rollout", "history", "web"]).await.out);
 }
 
 #[tokio::test]
