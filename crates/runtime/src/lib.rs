@@ -48,8 +48,8 @@ pub use binary::BinaryError;
 pub use cgroup::{CgroupError, Layout};
 pub use conduit::Conduit;
 pub use container::{
-    Capabilities, Container, EtcFiles, Exec, LogLimits, Mount, Nested, Process, Propagation, Resources, Rootfs,
-    TerminalSize, Ulimit,
+    Capabilities, Container, EtcFiles, Exec, LogLimits, Mount, Nested, Process, Propagation, Resources,
+    Rootfs, TerminalSize, Ulimit,
 };
 pub use error::{
     AdoptError, CreateError, DeleteError, ExecError, OpenError, PurgeError, SignalError, StartError,

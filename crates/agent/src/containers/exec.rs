@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use skep_runtime::{Conduit, Exec, TerminalSize};
+use skep_runtime::{Conduit, Exec, Handle, TerminalSize};
 use tokio::sync::watch;
 
 use super::session::{Input, Last, Outputs, Session, pump};
@@ -153,49 +153,28 @@ impl Containers {
 
     /// Starts a command and joins its streams; returns when its program runs.
     pub async fn exec_start(&self, id: &str, size: Option<TerminalSize>) -> Result<Session, ContainerError> {
-        let (command, session) = self.launch(id, size).await?;
-        let spec = &command.spec;
-        let outputs =
-            Outputs::new(Some(session.stdout), session.stderr, (spec.stdout || spec.tty, spec.stderr));
-        let input: Option<Input> = match session.input.filter(|_| spec.stdin) {
-            Some(input) => Some(Box::pin(input)),
-            None => None,
-        };
-        let output = pump(outputs, watch_end(self.engine.clone(), command, session.running), Last::End);
-        Ok(Session { output, input })
+        self.launch(id, size, true).await
     }
 
     /// Starts a command without anybody at its streams: it reads nothing, and what it writes is discarded.
     pub async fn exec_start_detached(&self, id: &str) -> Result<(), ContainerError> {
-        let (command, session) = self.launch(id, None).await?;
-        let outputs = Outputs::new(Some(session.stdout), session.stderr, (false, false));
-        drop(pump(outputs, watch_end(self.engine.clone(), command, session.running), Last::End));
-        Ok(())
+        self.launch(id, None, false).await.map(drop)
     }
 
     async fn launch(
         &self,
         id: &str,
         size: Option<TerminalSize>,
-    ) -> Result<(Arc<Command>, skep_runtime::ExecSession), ContainerError> {
+        is_attached: bool,
+    ) -> Result<Session, ContainerError> {
         let command = self.execs.find(id)?;
         let handle = self.running(&command.container_id)?;
         command.claim()?;
-        match handle.exec_session(&command.request(size), command.spec.stdin).await {
-            Ok(session) => {
-                let terminal = session.stderr.is_none().then(|| session.stdout.clone());
-                command.progress.send_replace(Progress::Running { pid: session.running.pid(), terminal });
-                let happened = ExecHappened { exec_id: id.to_owned(), command: command.spec.command.clone() };
-                self.engine.tell(&command.container_id, Happened::ExecStarted(happened));
-                Ok((command, session))
-            }
-            Err(error) => {
-                let error = ContainerError::exec(&command.container_id, error);
-                let code =
-                    if let ContainerError::CannotExec { exit_code, .. } = &error { *exit_code } else { 126 };
-                command.end(0, code);
-                Err(error)
-            }
+        // A caller who stops waiting must not leave a command behind that nobody watches.
+        let starting = tokio::spawn(start(self.engine.clone(), command.clone(), handle, size, is_attached));
+        match starting.await {
+            Ok(started) => started,
+            Err(error) => Err(ContainerError::runtime("run a command in", &command.container_id, error)),
         }
     }
 
@@ -236,6 +215,39 @@ impl Containers {
         };
         all.values().filter(is_wanted).map(|command| command.id.clone()).collect()
     }
+}
+
+/// Starts a claimed command and begins to watch it.
+async fn start(
+    engine: Arc<Engine>,
+    command: Arc<Command>,
+    handle: Handle,
+    size: Option<TerminalSize>,
+    is_attached: bool,
+) -> Result<Session, ContainerError> {
+    let spec = &command.spec;
+    let session = match handle.exec_session(&command.request(size), spec.stdin && is_attached).await {
+        Ok(session) => session,
+        Err(error) => {
+            let error = ContainerError::exec(&command.container_id, error);
+            let code =
+                if let ContainerError::CannotExec { exit_code, .. } = &error { *exit_code } else { 126 };
+            command.end(0, code);
+            return Err(error);
+        }
+    };
+    let terminal = session.stderr.is_none().then(|| session.stdout.clone());
+    command.progress.send_replace(Progress::Running { pid: session.running.pid(), terminal });
+    let happened = ExecHappened { exec_id: command.id.clone(), command: spec.command.clone() };
+    engine.tell(&command.container_id, Happened::ExecStarted(happened));
+    let wanted = (is_attached && (spec.stdout || spec.tty), is_attached && spec.stderr);
+    let outputs = Outputs::new(Some(session.stdout), session.stderr, wanted);
+    let input: Option<Input> = match session.input.filter(|_| spec.stdin && is_attached) {
+        Some(input) => Some(Box::pin(input)),
+        None => None,
+    };
+    let output = pump(outputs, watch_end(engine, command, session.running), Last::End);
+    Ok(Session { output, input })
 }
 
 /// Waits for a command's end and notes it.

@@ -169,7 +169,8 @@ async fn a_program_that_only_its_owner_may_run_runs() {
     assert_eq!(world.output(&world.container(&["own"])).await, "ran\n");
 }
 
-fn bind(source: &str, target: &str, read_only: bool) -> Mount {
+/// A bind mount with the defaults.
+pub fn bind(source: &str, target: &str, read_only: bool) -> Mount {
     Mount::Bind {
         source: source.into(),
         target: target.into(),

@@ -4,8 +4,9 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
-use skep_runtime::{Change, ChangeKind, Handle, Mount, Owner, Propagation, PutOptions, Tree, TreeError};
+use skep_runtime::{Change, ChangeKind, Handle, Mount, Owner, PutOptions, Tree, TreeError};
 
+use crate::environment::bind;
 use crate::world::{PATIENCE, World, exec, printed};
 
 async fn ready(world: &World, script: &str) -> Handle {
@@ -170,13 +171,7 @@ async fn mounts_of_a_running_container_are_part_of_it() {
     let source = world.path("volume");
     std::fs::create_dir(&source).expect("a directory");
     let mut container = world.shell("echo inside > /mnt/file; echo ready; sleep 60");
-    let target = "/mnt".into();
-    container.mounts = vec![Mount::Bind {
-        source: source.clone(),
-        target,
-        read_only: false,
-        propagation: Propagation::Private,
-    }];
+    container.mounts = vec![bind(source.to_str().expect("UTF-8"), "/mnt", false)];
     let handle = world.start(&container).await;
     printed(&handle, "ready").await;
     assert_eq!(packed(&handle, "/mnt/file").await, [entry("file", '0', "inside\n")]);
