@@ -2,15 +2,19 @@
 //!
 //! Pure: the files, the namespace and the layers were prepared by the caller. The rules are Docker's.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+use skep_model::log::{LogExtra, LogSettings};
 use skep_model::mount::MountKind;
-use skep_model::template::{ContainerSpec, Healthcheck};
+use skep_model::placeholder::{self, Context, Value, expand_container};
+use skep_model::template::{ContainerSpec, Healthcheck, Platform};
 use skep_model::{Labels, Task, TaskId};
 use skep_net::resolv::DnsOptions;
 use skep_runtime::{
-    Capabilities, Container, EtcFiles, LogLimits, Mount, Process, Propagation, Resources, Rootfs, Ulimit,
+    Capabilities, Container, EtcFiles, LogLimits, Mount, Process, Resources, Rootfs, TerminalSize, Ulimit,
 };
 
 use crate::image;
@@ -28,12 +32,17 @@ pub enum SpecError {
     NoSource(String),
     #[error("the mount propagation {0:?} is not supported; use rprivate, private, rslave or slave")]
     Propagation(String),
-    #[error("the volume {0:?} cannot be mounted: this node has no volumes")]
-    Volume(String),
+    #[error("invalid volume mount source, must not be an absolute path: {0}")]
+    AbsoluteVolume(String),
+    #[error("cannot access path {path} in the volume: {reason}")]
+    Subpath { path: String, reason: String },
     #[error("IP address is not correctly formatted: {0}")]
     Nameserver(String),
-    #[error("the log option {name}={value} is not valid: {reason}")]
-    LogOption { name: String, value: String, reason: &'static str },
+    #[error("{0}")]
+    Log(String),
+    /// The placeholders of the specification do not make sense on this node.
+    #[error("{0}")]
+    Expansion(String),
 }
 
 /// What was prepared for the container.
@@ -42,6 +51,7 @@ pub struct Prepared {
     pub layers: Vec<PathBuf>,
     pub netns: PathBuf,
     pub etc: EtcFiles,
+    pub mounts: Vec<Mount>,
 }
 
 /// Returns the id of a task's container. It is a function of the task, so that either is found from the
@@ -49,6 +59,19 @@ pub struct Prepared {
 pub fn id(task_id: TaskId) -> String {
     let digest = Sha256::digest(format!("skep task {task_id}"));
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Returns the task with the placeholders of its container filled in, and judged again: what a label or a host name
+/// brings in may be worse than what stood in for it.
+pub fn expanded(task: &Task, hostname: &str, platform: &Platform) -> Result<Task, SpecError> {
+    let context = Context::of_task(task, hostname, &platform.os, &platform.architecture);
+    let container = expand_container(&task.spec.container, &context).map_err(SpecError::Expansion)?;
+    container.validate().map_err(|error| SpecError::Expansion(error.to_string()))?;
+    let mut task = task.clone();
+    if task.spec.container != container {
+        Arc::make_mut(&mut task.spec).container = container;
+    }
+    Ok(task)
 }
 
 /// Returns the host name of a task's container: the one asked for, else the short container id.
@@ -99,7 +122,12 @@ fn environment(spec: &ContainerSpec, image: &image::Config) -> Vec<String> {
 }
 
 /// Returns the container of a task.
-pub fn describe(task: &Task, image: &image::Config, prepared: Prepared) -> Result<Container, SpecError> {
+pub fn describe(
+    task: &Task,
+    image: &image::Config,
+    image_id: &str,
+    prepared: Prepared,
+) -> Result<Container, SpecError> {
     let spec = &task.spec.container;
     let args = command(spec, image);
     if args.is_empty() {
@@ -115,53 +143,22 @@ pub fn describe(task: &Task, image: &image::Config, prepared: Prepared) -> Resul
             cwd: or_image(&spec.dir, &image.working_dir),
             user: or_image(&spec.user, &image.user),
             groups: spec.groups.clone(),
+            terminal: spec.tty.then(TerminalSize::default),
+            open_stdin: spec.open_stdin,
+            init: spec.init.unwrap_or_default(),
         },
         hostname: hostname(task),
-        mounts: mounts(spec)?,
+        mounts: prepared.mounts,
         etc: prepared.etc,
         netns: Some(prepared.netns),
-        resources: resources(task),
+        resources: resources(&task.spec.resources),
         capabilities: Capabilities { add: spec.capability_add.clone(), drop: spec.capability_drop.clone() },
         no_new_privileges: spec.privileges.as_ref().is_some_and(|privileges| privileges.no_new_privileges),
-        log: log_limits(task)?,
+        log: log_limits(task, image, image_id)?,
         oom_score_adj: spec.oom_score_adj,
         ulimits: spec.ulimits.iter().map(ulimit).collect(),
         sysctls: spec.sysctls.clone(),
     })
-}
-
-fn mounts(spec: &ContainerSpec) -> Result<Vec<Mount>, SpecError> {
-    let mut mounts = Vec::with_capacity(spec.mounts.len());
-    for mount in &spec.mounts {
-        let target = PathBuf::from(&mount.target);
-        if !target.is_absolute() {
-            return Err(SpecError::RelativeTarget(mount.target.clone()));
-        }
-        mounts.push(match &mount.kind {
-            MountKind::Bind(bind) => Mount::Bind {
-                source: absolute(&bind.source)?,
-                target,
-                read_only: mount.read_only,
-                propagation: match bind.propagation.as_str() {
-                    "" | "rprivate" | "private" => Propagation::Private,
-                    "rslave" | "slave" => Propagation::Slave,
-                    other => return Err(SpecError::Propagation(other.to_owned())),
-                },
-            },
-            MountKind::Volume(volume) => return Err(SpecError::Volume(volume.source.clone())),
-            MountKind::Tmpfs(tmpfs) => Mount::Tmpfs {
-                target,
-                size_bytes: u64::try_from(tmpfs.size_bytes).ok().filter(|bytes| *bytes > 0),
-                mode: tmpfs.mode,
-            },
-        });
-    }
-    Ok(mounts)
-}
-
-fn absolute(source: &str) -> Result<PathBuf, SpecError> {
-    let path = PathBuf::from(source);
-    if path.is_absolute() { Ok(path) } else { Err(SpecError::RelativeSource(source.to_owned())) }
 }
 
 /// Returns the sources of bind mounts, and whether each is to be made when it is missing.
@@ -183,11 +180,15 @@ pub fn dns_options(spec: &ContainerSpec) -> Result<DnsOptions, SpecError> {
     })
 }
 
-fn resources(task: &Task) -> Resources {
+/// Returns the limits that a task asks for.
+pub fn resources(spec: &skep_model::template::Resources) -> Resources {
     let positive = |value: i64| u64::try_from(value).ok().filter(|value| *value > 0);
-    let limits = task.spec.resources.limits.clone().unwrap_or_default();
+    let limits = spec.limits.clone().unwrap_or_default();
     Resources {
         memory_bytes: positive(limits.memory_bytes),
+        swap_bytes: spec.swap_bytes,
+        // -1 is Docker's word for the default.
+        swappiness: spec.swappiness.and_then(|value| u64::try_from(value).ok()),
         nano_cpus: positive(limits.nano_cpus),
         pids_limit: positive(limits.pids),
     }
@@ -199,40 +200,62 @@ fn ulimit(ulimit: &skep_model::template::Ulimit) -> Ulimit {
     Ulimit { name: ulimit.name.clone(), soft: value(ulimit.soft), hard: value(ulimit.hard) }
 }
 
-fn log_limits(task: &Task) -> Result<LogLimits, SpecError> {
-    let mut limits = LogLimits::default();
-    for (name, value) in task.spec.log.iter().flat_map(|log| &log.options) {
-        let wrong = |reason| SpecError::LogOption { name: name.clone(), value: value.clone(), reason };
-        match name.as_str() {
-            "max-size" => {
-                limits.max_size_bytes = match bytes(value) {
-                    Some(bytes) if bytes > 0 => Some(bytes),
-                    _ => return Err(wrong("a size such as 10m is expected")),
-                };
-            }
-            "max-file" => {
-                limits.max_files = match value.parse() {
-                    Ok(count) if count > 0 => count,
-                    _ => return Err(wrong("a number above 0 is expected")),
-                };
-            }
-            _ => return Err(wrong("Skep knows max-size and max-file")),
-        }
-    }
-    Ok(limits)
+/// Returns what becomes of the output, with what is noted about each line.
+fn log_limits(task: &Task, image: &image::Config, image_id: &str) -> Result<LogLimits, SpecError> {
+    let driver = task.spec.log.clone().unwrap_or_default();
+    let files = match driver.settings().map_err(SpecError::Log)? {
+        LogSettings::None => return Ok(LogLimits { discard: true, ..LogLimits::default() }),
+        LogSettings::Files(files) => files,
+    };
+    Ok(LogLimits {
+        max_size_bytes: files.size_bytes_max,
+        max_files: files.file_count_max,
+        attributes: log_attributes(&files.extra, task, image, image_id)?,
+        discard: false,
+    })
 }
 
-/// Reads `10m`, `512k`, `1g` or plain bytes; units are powers of 1024.
-fn bytes(text: &str) -> Option<u64> {
-    let text = text.trim().to_ascii_lowercase();
-    let text = text.strip_suffix('b').unwrap_or(&text);
-    let (number, shift) = match text.chars().last()? {
-        'k' => (&text[..text.len() - 1], 10),
-        'm' => (&text[..text.len() - 1], 20),
-        'g' => (&text[..text.len() - 1], 30),
-        _ => (text, 0),
+fn log_attributes(
+    extra: &LogExtra,
+    task: &Task,
+    image: &image::Config,
+    image_id: &str,
+) -> Result<BTreeMap<String, String>, SpecError> {
+    let labels = labels(task, image);
+    let environment = environment(&task.spec.container, image);
+    let variable = |name: &str| {
+        environment.iter().find_map(|pair| pair.split_once('=').filter(|(known, _)| *known == name))
     };
-    number.parse::<u64>().ok()?.checked_mul(1 << shift)
+    let mut attributes = BTreeMap::new();
+    for name in &extra.labels {
+        attributes.extend(labels.get(name).map(|value| (name.clone(), value.clone())));
+    }
+    for name in &extra.env {
+        attributes.extend(variable(name).map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+    if let Some(tag) = &extra.tag {
+        let tag = log_tag(tag, task, &labels, image_id);
+        attributes.insert("tag".to_owned(), tag.map_err(SpecError::Log)?);
+    }
+    Ok(attributes)
+}
+
+/// Fills in the placeholders that Docker's log tags have.
+fn log_tag(tag: &str, task: &Task, labels: &Labels, image_id: &str) -> Result<String, String> {
+    let id = id(task.id);
+    let image_hex = image_id.trim_start_matches("sha256:");
+    let short = |id: &str| id.chars().take(12).collect::<String>();
+    let fields = vec![
+        ("ID", Value::text(short(&id))),
+        ("FullID", Value::text(id.clone())),
+        ("Name", Value::text(task.name())),
+        ("ImageID", Value::text(short(image_hex))),
+        ("ImageFullID", Value::text(image_id)),
+        ("ImageName", Value::text(task.spec.container.image.as_str())),
+        ("ContainerLabels", Value::Map(labels)),
+        ("DaemonName", Value::text("skep")),
+    ];
+    placeholder::expand(tag, &Value::Fields("*logger.Info", fields))
 }
 
 /// Returns an image's health check in the model's terms, or `None` if it has none.
@@ -281,21 +304,6 @@ mod tests {
     fn the_services_environment_wins_and_may_unset() {
         let spec = ContainerSpec { env: strings(&["B=3", "C=", "A"]), ..Default::default() };
         assert_eq!(environment(&spec, &image()), ["B=3", "C="]);
-    }
-
-    #[test]
-    fn sizes_are_read_as_docker_reads_them() {
-        for (text, expected) in [
-            ("10m", Some(10 << 20)),
-            ("1kb", Some(1024)),
-            ("2G", Some(2 << 30)),
-            ("77", Some(77)),
-            ("m", None),
-            ("-1", None),
-            ("", None),
-        ] {
-            assert_eq!(bytes(text), expected, "{text}");
-        }
     }
 
     #[test]

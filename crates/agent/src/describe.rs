@@ -11,15 +11,20 @@ pub fn hostname() -> String {
     uname.nodename().to_string_lossy().into_owned()
 }
 
+/// Returns what this machine is, in the kernel's words.
+pub fn platform() -> Platform {
+    Platform {
+        architecture: rustix::system::uname().machine().to_string_lossy().into_owned(),
+        os: "linux".to_owned(),
+    }
+}
+
 /// Returns the description of this machine. `labels` are those given to the daemon.
 pub fn describe(engine_version: &str, labels: BTreeMap<String, String>) -> NodeDescription {
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     NodeDescription {
         hostname: hostname(),
-        platform: Platform {
-            architecture: rustix::system::uname().machine().to_string_lossy().into_owned(),
-            os: "linux".to_owned(),
-        },
+        platform: platform(),
         nano_cpus: i64::try_from(cpus).unwrap_or(1).saturating_mul(1_000_000_000),
         memory_bytes: memory_bytes(),
         engine_version: engine_version.to_owned(),

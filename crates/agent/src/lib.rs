@@ -18,11 +18,12 @@ mod engine;
 pub mod image;
 mod record;
 mod run;
+pub mod volume;
 
 pub use clock::Clock;
 pub use credentials::read as credentials;
 pub use describe::{describe, hostname};
 pub use engine::logs::{LogQuery, LogRecord, LogSource};
-pub use engine::{Config, ContainerEvent, ContainerView, Engine, EngineError, Happened, chain};
-pub use record::ContainerRecord;
+pub use engine::{Config, ContainerEvent, ContainerView, Engine, EngineError, ExecHappened, Happened, chain};
+pub use record::{ContainerRecord, MountRecord};
 pub use run::{Link, run};

@@ -46,6 +46,8 @@ pub struct ContainerRecord {
     pub container_id: String,
     pub name: String,
     pub address: Option<Ipv4Addr>,
+    /// Ports of this node that lead to it, with the numbers that were chosen; none before the start.
+    pub ports: Vec<skep_model::endpoint::Port>,
     /// As the task names it.
     pub image: String,
     /// `sha256:…` of the image's configuration.
@@ -56,6 +58,27 @@ pub struct ContainerRecord {
     pub command: Vec<String>,
     pub labels: skep_model::Labels,
     pub created_at: Timestamp,
+    pub mounts: Vec<MountRecord>,
+    /// Empty: the default one.
+    pub log_driver: String,
+}
+
+/// A mount of a container, for inspect; of its volumes also who holds them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MountRecord {
+    /// `bind`, `volume` or `tmpfs`.
+    pub kind: String,
+    /// Name of the volume; else empty.
+    pub volume: String,
+    /// Path on the node of a bind; else empty.
+    pub source: String,
+    pub target: String,
+    /// Of a volume; else empty.
+    pub driver: String,
+    pub read_only: bool,
+    /// Of a bind; else empty.
+    pub propagation: String,
 }
 
 /// The database.
@@ -117,6 +140,21 @@ impl Records {
 
     pub fn tasks(&self) -> Result<Vec<Arc<Task>>, RecordError> {
         Ok(self.read(TASKS)?.into_iter().map(|Whole(task)| task).collect())
+    }
+
+    pub fn task(&self, id: TaskId) -> Result<Option<Arc<Task>>, RecordError> {
+        let attempt = || -> Result<Option<Vec<u8>>, redb::Error> {
+            let transaction = self.database.begin_read()?;
+            let row = transaction.open_table(TASKS)?.get(id.to_string().as_str())?;
+            Ok(row.map(|row| row.value().to_owned()))
+        };
+        let bytes =
+            attempt().map_err(|source| RecordError::Use { action: "read", source: Box::new(source) })?;
+        let decode = |bytes: Vec<u8>| {
+            let task = rmp_serde::from_slice(&bytes);
+            task.map(|Whole(task)| task).map_err(|source| RecordError::Decode { id: id.to_string(), source })
+        };
+        bytes.map(decode).transpose()
     }
 
     pub fn containers(&self) -> Result<Vec<ContainerRecord>, RecordError> {
@@ -226,6 +264,8 @@ mod tests {
         let records = Records::open(&path).unwrap();
         let tasks = records.tasks().unwrap();
         assert_eq!((tasks.len(), tasks[0].id), (1, task().id));
+        assert_eq!(records.task(task().id).unwrap().map(|found| found.id), Some(task().id));
+        assert!(records.task(TaskId::from_number(8)).unwrap().is_none());
         assert_eq!(records.containers().unwrap(), [record]);
         records.remember(&[], &[task().id]).unwrap();
         records.delete_container(task().id).unwrap();

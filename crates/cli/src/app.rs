@@ -5,8 +5,12 @@ use std::rc::Rc;
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, Command, FromArgMatches, Parser, Subcommand};
 
-use crate::commands::{info, init, node, service, swarm, version};
+use crate::commands::{
+    self, any, cluster, completion, container, image, info, init, login, logout, node, rollout, service,
+    start, swarm, system, version, volume,
+};
 use crate::context::Context;
+use crate::endpoint::Choice;
 use crate::fault::{Fault, Trailer};
 use crate::usage;
 
@@ -28,9 +32,27 @@ struct Global {
     /// Location of client config files (default "~/.docker")
     #[arg(long, value_name = "string")]
     config: Option<String>,
+    /// Name of the context to use to connect to the daemon (overrides SKEP_HOST and DOCKER_HOST env vars and default context set with "skep context use")
+    #[arg(short, long, value_name = "string")]
+    context: Option<String>,
     /// Daemon socket to connect to (default "unix:///run/skep/skep.sock")
     #[arg(short = 'H', long = "host", value_name = "list")]
     hosts: Vec<String>,
+    /// Use TLS; implied by --tlsverify
+    #[arg(long)]
+    tls: bool,
+    /// Trust certs signed only by this CA (default "~/.docker/ca.pem")
+    #[arg(long, value_name = "string")]
+    tlscacert: Option<String>,
+    /// Path to TLS certificate file (default "~/.docker/cert.pem")
+    #[arg(long, value_name = "string")]
+    tlscert: Option<String>,
+    /// Path to TLS key file (default "~/.docker/key.pem")
+    #[arg(long, value_name = "string")]
+    tlskey: Option<String>,
+    /// Use TLS and verify the remote
+    #[arg(long)]
+    tlsverify: bool,
     /// Print version information and quit
     #[arg(short, long, action = ArgAction::SetTrue)]
     version: bool,
@@ -42,11 +64,50 @@ enum Commands {
     #[command(subcommand)]
     Swarm(swarm::Commands),
     #[command(subcommand)]
+    Cluster(cluster::Commands),
+    #[command(subcommand)]
+    Rollout(rollout::Commands),
+    #[command(subcommand)]
     Service(service::Commands),
     #[command(subcommand)]
     Node(node::Commands),
+    #[command(subcommand)]
+    Image(image::Commands),
+    #[command(subcommand)]
+    Container(container::Commands),
+    #[command(subcommand)]
+    Volume(volume::Commands),
+    #[command(subcommand)]
+    System(system::Commands),
+    #[command(subcommand)]
+    Context(commands::context::Commands),
+    Attach(container::attach::Flags),
+    Completion(completion::Flags),
+    Cp(container::cp::Flags),
+    Diff(container::diff::Flags),
+    Events(system::events::Flags),
+    Exec(container::exec::Flags),
+    History(image::history::Flags),
+    Images(image::ls::Flags),
     Info(info::Flags),
+    Inspect(any::Flags),
+    Kill(container::kill::Flags),
+    Load(image::load::Flags),
+    Login(login::Flags),
+    Logout(logout::Flags),
+    Logs(container::logs::Flags),
+    Port(container::port::Flags),
+    Ps(container::ls::Flags),
+    Pull(image::pull::Flags),
+    Rm(container::rm::Flags),
+    Rmi(image::rm::Flags),
+    Save(image::save::Flags),
+    Stats(container::stats::Flags),
+    Stop(container::stop::Flags),
+    Tag(image::tag::Flags),
+    Top(container::top::Flags),
     Version(version::Flags),
+    Wait(container::wait::Flags),
 }
 
 /// The whole grammar.
@@ -78,7 +139,7 @@ async fn parse_and_run(context: &mut Context, mut command: Command, arguments: V
     command.build();
     let words = arguments.get(1..).unwrap_or_default();
     let outcome = match parse(context, &command, words) {
-        Ok(Some(root)) => execute(context, root).await,
+        Ok(Some(root)) => execute(context, root, &command).await,
         Ok(None) => Ok(()),
         Err(fault) => Err(fault),
     };
@@ -102,14 +163,16 @@ fn report(context: &mut Context, command: &Command, words: &[String], fault: &Fa
         Trailer::Bare => format!("\nRun '{} --help' for more information\n", found.path),
     };
     if !fault.text.is_empty() {
+        let hint = fault.hint.as_ref().map(|hint| format!("hint: {hint}\n")).unwrap_or_default();
         // If standard error is gone, the exit code still tells.
-        let _ = context.io.err.write_all(format!("{}\n{trailer}", fault.text).as_bytes());
+        let _ = context.io.err.write_all(format!("{}\n{trailer}{hint}", fault.text).as_bytes());
     }
 }
 
 /// Parses the words; `None` if they asked for help, which is written.
 fn parse(context: &mut Context, command: &Command, words: &[String]) -> Result<Option<Root>, Fault> {
     let found = usage::find(command, words);
+    context.path.clone_from(&found.path);
     let columns = context.io.columns;
     let program = command.get_name();
     let matches = match command
@@ -149,19 +212,54 @@ fn parse(context: &mut Context, command: &Command, words: &[String]) -> Result<O
         .map_err(|error| usage::refusal(&error, found.command, &found.rest))
 }
 
-async fn execute(context: &mut Context, root: Root) -> Result<(), Fault> {
-    let Root { global: Global { config, hosts, version }, command } = root;
-    context.config = config;
-    context.hosts = hosts;
+async fn execute(context: &mut Context, root: Root, grammar: &Command) -> Result<(), Fault> {
+    let Root { global, command } = root;
+    let Global { config, context: name, hosts, tls, tlscacert, tlscert, tlskey, tlsverify, version } = global;
+    context.config_flag = config;
+    context.choice = Choice { hosts, context: name, tls, tls_verify: tlsverify, tlscacert, tlscert, tlskey };
     if version {
         return Ok(context.io.line(version::one_line())?);
     }
-    match command.expect("a command line without a command was answered with help") {
-        Commands::Init(flags) => init::run(context, *flags).await,
-        Commands::Swarm(command) => swarm::run(context, command).await,
-        Commands::Service(command) => service::run(context, command).await,
-        Commands::Node(command) => node::run(context, command).await,
-        Commands::Info(flags) => info::run(context, flags).await,
-        Commands::Version(flags) => version::run(context, flags).await,
-    }
+    let command = command.expect("a command line without a command was answered with help");
+    let running = match command {
+        Commands::Init(flags) => start(context, *flags, init::run),
+        Commands::Swarm(command) => swarm::run(context, command),
+        Commands::Cluster(command) => cluster::run(context, command),
+        Commands::Rollout(command) => rollout::run(context, command),
+        Commands::Service(command) => service::run(context, command),
+        Commands::Node(command) => node::run(context, command),
+        Commands::Image(command) => image::run(context, command),
+        Commands::Container(command) => container::run(context, command),
+        Commands::Volume(command) => volume::run(context, command),
+        Commands::System(command) => system::run(context, command),
+        Commands::Context(command) => start(context, command, commands::context::run),
+        Commands::Attach(flags) => start(context, flags, container::attach::run),
+        Commands::Completion(flags) => return completion::run(context, flags, grammar),
+        Commands::Cp(flags) => start(context, flags, container::cp::run),
+        Commands::Diff(flags) => start(context, flags, container::diff::run),
+        Commands::Events(flags) => start(context, flags, system::events::run),
+        Commands::Exec(flags) => start(context, flags, container::exec::run),
+        Commands::History(flags) => start(context, flags, image::history::run),
+        Commands::Images(flags) => start(context, flags, image::ls::run),
+        Commands::Info(flags) => start(context, flags, info::run),
+        Commands::Inspect(flags) => start(context, flags, any::run),
+        Commands::Kill(flags) => start(context, flags, container::kill::run),
+        Commands::Load(flags) => start(context, flags, image::load::run),
+        Commands::Login(flags) => start(context, flags, login::run),
+        Commands::Logout(flags) => start(context, flags, logout::run),
+        Commands::Logs(flags) => start(context, flags, container::logs::run),
+        Commands::Port(flags) => start(context, flags, container::port::run),
+        Commands::Ps(flags) => start(context, flags, container::ls::run),
+        Commands::Pull(flags) => start(context, flags, image::pull::run),
+        Commands::Rm(flags) => start(context, flags, container::rm::run),
+        Commands::Rmi(flags) => start(context, flags, image::rm::run),
+        Commands::Save(flags) => start(context, flags, image::save::run),
+        Commands::Stats(flags) => start(context, flags, container::stats::run),
+        Commands::Stop(flags) => start(context, flags, container::stop::run),
+        Commands::Tag(flags) => start(context, flags, image::tag::run),
+        Commands::Top(flags) => start(context, flags, container::top::run),
+        Commands::Version(flags) => start(context, flags, version::run),
+        Commands::Wait(flags) => start(context, flags, container::wait::run),
+    };
+    running.await
 }

@@ -1,18 +1,17 @@
 //! What a command works with: the streams, the environment, the clock, and a daemon that is dialled when first needed.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use jiff::Timestamp;
-use skep_api::client::{ApiVersion, Client, Endpoint};
+use skep_api::client::{ApiVersion, Client};
 use tokio::sync::Notify;
 
+use crate::config::ConfigFile;
+use crate::endpoint::{self, Choice};
 use crate::fault::Fault;
 use crate::io::Io;
-
-/// Where a daemon is looked for when nobody says.
-const DEFAULT_ENDPOINT: &str = "unix:///run/skep/skep.sock";
 
 /// Where the user's registry credentials are, below the home directory.
 const CONFIG_DIRECTORY: &str = ".docker";
@@ -23,15 +22,18 @@ pub(crate) struct Context {
     pub io: Io,
     /// The environment variables.
     pub env: BTreeMap<String, String>,
-    /// Values of `-H`, in order.
-    pub hosts: Vec<String>,
+    /// The command as it was called: `skep container ls`.
+    pub path: String,
+    /// Which daemon the flags choose.
+    pub choice: Choice,
     /// Value of `--config`.
-    pub config: Option<String>,
+    pub config_flag: Option<String>,
     /// The clock, for "5 minutes ago".
     pub now: fn() -> Timestamp,
     /// Ctrl-C.
     pub interrupt: Rc<Interrupt>,
     client: Option<Rc<Client>>,
+    config: OnceCell<ConfigFile>,
 }
 
 impl Context {
@@ -45,7 +47,17 @@ impl Context {
     /// Surroundings made of parts.
     pub(crate) fn new(io: Io, env: BTreeMap<String, String>, now: fn() -> Timestamp) -> Context {
         let interrupt = Rc::new(Interrupt::default());
-        Context { io, env, hosts: Vec::new(), config: None, now, interrupt, client: None }
+        Context {
+            io,
+            env,
+            path: String::new(),
+            choice: Choice::default(),
+            config_flag: None,
+            now,
+            interrupt,
+            client: None,
+            config: OnceCell::new(),
+        }
     }
 
     /// The daemon, dialled on first use.
@@ -56,7 +68,8 @@ impl Context {
         let pinned = self.variable("DOCKER_API_VERSION").map(|text| {
             text.parse::<ApiVersion>().map_err(|()| Fault::new(format!("invalid API version {text:?}")))
         });
-        let client = Rc::new(Client::connect(self.endpoint()?, pinned.transpose()?).await?);
+        let (endpoint, tls) = endpoint::resolve(self)?;
+        let client = Rc::new(Client::connect(endpoint, tls, pinned.transpose()?).await?);
         self.client = Some(client.clone());
         Ok(client)
     }
@@ -73,14 +86,21 @@ impl Context {
         Fault::join(too_new.map(|(flag, _, needed)| refusal(*flag, *needed)).collect())
     }
 
-    /// Where the daemon listens: `-H`, `SKEP_HOST`, `DOCKER_HOST`, or Skep's own socket.
-    fn endpoint(&self) -> Result<Endpoint, Fault> {
-        let text = match &self.hosts[..] {
-            [] => self.variable("SKEP_HOST").or(self.variable("DOCKER_HOST")).unwrap_or(DEFAULT_ENDPOINT),
-            [host] => host,
-            _ => return Err(Fault::new("specify only one -H")),
-        };
-        text.parse().map_err(|error| Fault::new(format!("{error}")))
+    /// The user's `config.json`, read on first use.
+    pub(crate) fn config(&self) -> Result<&ConfigFile, Fault> {
+        if let Some(config) = self.config.get() {
+            return Ok(config);
+        }
+        let config = ConfigFile::read(&self.config_directory())?;
+        Ok(self.config.get_or_init(|| config))
+    }
+
+    /// The format of a list: the flag's, else the user's choice under `key` in `config.json`, which `--quiet` overrules.
+    pub(crate) fn list_format(&self, flag: &str, key: &str, quiet: bool) -> Result<String, Fault> {
+        if !flag.is_empty() || quiet {
+            return Ok(flag.to_owned());
+        }
+        Ok(self.config()?.text(key).to_owned())
     }
 
     /// An environment variable that is set to something.
@@ -91,7 +111,10 @@ impl Context {
     /// The directory of Docker's `config.json`.
     pub(crate) fn config_directory(&self) -> String {
         let home = || format!("{}/{CONFIG_DIRECTORY}", self.variable("HOME").unwrap_or("."));
-        self.config.clone().or_else(|| self.variable("DOCKER_CONFIG").map(str::to_owned)).unwrap_or_else(home)
+        self.config_flag
+            .clone()
+            .or_else(|| self.variable("DOCKER_CONFIG").map(str::to_owned))
+            .unwrap_or_else(home)
     }
 }
 
@@ -111,6 +134,12 @@ impl Interrupt {
         self.shielded.get()
     }
 
+    /// Keeps Ctrl-C from ending the command as long as the result lives.
+    pub(crate) fn hold(&self) -> Held<'_> {
+        self.shielded.set(true);
+        Held(self)
+    }
+
     /// Keeps Ctrl-C from ending the command while `work` runs; `None` if one came first.
     pub(crate) async fn shield<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         self.shielded.set(true);
@@ -120,5 +149,21 @@ impl Interrupt {
         };
         self.shielded.set(false);
         result
+    }
+}
+
+/// While this lives, Ctrl-C is something to hear about.
+pub(crate) struct Held<'a>(&'a Interrupt);
+
+impl Held<'_> {
+    /// Waits for the next Ctrl-C.
+    pub(crate) async fn next(&self) {
+        self.0.heard.notified().await;
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.shielded.set(false);
     }
 }

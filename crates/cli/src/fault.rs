@@ -4,7 +4,10 @@ use std::io;
 
 use skep_api::client::ClientError;
 
+use crate::config::ConfigError;
 use crate::grammar::Invalid;
+use crate::hint;
+use crate::store::StoreError;
 use crate::template::TemplateError;
 
 /// The reminder below a usage error.
@@ -29,6 +32,10 @@ pub(crate) struct Fault {
     pub code: u8,
     /// What follows the text.
     pub trailer: Trailer,
+    /// What to do next.
+    pub hint: Option<String>,
+    /// The daemon says that there is no such object.
+    pub is_absence: bool,
 }
 
 /// The exit code of what the daemon or the command itself refuses.
@@ -43,7 +50,7 @@ const BROKEN_PIPE: u8 = 128 + 13;
 impl Fault {
     /// A failure with a sentence.
     pub(crate) fn new(text: impl Into<String>) -> Fault {
-        Fault { text: text.into(), code: FAILURE, trailer: Trailer::None }
+        Fault { text: text.into(), code: FAILURE, trailer: Trailer::None, hint: None, is_absence: false }
     }
 
     /// A failure that was already told.
@@ -53,12 +60,22 @@ impl Fault {
 
     /// A flag that cannot be read.
     pub(crate) fn flag(text: impl Into<String>) -> Fault {
-        Fault { text: text.into(), code: USAGE, trailer: Trailer::Run }
+        Fault { code: USAGE, trailer: Trailer::Run, ..Fault::new(text) }
     }
 
     /// A wrong number of arguments, or an unknown command.
     pub(crate) fn usage(text: impl Into<String>, trailer: Trailer) -> Fault {
-        Fault { text: text.into(), code: FAILURE, trailer }
+        Fault { trailer, ..Fault::new(text) }
+    }
+
+    /// The end of a command whose container ended with this code: nothing to say, nothing to add.
+    pub(crate) fn exit(code: u8) -> Fault {
+        Fault { code, ..Fault::silent() }
+    }
+
+    /// Adds what to do next.
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Fault {
+        Fault { hint: Some(hint.into()), ..self }
     }
 
     /// Adds what the failure is about: `web: …`.
@@ -72,19 +89,32 @@ impl Fault {
         if faults.is_empty() {
             return Ok(());
         }
+        let hint = faults.iter().find_map(|fault| fault.hint.clone());
         let texts: Vec<String> = faults.into_iter().map(|fault| fault.text).collect();
-        Err(Fault::new(texts.join("\n")))
+        Err(Fault { hint, ..Fault::new(texts.join("\n")) })
     }
 }
 
 impl From<ClientError> for Fault {
     fn from(error: ClientError) -> Fault {
         // Compat: docker says nothing more about a daemon that is not there, and tools compare the line.
-        let whole = match error {
+        let whole = match &error {
             ClientError::Unreachable { .. } => error.to_string(),
-            _ => chain(&error),
+            error => chain(error),
         };
-        Fault::new(whole)
+        Fault { hint: hint::of(&error), is_absence: error.is_not_found(), ..Fault::new(whole) }
+    }
+}
+
+impl From<ConfigError> for Fault {
+    fn from(error: ConfigError) -> Fault {
+        Fault::new(chain(&error))
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Fault {
+        Fault::new(chain(&error))
     }
 }
 

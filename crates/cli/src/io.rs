@@ -1,7 +1,12 @@
 //! The only door to the terminal: commands write here, tests read what they wrote.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+
+use tokio::io::AsyncRead;
+
+/// What a command reads.
+pub(crate) type Input = Box<dyn AsyncRead + Send + Unpin>;
 
 /// Where a command writes, and what is known about the screen.
 pub(crate) struct Io {
@@ -11,12 +16,32 @@ pub(crate) struct Io {
     pub err: Box<dyn Write>,
     /// The width of standard output in columns, if it is a terminal.
     pub columns: Option<usize>,
+    /// The standard input is a terminal.
+    pub input_is_terminal: bool,
+    /// What a test gives in place of the standard input.
+    pub given: Option<Input>,
 }
 
 impl Io {
     /// The streams of this process.
     pub(crate) fn process() -> Io {
-        Io { out: Box::new(io::stdout()), err: Box::new(io::stderr()), columns: terminal_columns() }
+        Io {
+            out: Box::new(io::stdout()),
+            err: Box::new(io::stderr()),
+            columns: terminal_columns(),
+            input_is_terminal: io::stdin().is_terminal(),
+            given: None,
+        }
+    }
+
+    /// The standard input. Taken once by the command that reads it.
+    pub(crate) fn input(&mut self) -> Input {
+        self.given.take().unwrap_or_else(|| Box::new(tokio::io::stdin()))
+    }
+
+    /// Tells whether standard output is a terminal.
+    pub(crate) fn output_is_terminal(&self) -> bool {
+        self.columns.is_some()
     }
 
     /// Writes a line of data.
@@ -44,6 +69,5 @@ fn terminal_columns() -> Option<usize> {
 
 #[cfg(not(unix))]
 fn terminal_columns() -> Option<usize> {
-    use std::io::IsTerminal;
     io::stdout().is_terminal().then_some(80)
 }

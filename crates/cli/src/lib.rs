@@ -9,15 +9,22 @@
 
 mod app;
 mod commands;
+mod config;
 mod context;
 mod credentials;
+mod endpoint;
 mod fault;
 mod format;
 mod grammar;
+mod hint;
 mod io;
+mod layers;
 mod progress;
 mod spec;
+mod store;
+mod stream;
 mod template;
+mod terminal;
 mod usage;
 
 use std::ffi::OsString;
@@ -47,7 +54,10 @@ where
         }
     };
     let mut context = context::Context::process();
-    ExitCode::from(runtime.block_on(app::run(&mut context, command, arguments)))
+    let code = runtime.block_on(app::run(&mut context, command, arguments));
+    // A read of the keyboard cannot be taken back: nobody waits for the next key.
+    runtime.shutdown_background();
+    ExitCode::from(code)
 }
 
 #[cfg(test)]

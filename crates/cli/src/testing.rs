@@ -31,8 +31,18 @@ pub(crate) fn now() -> Timestamp {
 
 /// Runs a command line, without the program name.
 pub(crate) async fn skep(words: &[&str], env: &[(&str, &str)]) -> Ran {
+    run_at(words, env, now).await
+}
+
+async fn run_at(words: &[&str], env: &[(&str, &str)], now: fn() -> Timestamp) -> Ran {
     let (out, err) = (Capture::default(), Capture::default());
-    let io = Io { out: Box::new(out.clone()), err: Box::new(err.clone()), columns: None };
+    let io = Io {
+        out: Box::new(out.clone()),
+        err: Box::new(err.clone()),
+        columns: None,
+        input_is_terminal: false,
+        given: Some(Box::new(tokio::io::empty())),
+    };
     let env: BTreeMap<String, String> =
         env.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
     let mut context = Context::new(io, env, now);
@@ -41,21 +51,55 @@ pub(crate) async fn skep(words: &[&str], env: &[(&str, &str)]) -> Ran {
     Ran { code, out: out.text(), err: err.text() }
 }
 
-/// Runs the docker client with its name replaced by ours in what it prints; `None` where the version we follow is not.
-pub(crate) async fn docker(words: &[&str], host: &str) -> Option<Ran> {
+/// Compares command lines, one per line, with the docker client where the version we follow is: what differs, or nothing.
+/// Hints are ours alone. What holds a shell word is written as in a shell.
+pub(crate) async fn differences(lines: &str, env: &[(&str, &str)]) -> String {
+    let mut differences = String::new();
+    for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let words = crate::grammar::words(line).expect("well quoted");
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let Some(theirs) = docker(&words, env).await else {
+            eprintln!("skipped: no docker client 28.2 here");
+            return differences;
+        };
+        let theirs = theirs.nameless();
+        let ours = run_at(&words, env, Timestamp::now).await.nameless();
+        if ours != theirs {
+            differences.push_str(&format!(
+                "\n$ {line}\n--- skep {}\n{}{}--- docker {}\n{}{}",
+                ours.code, ours.out, ours.err, theirs.code, theirs.out, theirs.err
+            ));
+        }
+    }
+    differences
+}
+
+/// Runs the docker client; `None` where the version we follow is not.
+pub(crate) async fn docker(words: &[&str], env: &[(&str, &str)]) -> Option<Ran> {
     let version = Command::new("docker").arg("--version").output().await.ok()?;
     if !String::from_utf8_lossy(&version.stdout).contains("28.2") {
         return None;
     }
-    let output = Command::new("docker").args(words).env("DOCKER_HOST", host).output().await.ok()?;
-    let rename = |bytes: Vec<u8>| {
-        let text = String::from_utf8(bytes).expect("text").replace("docker", "skep");
-        // Where our texts keep the name.
-        text.replace("https://docs.skep.com", "https://docs.docker.com")
-            .replace("Is the skep daemon running?", "Is the docker daemon running?")
-    };
+    let output = Command::new("docker")
+        .stdin(std::process::Stdio::null())
+        .args(words)
+        .envs(env.iter().copied())
+        .output()
+        .await
+        .ok()?;
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
     let code = output.status.code().and_then(|code| u8::try_from(code).ok())?;
-    Some(Ran { code, out: rename(output.stdout), err: rename(output.stderr) })
+    Some(Ran { code, out: text(output.stdout), err: text(output.stderr) })
+}
+
+impl Ran {
+    /// What is left when the two programs have one name, our hints are gone, and docker 28.2 spells "Run" right.
+    pub(crate) fn nameless(self) -> Ran {
+        let name = |text: String| text.replace("docker", "skep").replace("\nSRun '", "\nRun '");
+        let is_hint = |line: &&str| !line.starts_with("hint: ");
+        let err = self.err.split_inclusive('\n').filter(is_hint).collect();
+        Ran { code: self.code, out: name(self.out), err: name(err) }
+    }
 }
 
 /// A stream that remembers.
@@ -120,6 +164,11 @@ impl Daemon {
     /// Runs a command line against this daemon.
     pub(crate) async fn skep(&self, words: &[&str]) -> Ran {
         skep(words, &[("DOCKER_HOST", &self.host()), ("HOME", "/nonexistent")]).await
+    }
+
+    /// Compares command lines with the docker client, both against this daemon.
+    pub(crate) async fn differences(&self, lines: &str) -> String {
+        differences(lines, &[("DOCKER_HOST", &self.host()), ("HOME", "/nonexistent")]).await
     }
 
     /// What was asked since the last call, handshakes left out.

@@ -31,8 +31,6 @@ pub struct LogFiles {
     pub size_bytes_max: Option<u64>,
     /// Files kept, the current one included; at least 1.
     pub file_count_max: u32,
-    /// Files that are no longer written to are compressed.
-    pub compress: bool,
     pub extra: LogExtra,
 }
 
@@ -41,11 +39,8 @@ pub struct LogFiles {
 pub struct LogExtra {
     /// Names of labels of the container.
     pub labels: Vec<String>,
-    /// A regular expression for more of them.
-    pub labels_regex: Option<String>,
     /// Names of variables of its environment.
     pub env: Vec<String>,
-    pub env_regex: Option<String>,
     /// A template over the container's names.
     pub tag: Option<String>,
 }
@@ -55,7 +50,9 @@ const COMMON_OPTIONS: [&str; 2] = ["mode", "max-buffer-size"];
 /// Options of the drivers that write files.
 const FILE_OPTIONS: [&str; 3] = ["max-size", "max-file", "compress"];
 /// Options about what is noted with each line.
-const EXTRA_OPTIONS: [&str; 5] = ["labels", "labels-regex", "env", "env-regex", "tag"];
+const EXTRA_OPTIONS: [&str; 3] = ["labels", "env", "tag"];
+/// Options that Docker has and Skep does not.
+const UNSUPPORTED_OPTIONS: [&str; 2] = ["labels-regex", "env-regex"];
 /// Most files of one log; each costs a rename when the log rotates.
 pub const FILE_COUNT_MAX: u32 = 1000;
 /// Docker's bounds of the `local` driver.
@@ -65,6 +62,9 @@ const LOCAL_FILE_COUNT: u32 = 5;
 impl LogDriver {
     /// Returns what the driver means.
     pub fn settings(&self) -> Result<LogSettings, String> {
+        if let Some(key) = UNSUPPORTED_OPTIONS.iter().find(|key| self.options.contains_key(**key)) {
+            return Err(format!("the log option {key} is not supported"));
+        }
         let (own, defaults): (&[&[&str]], LogFiles) = match self.name.as_str() {
             "" | "json-file" => (&[&FILE_OPTIONS, &EXTRA_OPTIONS], LogFiles::default()),
             "local" => (&[&FILE_OPTIONS, &EXTRA_OPTIONS], LogFiles::local()),
@@ -130,17 +130,15 @@ impl LogDriver {
                 .filter(|count| *count <= FILE_COUNT_MAX)
                 .ok_or_else(|| format!("max-file cannot be more than {FILE_COUNT_MAX}"))?;
         }
-        if let Some(text) = self.option("compress") {
-            files.compress =
-                truth(text).ok_or_else(|| format!("invalid compress: {text:?} is neither true nor false"))?;
+        // The `local` driver compresses by default, but how it keeps its files is its own business.
+        match self.option("compress").map(|text| (text, truth(text))) {
+            None | Some((_, Some(false))) => {}
+            Some((_, Some(true))) if self.name == "local" => {}
+            Some((_, Some(true))) => return Err("the log option compress=true is not supported".to_owned()),
+            Some((text, None)) => {
+                return Err(format!("invalid compress: {text:?} is neither true nor false"));
+            }
         }
-        let can_compress = files.file_count_max > 1 && files.size_bytes_max.is_some();
-        if self.option("compress").is_some() && files.compress && !can_compress {
-            return Err(
-                "compress cannot be true when max-file is less than 2 or max-size is not set".to_owned()
-            );
-        }
-        files.compress &= can_compress;
         files.extra = self.extra();
         Ok(files)
     }
@@ -151,20 +149,14 @@ impl LogDriver {
             let words = self.option(key).unwrap_or_default().split(',');
             words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
         };
-        LogExtra {
-            labels: names("labels"),
-            labels_regex: given("labels-regex"),
-            env: names("env"),
-            env_regex: given("env-regex"),
-            tag: given("tag"),
-        }
+        LogExtra { labels: names("labels"), env: names("env"), tag: given("tag") }
     }
 }
 
 impl Default for LogFiles {
     /// The bounds of `json-file`: none.
     fn default() -> Self {
-        LogFiles { size_bytes_max: None, file_count_max: 1, compress: false, extra: LogExtra::default() }
+        LogFiles { size_bytes_max: None, file_count_max: 1, extra: LogExtra::default() }
     }
 }
 
@@ -173,7 +165,6 @@ impl LogFiles {
         LogFiles {
             size_bytes_max: Some(LOCAL_FILE_BYTES),
             file_count_max: LOCAL_FILE_COUNT,
-            compress: true,
             extra: LogExtra::default(),
         }
     }
@@ -216,30 +207,30 @@ mod tests {
         LogDriver { name: name.to_owned(), options }.settings()
     }
 
-    fn files(name: &str, options: &[(&str, &str)]) -> (Option<u64>, u32, bool) {
+    fn files(name: &str, options: &[(&str, &str)]) -> (Option<u64>, u32) {
         match settings(name, options) {
-            Ok(LogSettings::Files(files)) => (files.size_bytes_max, files.file_count_max, files.compress),
+            Ok(LogSettings::Files(files)) => (files.size_bytes_max, files.file_count_max),
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
     fn each_driver_has_its_own_bounds() {
-        assert_eq!(files("", &[]), (None, 1, false));
-        assert_eq!(files("local", &[]), (Some(20 << 20), 5, true));
-        assert_eq!(files("local", &[("max-file", "1")]), (Some(20 << 20), 1, false));
+        assert_eq!(files("", &[]), (None, 1));
+        assert_eq!(files("local", &[("compress", "true")]), (Some(20 << 20), 5));
+        assert_eq!(files("local", &[("max-file", "1")]), (Some(20 << 20), 1));
         assert_eq!(settings("none", &[]), Ok(LogSettings::None));
-        let given = [("max-size", "1.5kb"), ("max-file", "3"), ("compress", "true")];
-        assert_eq!(files("json-file", &given), (Some(1500), 3, true));
+        let given = [("max-size", "1.5kb"), ("max-file", "3"), ("compress", "false"), ("mode", "blocking")];
+        assert_eq!(files("json-file", &given), (Some(1500), 3));
+        assert_eq!(files("", &[("max-size", "10m")]), (Some(10_000_000), 1));
     }
 
     #[test]
     fn what_is_noted_with_lines_is_read() {
-        let given = [("labels", "a,b"), ("env", "X"), ("env-regex", "^Y"), ("tag", "{{.Name}}")];
+        let given = [("labels", "a,b"), ("env", "X"), ("tag", "{{.Name}}")];
         let Ok(LogSettings::Files(files)) = settings("json-file", &given) else { panic!("a valid driver") };
         assert_eq!(files.extra.labels, ["a", "b"]);
         assert_eq!(files.extra.env, ["X"]);
-        assert_eq!(files.extra.env_regex.as_deref(), Some("^Y"));
         assert_eq!(files.extra.tag.as_deref(), Some("{{.Name}}"));
     }
 
@@ -253,12 +244,8 @@ mod tests {
             ("", "max-size", "-1", "invalid max-size: \"-1\" is not a size such as 10m"),
             ("", "max-file", "0", "max-file cannot be less than 1"),
             ("", "mode", "x", "logger: logging mode not supported: x"),
-            (
-                "",
-                "compress",
-                "true",
-                "compress cannot be true when max-file is less than 2 or max-size is not set",
-            ),
+            ("", "compress", "true", "the log option compress=true is not supported"),
+            ("", "labels-regex", "^a", "the log option labels-regex is not supported"),
             (
                 "syslog",
                 "tag",

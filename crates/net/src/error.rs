@@ -7,6 +7,7 @@ use std::io;
 use std::net::Ipv4Addr;
 
 use crate::config::ConfigError;
+use crate::publish::Transport;
 use crate::subnet::Subnet;
 
 /// A failed operation of the data plane.
@@ -44,6 +45,14 @@ pub enum NetError {
     /// Another call works on the same id at this moment.
     #[error("another operation on the network of {id} is under way")]
     Busy { id: String },
+    /// A port is published already, or a program of this host listens there.
+    #[error(
+        "the port {port}/{transport} of this node is taken by {holder}: choose another, or stop that first"
+    )]
+    PortTaken { port: u16, transport: Transport, holder: String },
+    /// More ports than one table is meant to hold.
+    #[error("this node has {count} published ports, which is as many as it can have")]
+    TooManyPorts { count: usize },
     /// The kernel refused, or did not answer in time.
     #[error("cannot {operation} {object}")]
     Kernel {

@@ -26,6 +26,7 @@ use crate::netns::{Inside, Namespaces};
 use crate::nft::neighbours;
 use crate::nft::ruleset::{Holder, Ruleset};
 use crate::port::{self, Port};
+use crate::publish::{Book, Published};
 use crate::sysctl;
 use crate::thread::on_thread;
 
@@ -40,6 +41,8 @@ pub struct Host {
     netlink: Netlink,
     namespaces: Namespaces,
     busy: Busy,
+    /// Held while the rules are written, so that they are always those of the last change.
+    book: tokio::sync::Mutex<Book>,
 }
 
 /// A task's network, ready for a container to join.
@@ -73,16 +76,44 @@ impl Host {
         config.validate()?;
         let runtime = tokio::runtime::Handle::current();
         let netlink = Netlink::open(&runtime).doing("open netlink for", "the host")?;
-        let namespaces = ensure(&netlink, &config).await?;
+        let namespaces = ensure(&netlink, &config, Vec::new()).await?;
         port::sweep(&netlink, &config.bridge).await?;
-        Ok(Self { config, netlink, namespaces, busy: Busy::default() })
+        let book = tokio::sync::Mutex::default();
+        Ok(Self { config, netlink, namespaces, busy: Busy::default(), book })
+    }
+
+    /// Opens ports of this host for `id`, in place of those it had; returns them with the numbers that were chosen for 0.
+    /// A port that somebody has is an error, and none is open then.
+    pub async fn publish(&self, id: &str, wishes: &[Published]) -> Result<Vec<Published>, NetError> {
+        validate_id(id)?;
+        let mut book = self.book.lock().await;
+        let published = book.reserve(id, wishes)?;
+        if let Err(error) = self.load(&book).await {
+            book.forget(id);
+            return Err(error);
+        }
+        Ok(published)
+    }
+
+    /// Closes the ports of `id`.
+    pub async fn unpublish(&self, id: &str) -> Result<(), NetError> {
+        let mut book = self.book.lock().await;
+        if book.forget(id) { self.load(&book).await } else { Ok(()) }
+    }
+
+    async fn load(&self, book: &Book) -> Result<(), NetError> {
+        let (config, published) = (self.config.clone(), book.list());
+        on_thread("net-publish", move || load(&config, &published))
+            .await
+            .doing("publish ports of", "the host")?
     }
 
     /// Repairs what somebody else changed: the bridge, IP forwarding, the rules here and in other
     /// firewalls. It may be called at any time and disturbs no running traffic; when all is well it costs
     /// a few milliseconds. A bridge that had to be made anew gets its ports back by [`Host::attach`].
     pub async fn repair(&self) -> Result<(), NetError> {
-        ensure(&self.netlink, &self.config).await.map(drop)
+        let book = self.book.lock().await;
+        ensure(&self.netlink, &self.config, book.list()).await.map(drop)
     }
 
     /// Gives `id` a network namespace in which `eth0` has `address`. The same id and address again find
@@ -187,24 +218,32 @@ impl Host {
 }
 
 /// Makes everything be there that is not an attachment.
-async fn ensure(netlink: &Netlink, config: &Config) -> Result<Namespaces, NetError> {
+async fn ensure(
+    netlink: &Netlink,
+    config: &Config,
+    published: Vec<Published>,
+) -> Result<Namespaces, NetError> {
     bridge::ensure(netlink, config).await?;
     let config = config.clone();
     let blocking = move || {
         sysctl::set("ipv4/ip_forward", "1")?;
-        load(&config)?;
+        load(&config, &published)?;
         Namespaces::open(&config.netns_dir)
     };
     on_thread("net-ensure", blocking).await.doing("prepare", "the host")?
 }
 
-fn load(config: &Config) -> Result<(), NetError> {
+fn load(config: &Config, published: &[Published]) -> Result<(), NetError> {
     let Config { bridge, table, .. } = config;
-    let ruleset = Ruleset::new(config);
+    let ruleset = Ruleset::publishing(config, published);
     if let Holder::Other(holder) = ruleset.holder().doing("read the nftables table", table)? {
         return Err(NetError::TableTaken { table: table.clone(), holder });
     }
     ruleset.load().map_err(|refused| refused.naming("load the nftables table", table))?;
+    if !published.is_empty() {
+        // After the rule that keeps the bridge away from 127.0.0.1: without this, it would not lead there either.
+        sysctl::set(&format!("ipv4/conf/{bridge}/route_localnet"), "1")?;
+    }
     let chains = neighbours::open_for(bridge, table);
     let chains = chains.map_err(|refused| refused.naming("let other firewalls pass the bridge", bridge))?;
     tracing::debug!(net.bridge = bridge, net.foreign_chains = chains, "packet rules are loaded");

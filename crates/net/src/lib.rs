@@ -4,7 +4,7 @@
 //! It performs; it decides little. [`Host`] keeps the node's bridge and attaches tasks to it,
 //! [`addresses`] says which address is next, [`resolv`] and [`hosts`] compute a container's files, and
 //! [`probe`] tells what this kernel lacks. All state is in the kernel, found again by name, so the
-//! agent may die at any instant. Overlay networks and published ports are not here.
+//! agent may die at any instant. Overlay networks are not here.
 //!
 //! Read next: `host.rs` for the picture, `port.rs` for one task's link, `nft/ruleset.rs` for the rules.
 
@@ -20,6 +20,7 @@ mod netns;
 mod nft;
 mod port;
 pub mod probe;
+mod publish;
 pub mod resolv;
 mod subnet;
 mod sysctl;
@@ -29,6 +30,7 @@ pub use config::{Config, ConfigError};
 pub use error::NetError;
 pub use host::{Attachment, Found, Host};
 pub use mac::Mac;
+pub use publish::{Published, Transport};
 pub use subnet::{Subnet, SubnetError};
 
 #[cfg(test)]

@@ -66,6 +66,21 @@ pub struct Process {
     pub user: String,
     /// Additional groups, by name or number.
     pub groups: Vec<String>,
+    /// Runs on a terminal of its own: output and error become one stream.
+    pub terminal: Option<TerminalSize>,
+    /// Keeps standard input open for whoever attaches; else it reads nothing. A terminal always takes input.
+    pub open_stdin: bool,
+    /// Runs below a small init, which passes signals on and reaps what the program leaves behind.
+    pub init: bool,
+}
+
+/// Size of a terminal in characters. A size of zero leaves the kernel's default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TerminalSize {
+    /// Height.
+    pub rows: u16,
+    /// Width.
+    pub columns: u16,
 }
 
 /// How mounts made on one side of a bind are seen on the other.
@@ -78,19 +93,22 @@ pub enum Propagation {
     Slave,
 }
 
-/// Size of a terminal in characters. A size of zero leaves the kernel's default.
+/// What becomes of the mounts below the source of a bind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TerminalSize {
-    /// Height.
-    pub rows: u16,
-    /// Width.
-    pub columns: u16,
+pub enum Nested {
+    /// They come along, and are as read-only as the bind.
+    #[default]
+    Included,
+    /// They come along and stay as writable as they are.
+    Writable,
+    /// They stay behind.
+    Excluded,
 }
 
 /// One mount of the container beside its root.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Mount {
-    /// A file or directory of the host, with everything mounted below it.
+    /// A file or directory of the host.
     Bind {
         /// Existing absolute path on the host.
         source: PathBuf,
@@ -100,6 +118,9 @@ pub enum Mount {
         read_only: bool,
         /// Propagation of later mounts.
         propagation: Propagation,
+        /// What becomes of the mounts below the source.
+        #[serde(default)]
+        nested: Nested,
     },
     /// An empty file system in memory.
     Tmpfs {
@@ -137,8 +158,13 @@ pub struct EtcFiles {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Resources {
-    /// Memory in bytes; swap is limited to as much again, where the kernel accounts for swap.
+    /// Memory in bytes.
     pub memory_bytes: Option<u64>,
+    /// Swap beside the memory limit in bytes; -1 is unlimited, `None` as much as memory. Without a memory limit, or where
+    /// the kernel does not account for swap, it means nothing.
+    pub swap_bytes: Option<i64>,
+    /// How readily the kernel swaps, 0 to 100; `None` is its default. cgroup v1 only.
+    pub swappiness: Option<u64>,
     /// CPU time in billionths of a core (1_500_000_000 is one core and a half).
     pub nano_cpus: Option<u64>,
     /// Number of processes and threads.
@@ -155,7 +181,7 @@ pub struct Capabilities {
     pub drop: Vec<String>,
 }
 
-/// Bounds of the container's JSON log.
+/// Bounds of the container's JSON log, and what is noted in it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LogLimits {
@@ -163,11 +189,15 @@ pub struct LogLimits {
     pub max_size_bytes: Option<u64>,
     /// Number of files kept, the current one included; at least 1.
     pub max_files: u32,
+    /// Noted with each line.
+    pub attributes: BTreeMap<String, String>,
+    /// Keeps nothing at all.
+    pub discard: bool,
 }
 
 impl Default for LogLimits {
     fn default() -> Self {
-        LogLimits { max_size_bytes: None, max_files: 1 }
+        LogLimits { max_size_bytes: None, max_files: 1, attributes: BTreeMap::new(), discard: false }
     }
 }
 
@@ -194,6 +224,12 @@ pub struct Exec {
     pub user: Option<String>,
     /// Working directory; `None` means that of the container's process.
     pub cwd: Option<String>,
+    /// Has every capability that the daemon has. The system call filter and the devices stay the container's.
+    pub privileged: bool,
+    /// Runs on a terminal of its own.
+    pub terminal: Option<TerminalSize>,
+    /// Goes on when its daemon hangs up; else the command and its process group are killed then.
+    pub outlives_daemon: bool,
 }
 
 /// Returns whether `id` has the form that paths, sockets and cgroups are derived from.

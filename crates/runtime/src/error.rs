@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::binary::BinaryError;
 use crate::cgroup::CgroupError;
+use crate::spec::LimitError;
 
 /// A runtime that cannot be opened.
 #[derive(Debug, Error)]
@@ -126,6 +127,9 @@ pub enum ExecError {
     /// The command cannot be run; the sentence is for the user.
     #[error("{0}")]
     Refused(String),
+    /// The container does not run (any more).
+    #[error("container {0} is not running")]
+    NotRunning(String),
     /// The shim cannot be reached, or spoke nonsense; most often, the container has ended.
     #[error("the shim of container {id} does not answer")]
     Shim {
@@ -238,5 +242,34 @@ pub enum PurgeError {
     },
     /// The daemon is shutting down.
     #[error("removal interrupted")]
+    Interrupted(#[source] io::Error),
+}
+
+/// Limits that cannot be replaced.
+#[derive(Debug, Error)]
+pub enum UpdateError {
+    /// The container does not run.
+    #[error("container {0} is not running")]
+    NotRunning(String),
+    /// The host cannot keep a limit.
+    #[error("cannot limit container {id}")]
+    Limit {
+        /// The container.
+        id: String,
+        /// Cause.
+        #[source]
+        source: LimitError,
+    },
+    /// The bundle cannot be read or written.
+    #[error("cannot record the limits of container {id}")]
+    Record {
+        /// The container.
+        id: String,
+        /// Cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The daemon is shutting down.
+    #[error("update interrupted")]
     Interrupted(#[source] io::Error),
 }

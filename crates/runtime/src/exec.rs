@@ -1,19 +1,20 @@
-//! Running a command in a container and collecting what it prints: what a health check needs.
-//!
-//! [`Handle::exec_with`] is the seam for interactive use: any pair of descriptors can take the output.
+//! Running a command in a container: to its end, with what it prints ([`Handle::exec`], for health checks), or with its
+//! streams in the caller's hands ([`Handle::exec_session`], for people).
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 
+use crate::conduit::Conduit;
 use crate::container::Exec;
 use crate::error::ExecError;
 use crate::handle::Handle;
 use crate::protocol::{Reply, Request};
-use crate::shim_client::Call;
+use crate::shim_client::{Call, is_shim_gone};
+use crate::sys::terminal::receive_descriptor;
 
 /// Bounds of a captured command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,40 +34,101 @@ pub struct ExecExit {
     pub output: Vec<u8>,
 }
 
-/// A command that runs. Dropping it kills the command.
+/// A command that runs. Dropping it kills the command, unless that may outlive its daemon.
 pub struct RunningExec {
     call: Call,
     id: String,
+    pid: i32,
 }
 
 impl RunningExec {
+    /// Returns the command's pid on the host, for display only.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
     /// Waits for the command's end and returns its exit code, 128 + n for a signal.
     pub async fn wait(&mut self) -> Result<i32, ExecError> {
         let failed = |source| ExecError::Shim { id: self.id.clone(), source };
         match self.call.reply().await.map_err(failed)? {
             Reply::ExecEnded(ended) => Ok(ended.code()),
             Reply::Refused(failure) => Err(ExecError::Refused(failure.message)),
-            Reply::Started(_) | Reply::ExecStarted => Err(failed(io::ErrorKind::InvalidData.into())),
+            Reply::Started(_) | Reply::ExecStarted(_) | Reply::Attached(_) => {
+                Err(failed(io::ErrorKind::InvalidData.into()))
+            }
         }
     }
 }
 
+/// A running command and its streams.
+pub struct ExecSession {
+    /// The command.
+    pub running: RunningExec,
+    /// What it reads: the terminal, or a pipe if one was asked for.
+    pub input: Option<Conduit>,
+    /// What it writes to standard output, or to its terminal.
+    pub stdout: Conduit,
+    /// What it writes to standard error; absent on a terminal.
+    pub stderr: Option<Conduit>,
+}
+
+/// Returns the shell's exit code for a command that could not run: 127 if there is no such program, else 126.
+///
+/// Compat: Docker tells the two apart by the same words (`translateContainerdStartErr`), whichever runtime wrote them.
+pub fn exit_code_of_refusal(sentence: &str) -> i32 {
+    let is_missing = ["executable file not found", "no such file or directory"];
+    if is_missing.iter().any(|words| sentence.contains(words)) { 127 } else { 126 }
+}
+
 impl Handle {
-    /// Runs a command with the given descriptors as its output; returns when its program runs.
-    pub async fn exec_with(
-        &self,
-        exec: &Exec,
-        stdout: OwnedFd,
-        stderr: OwnedFd,
-    ) -> Result<RunningExec, ExecError> {
+    /// Runs a command and hands out its streams; returns when its program runs. `stdin` gives it a pipe to read from; a
+    /// command on a terminal reads that.
+    pub async fn exec_session(&self, exec: &Exec, stdin: bool) -> Result<ExecSession, ExecError> {
         let failed = |source| ExecError::Shim { id: self.id().to_owned(), source };
-        let descriptors = [stdout.as_fd(), stderr.as_fd()];
-        let mut call =
-            Call::send(&self.socket(), Request::Exec(exec.clone()), &descriptors).await.map_err(failed)?;
-        match call.reply().await.map_err(failed)? {
-            Reply::ExecStarted => Ok(RunningExec { call, id: self.id().to_owned() }),
+        if exec.terminal.is_some() {
+            let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(failed)?;
+            let running = self.request(exec, &[theirs.as_fd()]).await?;
+            // Sent before the program ran.
+            let terminal = receive_descriptor(&ours).and_then(Conduit::new).map_err(failed)?;
+            return Ok(ExecSession {
+                running,
+                input: Some(terminal.clone()),
+                stdout: terminal,
+                stderr: None,
+            });
+        }
+        let pipe = || rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(io::Error::from);
+        let (stdout, stdout_write) = pipe().map_err(failed)?;
+        let (stderr, stderr_write) = pipe().map_err(failed)?;
+        let (stdin_read, stdin) = if stdin { Some(pipe().map_err(failed)?) } else { None }.unzip();
+        let mut descriptors = vec![stdout_write.as_fd(), stderr_write.as_fd()];
+        descriptors.extend(stdin_read.as_ref().map(AsFd::as_fd));
+        let running = self.request(exec, &descriptors).await?;
+        let open = || -> io::Result<_> {
+            Ok((stdin.map(Conduit::new).transpose()?, Conduit::new(stdout)?, Conduit::new(stderr)?))
+        };
+        let (input, stdout, stderr) = open().map_err(failed)?;
+        Ok(ExecSession { running, input, stdout, stderr: Some(stderr) })
+    }
+
+    /// Asks the shim to run a command, and waits until its program runs.
+    async fn request(&self, exec: &Exec, descriptors: &[BorrowedFd<'_>]) -> Result<RunningExec, ExecError> {
+        if self.has_ended() {
+            return Err(ExecError::NotRunning(self.id().to_owned()));
+        }
+        let failed = |source| ExecError::Shim { id: self.id().to_owned(), source };
+        let call = Call::send(&self.socket(), Request::Exec(exec.clone()), descriptors).await;
+        let gone = |error: io::Error| match is_shim_gone(&error) {
+            true => ExecError::NotRunning(self.id().to_owned()),
+            false => failed(error),
+        };
+        let mut call = call.map_err(gone)?;
+        match call.reply().await.map_err(gone)? {
+            Reply::ExecStarted(pid) => Ok(RunningExec { call, id: self.id().to_owned(), pid }),
             Reply::Refused(failure) => Err(ExecError::Refused(failure.message)),
-            Reply::Started(_) | Reply::ExecEnded(_) => Err(failed(io::ErrorKind::InvalidData.into())),
+            Reply::Started(_) | Reply::ExecEnded(_) | Reply::Attached(_) => {
+                Err(failed(io::ErrorKind::InvalidData.into()))
+            }
         }
     }
 
@@ -80,7 +142,8 @@ impl Handle {
         let (mut read, stdout, stderr) = pipes().map_err(failed)?;
         let mut output = Capture { bytes: Vec::new(), bytes_max: limits.output_bytes_max };
         let run = async {
-            let mut running = self.exec_with(exec, stdout, stderr).await?;
+            let mut running = self.request(exec, &[stdout.as_fd(), stderr.as_fd()]).await?;
+            drop((stdout, stderr));
             let ended = running.wait();
             tokio::pin!(ended);
             let mut is_open = true;

@@ -13,14 +13,18 @@ use std::time::{Duration, SystemTime};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::OnceCell;
 
-use crate::error::{CreateError, DeleteError, SignalError, StartError};
+use crate::cgroup::Hierarchies;
+use crate::container::Resources;
+use crate::error::{CreateError, DeleteError, SignalError, StartError, UpdateError};
 use crate::exit::Exit;
-use crate::files::read_json;
+use crate::files::{Durability, read_json, write_json};
+use crate::paths::{Bundle, BundlePaths};
 use crate::protocol::{Reply, Request, ShimRecord};
 use crate::runtime::{Inner, Runtime, blocking};
 use crate::shim_client;
-use crate::sys::process::send_signal;
+use crate::sys::process::{has_ended, send_signal};
 use crate::sys::watch;
+use crate::tree::{self, Change, Size, Tree, TreeError};
 
 /// How long a killed container may take to end before deleting it is given up.
 const KILL_WAIT_MAX: Duration = Duration::from_secs(30);
@@ -103,6 +107,69 @@ impl Handle {
         self.shared.live.as_ref().map(|live| live.pid)
     }
 
+    /// Returns whether the container is known to have ended.
+    pub fn has_ended(&self) -> bool {
+        self.shared.exit.initialized() || self.shared.live.is_none()
+    }
+
+    /// Returns whether the first process is there at this instant.
+    pub(crate) fn is_alive(&self) -> bool {
+        let init = self.shared.live.as_ref().and_then(|live| live.init.as_ref());
+        !self.has_ended() && init.is_some_and(|init| has_ended(init).is_ok_and(|ended| !ended))
+    }
+
+    pub(crate) fn hierarchies(&self) -> &Hierarchies {
+        &self.shared.runtime.hierarchies
+    }
+
+    pub(crate) fn bundle_paths(&self) -> BundlePaths {
+        self.shared.runtime.paths.bundle(self.id())
+    }
+
+    /// Opens the container's files.
+    pub async fn tree(&self) -> Result<Tree, TreeError> {
+        let handle = self.clone();
+        blocking(move || Tree::open(&handle)).await.map_err(TreeError::Interrupted)?
+    }
+
+    /// Lists what differs from the image, in the order of the paths.
+    pub async fn changes(&self) -> Result<Vec<Change>, TreeError> {
+        let handle = self.clone();
+        blocking(move || tree::changes(&handle)).await.map_err(TreeError::Interrupted)?
+    }
+
+    /// Measures the container's files; reads every directory of its layers.
+    pub async fn size(&self) -> Result<Size, TreeError> {
+        let handle = self.clone();
+        blocking(move || tree::size(&handle)).await.map_err(TreeError::Interrupted)?
+    }
+
+    /// Replaces the limits of a container, running or about to: all of `wish` is in force afterwards, or nothing has changed.
+    pub async fn update_limits(&self, wish: &Resources) -> Result<(), UpdateError> {
+        let (handle, wish) = (self.clone(), wish.clone());
+        blocking(move || handle.replace_limits(wish)).await.map_err(UpdateError::Interrupted)?
+    }
+
+    fn replace_limits(&self, wish: Resources) -> Result<(), UpdateError> {
+        let id = || self.id().to_owned();
+        let record = |source| UpdateError::Record { id: id(), source };
+        if !self.is_alive() {
+            return Err(UpdateError::NotRunning(id()));
+        }
+        let path = self.bundle_paths().bundle();
+        let bundle: Option<Bundle> = read_json(&path).map_err(record)?;
+        let mut bundle = bundle.ok_or_else(|| record(io::ErrorKind::NotFound.into()))?;
+        let limited = self.hierarchies().set_limits(&self.cgroup(), &wish, &bundle.container.resources);
+        limited.map_err(|source| UpdateError::Limit { id: id(), source })?;
+        // A later daemon reads there what is in force.
+        bundle.container.resources = wish;
+        write_json(&path, &bundle, Durability::UntilReboot).map_err(record)
+    }
+
+    pub(crate) fn cgroup(&self) -> String {
+        self.shared.runtime.cgroup(self.id())
+    }
+
     /// Returns the path of the current log file.
     pub fn log_path(&self) -> PathBuf {
         self.shared.runtime.paths.bundle(self.id()).log(self.id())
@@ -119,7 +186,9 @@ impl Handle {
             Reply::Started(at) => Ok(at),
             Reply::Refused(failure) if failure.fatal => Err(StartError::Refused(failure.message)),
             Reply::Refused(failure) => Err(StartError::Failed(failure.message)),
-            Reply::ExecStarted | Reply::ExecEnded(_) => Err(failed(io::ErrorKind::InvalidData.into())),
+            Reply::ExecStarted(_) | Reply::ExecEnded(_) | Reply::Attached(_) => {
+                Err(failed(io::ErrorKind::InvalidData.into()))
+            }
         }
     }
 

@@ -16,8 +16,10 @@
 //! `shim` for the other.
 
 mod adopt;
+mod attach;
 mod binary;
 mod cgroup;
+mod conduit;
 mod container;
 mod error;
 mod exec;
@@ -34,25 +36,33 @@ mod shim;
 mod shim_client;
 mod spec;
 mod sys;
+mod tree;
+mod usage;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 pub use adopt::{Adopted, State};
+pub use attach::{AttachError, Attachment, Connection};
 pub use binary::BinaryError;
 pub use cgroup::{CgroupError, Layout};
+pub use conduit::Conduit;
 pub use container::{
-    Capabilities, Container, EtcFiles, Exec, LogLimits, Mount, Process, Propagation, Resources, Rootfs,
-    TerminalSize, Ulimit,
+    Capabilities, Container, EtcFiles, Exec, LogLimits, Mount, Nested, Process, Propagation, Resources,
+    Rootfs, TerminalSize, Ulimit,
 };
 pub use error::{
     AdoptError, CreateError, DeleteError, ExecError, OpenError, PurgeError, SignalError, StartError,
+    UpdateError,
 };
-pub use exec::{ExecExit, ExecLimits, RunningExec};
+pub use exec::{ExecExit, ExecLimits, ExecSession, RunningExec, exit_code_of_refusal};
 pub use exit::Exit;
 pub use handle::Handle;
 pub use runtime::{Options, Runtime};
+pub use spec::LimitError;
 pub use sys::memory::share_heaps;
+pub use tree::{Change, ChangeKind, Owner, PathStat, PutOptions, Size, Tree, TreeError};
+pub use usage::{BlockUsage, CpuUsage, MemoryUsage, NetworkUsage, Usage, UsageError};
 
 /// The hidden command: `skep shim-nursery <cgroup> <padding>`, with a socket of the daemon as its standard input.
 pub(crate) const NURSERY_COMMAND: &str = "shim-nursery";

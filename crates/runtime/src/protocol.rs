@@ -6,8 +6,8 @@
 //! ```text
 //! daemon -> shim   a fork of the nursery, given the bundle, the locked lock file and the report pipe
 //! shim -> daemon   two Reports on that pipe: Born, then the outcome
-//! daemon -> shim   Request on the socket, with the descriptors of an exec attached; one per connection
-//! shim -> daemon   Reply; two of them for an exec
+//! daemon -> shim   Request on the socket, with descriptors attached; one per connection
+//! shim -> daemon   Reply; two of them for an exec, one with a descriptor for an attachment
 //! ```
 //!
 //! Signals and waiting need no message: the daemon holds pidfds of both processes, and `exit.json` outlives the shim.
@@ -21,7 +21,7 @@ use crate::exit::Ended;
 use crate::sys::process::Identity;
 
 /// The version this build speaks.
-pub(crate) const PROTOCOL: u32 = 1;
+pub(crate) const PROTOCOL: u32 = 2;
 /// The longest line either side accepts: an exec carries an environment.
 pub(crate) const LINE_BYTES_MAX: usize = 1 << 20;
 
@@ -73,15 +73,39 @@ pub(crate) enum Report {
 pub(crate) enum Request {
     /// Runs the payload.
     Start,
-    /// Runs a command; stdout and stderr come as attached descriptors. The command dies with the connection.
+    /// Runs a command. Attached: its stdout, its stderr and, if it has one, its stdin; or, for a command on a terminal, one
+    /// socket, to which the terminal's master is sent before the command runs.
     Exec(Exec),
+    /// Copies the container's output from here on into the attached descriptors. Ends with the connection.
+    Attach(Attach),
+}
+
+/// Which outputs of a container somebody wants; the descriptors are attached in this order. None is fine too.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Attach {
+    pub stdout: bool,
+    pub stderr: bool,
+}
+
+/// What the descriptor that comes with [`Reply::Attached`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Input {
+    /// No descriptor: the container reads nothing.
+    None,
+    /// The write end of the container's standard input.
+    Pipe,
+    /// The master of the container's terminal.
+    Terminal,
 }
 
 /// An answer of a shim.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Reply {
     Started(SystemTime),
-    ExecStarted,
+    /// The command's program runs; its pid on the host, for display only.
+    ExecStarted(i32),
+    Attached(Input),
     ExecEnded(Ended),
     Refused(Failure),
 }

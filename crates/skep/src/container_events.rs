@@ -26,15 +26,41 @@ fn local(event: &ContainerEvent) -> LocalEvent {
     let mut attributes = container.labels.clone();
     attributes.insert("image".to_owned(), container.image.clone());
     attributes.insert("name".to_owned(), container.name.clone());
-    let action = match event.happened {
+    let mut note = |name: &str, value: String| drop(attributes.insert(name.to_owned(), value));
+    let action = match &event.happened {
         Happened::Created => "create",
         Happened::Started => "start",
         Happened::OutOfMemory => "oom",
         Happened::Died { exit_code } => {
-            attributes.insert("exitCode".to_owned(), exit_code.to_string());
+            note("exitCode", exit_code.to_string());
             "die"
         }
         Happened::Destroyed => "destroy",
+        Happened::Killed { signal } => {
+            note("signal", signal.to_string());
+            "kill"
+        }
+        Happened::Stopped => "stop",
+        Happened::Attached => "attach",
+        Happened::Updated => "update",
+        Happened::Resized(size) => {
+            note("height", size.rows.to_string());
+            note("width", size.columns.to_string());
+            "resize"
+        }
+        Happened::ExecCreated(exec) => {
+            note("execID", exec.exec_id.clone());
+            &format!("exec_create: {}", exec.command.join(" "))
+        }
+        Happened::ExecStarted(exec) => {
+            note("execID", exec.exec_id.clone());
+            &format!("exec_start: {}", exec.command.join(" "))
+        }
+        Happened::ExecDied { exec_id, exit_code } => {
+            note("execID", exec_id.clone());
+            note("exitCode", exit_code.to_string());
+            "exec_die"
+        }
     };
     LocalEvent {
         kind: "container".to_owned(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use skep_model::Timestamp;
+use skep_runtime::TerminalSize;
 use tokio::sync::broadcast;
 
 use crate::record::ContainerRecord;
@@ -18,13 +19,39 @@ pub struct ContainerEvent {
     pub at: Timestamp,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Happened {
     Created,
     Started,
     OutOfMemory,
-    Died { exit_code: i32 },
+    Died {
+        exit_code: i32,
+    },
     Destroyed,
+    /// A person sent a signal.
+    Killed {
+        signal: i32,
+    },
+    /// A person stopped it.
+    Stopped,
+    Attached,
+    /// Its limits are others now.
+    Updated,
+    Resized(TerminalSize),
+    ExecCreated(ExecHappened),
+    ExecStarted(ExecHappened),
+    ExecDied {
+        exec_id: String,
+        exit_code: i32,
+    },
+}
+
+/// A command that something happened to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecHappened {
+    pub exec_id: String,
+    /// The program and its arguments.
+    pub command: Vec<String>,
 }
 
 /// The way to all listeners.

@@ -5,8 +5,11 @@
 //! what a failed one began it also ended.
 
 mod events;
+mod images;
 mod life;
 pub mod logs;
+mod mounts;
+mod ports;
 mod prepare;
 mod recover;
 
@@ -27,9 +30,11 @@ use tokio::sync::{Semaphore, broadcast, watch};
 use crate::container;
 use crate::image;
 use crate::record::{ContainerRecord, RecordError, Records};
+use crate::volume::{VolumeError, Volumes};
 use events::Events;
-pub use events::{ContainerEvent, Happened};
+pub use events::{ContainerEvent, ExecHappened, Happened};
 use life::Life;
+use prepare::PrepareFailure;
 pub(crate) use recover::timestamp;
 
 /// Containers prepared at the same time: enough to keep the processors busy while others wait for disks
@@ -83,6 +88,10 @@ pub enum EngineError {
     Network(#[from] skep_net::NetError),
     #[error(transparent)]
     Images(#[from] image::OpenError),
+    #[error(transparent)]
+    Volume(#[from] VolumeError),
+    #[error("port {0}/sctp cannot be published: nodes forward tcp and udp only")]
+    Sctp(u16),
     #[error("task {0} has no container on this node")]
     NoContainer(TaskId),
 }
@@ -93,6 +102,7 @@ pub struct Engine {
     runtime: Runtime,
     network: skep_net::Host,
     images: image::Store,
+    volumes: Volumes,
     records: Records,
     pool: Mutex<Pool>,
     containers: Mutex<BTreeMap<TaskId, Known>>,
@@ -104,15 +114,21 @@ pub struct Engine {
 
 /// A container this node takes care of.
 #[derive(Clone)]
-struct Known {
-    handle: Handle,
-    record: Arc<ContainerRecord>,
+pub(crate) struct Known {
+    pub(crate) handle: Handle,
+    pub(crate) record: Arc<ContainerRecord>,
     life: Arc<Mutex<Life>>,
 }
 
 impl Known {
     fn life(&self) -> MutexGuard<'_, Life> {
         self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns whether its first process was started and is not known to have ended.
+    pub(crate) fn is_running(&self) -> bool {
+        let life = self.life();
+        life.started_at.is_some() && life.ended.is_none() && !self.handle.has_ended()
     }
 }
 
@@ -151,12 +167,14 @@ impl Engine {
         })
         .await?;
         let images = image::Store::open(config.data_root.join("image"), config.registries.clone())?;
+        let volumes = Volumes::open(config.data_root.join("volumes"))?;
         let engine = Engine {
             pool: Mutex::new(Pool::new(config.subnet)),
             config,
             runtime,
             network,
             images,
+            volumes,
             records,
             containers: Mutex::default(),
             comings: watch::channel(0).0,
@@ -169,6 +187,10 @@ impl Engine {
 
     pub fn images(&self) -> &image::Store {
         &self.images
+    }
+
+    pub fn volumes(&self) -> &Volumes {
+        &self.volumes
     }
 
     pub fn config(&self) -> &Config {
@@ -214,6 +236,9 @@ impl Engine {
 
     /// Lets the container's process run. Returns its process id.
     pub async fn start(&self, id: TaskId) -> Result<i32, EngineError> {
+        let known = self.find(id)?;
+        // What fails from here on is undone with the container: its ports close with the rest of its network.
+        self.open_ports(&known).await?;
         let known = self.find(id)?;
         let started_at = known.handle.start().await?;
         let started_at = timestamp(started_at);
@@ -297,6 +322,7 @@ impl Engine {
         let Ok(known) = self.find(id) else { return Ok(()) };
         known.handle.delete().await?;
         self.disconnect(id).await?;
+        self.volumes.release(&known.record.container_id).await?;
         remove_dir(&self.task_dir(id))?;
         self.records.delete_container(id)?;
         self.set_known(id, None);
@@ -337,6 +363,7 @@ impl Engine {
 
     /// Gives back what a failed preparation holds.
     async fn release(&self, id: TaskId, address: Option<Ipv4Addr>) -> Result<(), EngineError> {
+        self.network.unpublish(&id.to_string()).await?;
         self.network.detach(&id.to_string()).await?;
         if let Some(address) = address {
             self.pool().release(address);
@@ -355,6 +382,33 @@ impl Engine {
             ContainerView { record: known.record, started_at, ended }
         };
         known.into_iter().map(view).collect()
+    }
+
+    /// Returns the container of that id.
+    pub(crate) fn container(&self, id: &str) -> Option<Known> {
+        self.known().values().find(|known| known.record.container_id == id).cloned()
+    }
+
+    /// Waits until there is no container of that id any more.
+    pub(crate) async fn removed(&self, id: &str) {
+        let mut comings = self.comings.subscribe();
+        while self.container(id).is_some() {
+            if comings.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Tells of something that a person did to a container.
+    pub(crate) fn tell(&self, id: &str, happened: Happened) {
+        if let Some(known) = self.container(id) {
+            self.events.tell(happened, &known.record, timestamp(SystemTime::now()));
+        }
+    }
+
+    /// Returns a task that is kept.
+    pub(crate) fn remembered_task(&self, id: TaskId) -> Result<Option<Arc<Task>>, EngineError> {
+        Ok(self.records.task(id)?)
     }
 
     /// Returns the directory of the task's own files.

@@ -14,7 +14,7 @@ use skep_runtime::EtcFiles;
 use tokio_util::sync::CancellationToken;
 
 use super::life::Life;
-use super::{Engine, EngineError, Happened, Known, chain, timestamp};
+use super::{Engine, EngineError, Happened, Known, chain, mounts, timestamp};
 use crate::container::{self, Prepared, SpecError};
 use crate::credentials;
 use crate::image::{self, Platform, Reference};
@@ -38,7 +38,7 @@ pub struct PrepareFailure {
 }
 
 impl PrepareFailure {
-    fn fatal(error: &dyn std::error::Error) -> Self {
+    pub(super) fn fatal(error: &dyn std::error::Error) -> Self {
         PrepareFailure { reason: chain(error), retryable: false }
     }
 
@@ -64,6 +64,12 @@ impl Engine {
             image = self.pull(task) => image?,
             () = cancel.cancelled() => return Err(cancelled()),
         };
+        // Which images of a service are recent; without it they would only be collected too early.
+        if let Err(error) = self.images.note_use(task.service_id.to_string(), image.id).await {
+            tracing::warn!(task.id = %task.id, error = %chain(&error), "the use of an image is not noted");
+        }
+        let platform = crate::describe::platform();
+        let task = &container::expanded(task, &crate::describe::hostname(), &platform)?;
         let _turn = self.preparations.acquire().await.expect("the semaphore is never closed");
         check_bind_sources(task)?;
         let address = self.pool().lease().map_err(|error| PrepareFailure::retryable(&error))?;
@@ -72,6 +78,7 @@ impl Engine {
             container_id: container::id(task.id),
             name: task.name(),
             address: Some(address),
+            ports: Vec::new(),
             image: task.spec.container.image.clone(),
             image_id: image.id.to_string(),
             image_health: container::image_health(&image.config),
@@ -79,6 +86,8 @@ impl Engine {
             labels: container::labels(task, &image.config),
             command: container::command(&task.spec.container, &image.config),
             created_at: task.meta.created_at,
+            mounts: mounts::records(&task.spec.container, &image, &container::id(task.id)),
+            log_driver: task.spec.log.as_ref().map(|log| log.name.clone()).unwrap_or_default(),
         });
         match self.create(task, &image, &record).await {
             Ok(handle) => {
@@ -127,12 +136,13 @@ impl Engine {
         let network = self.network.attach(&task.id.to_string(), address).await;
         let netns = network.map_err(|error| PrepareFailure::retryable(&error))?.netns;
         let etc = self.write_files(task, address)?;
-        let prepared = Prepared { layers: image.layers.clone(), netns, etc };
-        let container = container::describe(task, &image.config, prepared)?;
-        self.runtime
-            .create(&container)
-            .await
-            .map_err(|error| PrepareFailure { reason: chain(&error), retryable: !error.is_fatal() })
+        let mounts::Prepared { mounts, held } =
+            self.prepare_mounts(&task.spec.container, image, &record.container_id).await?;
+        let prepared = Prepared { layers: image.layers.clone(), netns, etc, mounts };
+        let container = container::describe(task, &image.config, &record.image_id, prepared)?;
+        let created = self.runtime.create(&container).await;
+        drop(held);
+        created.map_err(|error| PrepareFailure { reason: chain(&error), retryable: !error.is_fatal() })
     }
 
     /// Writes the container's own files under /etc.
@@ -162,9 +172,10 @@ impl Engine {
     /// Releases what a failed preparation holds. What cannot be released now is found at the next start.
     async fn undo(&self, task: &Task, record: &ContainerRecord) {
         let released = self.release(task.id, record.address).await;
+        let volumes = self.volumes.release(&record.container_id).await.map_err(EngineError::from);
         let forgotten = self.records.delete_container(task.id).map_err(EngineError::from);
         let removed = super::remove_dir(&self.task_dir(task.id));
-        for error in [released, forgotten, removed].into_iter().filter_map(Result::err) {
+        for error in [released, volumes, forgotten, removed].into_iter().filter_map(Result::err) {
             tracing::warn!(task.id = %task.id, error = %chain(&error), "a failed preparation left something behind");
         }
     }

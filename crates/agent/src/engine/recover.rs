@@ -26,14 +26,24 @@ impl Engine {
         }
         // A record without a container is from a preparation that the end of the daemon cut off.
         for record in by_container.into_values() {
+            self.hold_volumes(&record);
+            self.volumes.release(&record.container_id).await?;
             self.records.delete_container(record.task_id)?;
             super::remove_dir(&self.task_dir(record.task_id))?;
         }
         self.sweep_files()?;
+        self.reopen_ports().await;
         self.detach_strangers().await
     }
 
+    fn hold_volumes(&self, record: &ContainerRecord) {
+        for mount in record.mounts.iter().filter(|mount| !mount.volume.is_empty()) {
+            self.volumes.hold(&mount.volume, &record.container_id);
+        }
+    }
+
     fn adopt(&self, record: ContainerRecord, adopted: Adopted) {
+        self.hold_volumes(&record);
         let life = Life::of(&adopted.state, record.address);
         if let Some(address) = life.address {
             let mut pool = self.pool();

@@ -34,6 +34,11 @@ impl Blobs {
         self.path(digest).exists()
     }
 
+    /// Returns the bytes of a blob that is there.
+    pub fn len(&self, digest: Digest) -> Option<u64> {
+        fs::metadata(self.path(digest)).ok().map(|found| found.len())
+    }
+
     /// Reads a document that is there; one that a disk has spoiled counts as missing and will be fetched again.
     pub fn read(&self, digest: Digest) -> Result<Option<Vec<u8>>, PullError> {
         let path = self.path(digest);
@@ -60,6 +65,16 @@ impl Blobs {
         let path = self.path(digest);
         fs::rename(temp.path(), &path).map_err(PullError::storage("create", &path))?;
         sync_dir(&self.dir).map_err(PullError::storage("sync", &self.dir))
+    }
+
+    /// Makes a blob of a complete, verified and synced file that others may still need.
+    pub fn link(&self, temps: &Temps, digest: Digest, source: &Path) -> Result<(), PullError> {
+        if self.exists(digest) {
+            return Ok(());
+        }
+        let temp = temps.file();
+        fs::hard_link(source, temp.path()).map_err(PullError::storage("link", source))?;
+        self.adopt(temp, digest)
     }
 
     /// Removes a blob; one that is gone already is fine.
@@ -95,6 +110,10 @@ impl Temps {
         }
         DirBuilder::new().mode(0o700).create(&dir)?;
         Ok(Self { dir, next: AtomicU64::new(0) })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.dir
     }
 
     /// Returns the name of a file that does not exist yet.

@@ -17,6 +17,7 @@ use super::blobs::Temp;
 use super::digest::Hasher;
 use super::error::{PullError, shown};
 use super::manifest::Descriptor;
+use super::progress::{Meter, Phase};
 use super::registry::{Registries, Source};
 use super::store::Inner;
 use super::sync::blocking;
@@ -28,21 +29,33 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 impl Inner {
     /// Makes sure that the blob of `layer` is in the store. Callers who want the same one share the transfer.
-    pub async fn download(self: Arc<Self>, source: Arc<Source>, layer: Descriptor) -> Result<(), PullError> {
+    pub async fn download(
+        self: Arc<Self>,
+        source: Arc<Source>,
+        layer: Descriptor,
+        meter: Arc<Meter>,
+    ) -> Result<(), PullError> {
         let key = format!("{} {}", source.identity(), layer.digest);
         let inner = Arc::clone(&self);
-        self.transfers.join(key, || async move { inner.transfer(&source, &layer).await }.boxed()).await
+        let transfer = || async move { inner.transfer(&source, &layer, &meter).await }.boxed();
+        self.transfers.join(key, transfer).await
     }
 
-    async fn transfer(self: Arc<Self>, source: &Source, layer: &Descriptor) -> Result<(), PullError> {
+    async fn transfer(
+        self: Arc<Self>,
+        source: &Source,
+        layer: &Descriptor,
+        meter: &Meter,
+    ) -> Result<(), PullError> {
         let permit = self.downloads.acquire().await.expect("the semaphore is never closed");
         if self.blobs.exists(layer.digest) {
             return Ok(());
         }
+        meter.enter(Phase::Downloading, layer.size);
         let mut sink = Sink::create(self.temps.file()).await?;
         let mut pause = PAUSE;
         for attempt in 1.. {
-            match sink.fill(&self.registries, source, layer).await {
+            match sink.fill(&self.registries, source, layer, meter).await {
                 Ok(()) => break,
                 Err(error) if attempt < ATTEMPTS_MAX && is_worth_another(&error) => {
                     tracing::debug!(layer.digest = %layer.digest, %error, attempt, "resuming a transfer");
@@ -52,10 +65,13 @@ impl Inner {
                 Err(error) => return Err(error),
             }
         }
+        meter.enter(Phase::Verifying, 0);
         let temp = sink.finish(layer).await?;
         drop(permit);
         let digest = layer.digest;
-        blocking(move || self.blobs.adopt(temp, digest)).await
+        blocking(move || self.blobs.adopt(temp, digest)).await?;
+        meter.enter(Phase::Downloaded, 0);
+        Ok(())
     }
 }
 
@@ -84,6 +100,7 @@ impl Sink {
         registries: &Registries,
         source: &Source,
         layer: &Descriptor,
+        meter: &Meter,
     ) -> Result<(), PullError> {
         if self.len == layer.size && self.len > 0 {
             return Ok(());
@@ -91,6 +108,7 @@ impl Sink {
         let mut response = registries.blob(source, layer.digest, self.len).await?;
         let url = response.url().clone();
         self.align(&response).await?;
+        meter.set(self.len);
         loop {
             let chunk = response.chunk().await;
             let chunk =
@@ -101,6 +119,7 @@ impl Sink {
                 let reason = format!("more than the {} bytes of the manifest", layer.size);
                 return Err(PullError::CorruptLayer { digest: layer.digest, reason });
             }
+            meter.add(chunk.len() as u64);
             self.hasher.update(&chunk);
             self.file.write_all(&chunk).await.map_err(PullError::storage("write", self.temp.path()))?;
         }

@@ -8,14 +8,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use skep_model::Timestamp;
 
 use super::blobs::sync_dir;
 use super::digest::Digest;
 use super::platform::Platform;
 use super::reference::Reference;
 
+/// Images remembered for each service: of the revision that runs and of the one before.
+const RECENT_MAX: usize = 2;
+/// A use is written down once in a while only, so that preparing a task costs no write.
+const USE_NOTED_EVERY: Duration = Duration::from_secs(3600);
 /// The format that this version writes and the only one it reads.
 const FORMAT: u32 = 1;
 
@@ -26,6 +32,9 @@ pub(super) struct Index {
     /// Normalised references by tag and by digest, to the id of the image.
     references: BTreeMap<String, Digest>,
     images: BTreeMap<Digest, Record>,
+    /// The images that each service ran here last, newest first.
+    #[serde(default)]
+    recent: BTreeMap<String, Vec<Digest>>,
 }
 
 /// What one image needs.
@@ -38,14 +47,23 @@ pub(super) struct Record {
     pub layers: Vec<Digest>,
     /// The bytes that the files of all layers take.
     pub size: u64,
+    /// The archives of the layers as they came, bottom first; empty if an older version of Skep did not keep them.
+    #[serde(default)]
+    pub archives: Vec<Digest>,
+    /// When it got a reference last.
+    #[serde(default)]
+    pub tagged_at: Timestamp,
+    /// When a task was prepared from it last, or it came.
+    #[serde(default)]
+    pub used_at: Timestamp,
 }
 
-/// What [`super::Store::remove`] did.
+/// What a removal did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Removed {
     /// References that stand for nothing any more.
     pub untagged: Vec<Reference>,
-    /// The image, if that was its last reference.
+    /// The image, if it went, too.
     pub deleted: Option<Digest>,
 }
 
@@ -82,7 +100,7 @@ pub enum IndexError {
 
 impl Default for Index {
     fn default() -> Self {
-        Self { format: FORMAT, references: BTreeMap::new(), images: BTreeMap::new() }
+        Self { format: FORMAT, references: BTreeMap::new(), images: BTreeMap::new(), recent: BTreeMap::new() }
     }
 }
 
@@ -143,26 +161,68 @@ impl Index {
         }
     }
 
-    /// Forgets `reference`, and with its last tag the whole image.
-    pub fn remove(&mut self, reference: &Reference) -> Removed {
-        let Some(id) = self.resolve(reference) else { return Removed::default() };
+    /// Makes `reference` stand for a known image, and returns whether there is one.
+    pub fn tag(&mut self, id: Digest, reference: &Reference, at: Timestamp) -> bool {
+        let Some(record) = self.images.get_mut(&id) else { return false };
+        record.tagged_at = at;
+        self.references.insert(reference.key().to_string(), id);
+        true
+    }
+
+    /// Forgets `reference` and, if it was the last tag of its repository, the repository's digests of the image.
+    /// The image stays.
+    pub fn untag(&mut self, reference: &Reference) -> Vec<Reference> {
         let reference = reference.key();
-        let mut others = self.references(id);
-        others.retain(|other| *other != reference);
-        // Digests alone keep an image only if it had no tag in the first place.
+        let Some(id) = self.references.remove(&reference.to_string()) else { return Vec::new() };
+        let mut untagged = vec![reference.clone()];
+        let siblings: Vec<Reference> =
+            self.references(id).into_iter().filter(|other| other.name() == reference.name()).collect();
         let was_tag = reference.digest().is_none();
-        if others.is_empty() || (was_tag && others.iter().all(|other| other.digest().is_some())) {
-            return self.remove_image(id);
+        if was_tag && siblings.iter().all(|other| other.digest().is_some()) {
+            for digest in siblings {
+                self.references.remove(&digest.to_string());
+                untagged.push(digest);
+            }
         }
-        self.references.remove(&reference.to_string());
-        Removed { untagged: vec![reference], deleted: None }
+        untagged
     }
 
     /// Forgets an image and everything that stands for it.
     pub fn remove_image(&mut self, id: Digest) -> Removed {
         let untagged = self.references(id);
         self.references.retain(|_, image| *image != id);
+        for images in self.recent.values_mut() {
+            images.retain(|image| *image != id);
+        }
+        self.recent.retain(|_, images| !images.is_empty());
         Removed { untagged, deleted: self.images.remove(&id).map(|_| id) }
+    }
+
+    /// Notes that a service runs an image; returns whether that is worth writing down.
+    pub fn use_image(&mut self, service: &str, id: Digest, at: Timestamp) -> bool {
+        let Some(record) = self.images.get_mut(&id) else { return false };
+        let images = self.recent.entry(service.to_owned()).or_default();
+        let is_news = images.first() != Some(&id);
+        let is_late = record.used_at + USE_NOTED_EVERY <= at;
+        if is_news {
+            images.retain(|image| *image != id);
+            images.insert(0, id);
+            images.truncate(RECENT_MAX);
+        }
+        if is_news || is_late {
+            record.used_at = at;
+        }
+        is_news || is_late
+    }
+
+    /// Returns the images that services ran here last, but for those that nothing used since `since`.
+    pub fn recent(&self, since: Timestamp) -> BTreeSet<Digest> {
+        let is_used = |id: &&Digest| self.images.get(id).is_some_and(|record| record.used_at >= since);
+        self.recent.values().flatten().filter(is_used).copied().collect()
+    }
+
+    pub fn records(&self) -> impl Iterator<Item = (Digest, &Record)> {
+        self.images.iter().map(|(id, record)| (*id, record))
     }
 
     /// Returns the digests of blobs and chains that images need.
@@ -171,6 +231,7 @@ impl Index {
         for record in self.images.values() {
             live.insert(record.manifest);
             live.extend(&record.layers);
+            live.extend(&record.archives);
         }
         let parsed = self.references.keys().filter_map(|text| text.parse::<Reference>().ok());
         live.extend(parsed.filter_map(|reference| reference.digest()));
@@ -184,7 +245,15 @@ mod tests {
 
     fn record(name: &str) -> Record {
         let digest = |part: &str| Digest::of(format!("{name}{part}").as_bytes());
-        Record { manifest: digest("m"), platform: Platform::host(), layers: vec![digest("l")], size: 1 }
+        Record {
+            manifest: digest("m"),
+            platform: Platform::host(),
+            layers: vec![digest("l")],
+            size: 1,
+            archives: vec![digest("a")],
+            tagged_at: Timestamp::default(),
+            used_at: Timestamp::default(),
+        }
     }
 
     #[test]
@@ -200,7 +269,10 @@ mod tests {
         let both: Reference = format!("redis:7@{old}").parse().unwrap();
         assert_eq!(index.resolve(&both), Some(old));
         assert!(index.live().is_superset(&[old, new, record("old").manifest].into()));
+        index.use_image("web", old, Timestamp(1 << 60));
+        assert_eq!(index.recent(Timestamp(1)), [old].into());
         index.remove_image(old);
+        assert_eq!(index.recent(Timestamp::default()), [].into());
         assert_eq!(index.resolve(&both), None);
         assert!(!index.live().contains(&record("old").manifest));
     }

@@ -2,8 +2,8 @@
 //!
 //! Decides when a layer exists: `layers/<chain>` appears by one rename, with its files in `fs` and their total in
 //! `size`, after everything in it has reached the disk. Until then it is a directory under `tmp` that nobody else
-//! sees and that the next start removes. The compressed archive is not kept: containers need it no more, and a
-//! registry can serve it again.
+//! sees and that the next start removes. The compressed archive stays in `blobs`: containers need it no more, but
+//! `image save` does.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
@@ -15,6 +15,7 @@ use std::sync::atomic::AtomicBool;
 use super::blobs::{Temp, Temps, list_digests, sync_dir};
 use super::digest::Digest;
 use super::error::PullError;
+use super::progress::Meter;
 use super::unpack::{Job, UnpackError, unpack};
 
 pub(super) struct Layers {
@@ -33,6 +34,7 @@ pub(super) struct Install {
     /// Where the compressed archive is.
     pub blob: PathBuf,
     pub cancelled: Arc<AtomicBool>,
+    pub meter: Arc<Meter>,
 }
 
 impl Layers {
@@ -63,7 +65,7 @@ impl Layers {
 
     /// Unpacks a layer and makes it visible. Blocks for as long as that takes.
     pub fn install(&self, temps: &Temps, install: Install) -> Result<(), PullError> {
-        let Install { chain, parents, diff_id, digest, blob, cancelled } = install;
+        let Install { chain, parents, diff_id, digest, blob, cancelled, meter } = install;
         let workspace = temps.dir()?;
         let job = Job {
             blob,
@@ -71,6 +73,7 @@ impl Layers {
             parents: parents.iter().rev().map(|parent| self.path(*parent)).collect(),
             workspace: workspace.path().to_owned(),
             cancelled,
+            meter,
         };
         let size = unpack(&job).map_err(|error| unpack_failed(error, digest, &job.workspace))?;
         seal(&job.workspace, size)?;

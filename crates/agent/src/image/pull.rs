@@ -18,10 +18,11 @@ use super::index::Record;
 use super::layers::Install;
 use super::manifest::{Descriptor, Document, Manifest, Rejected};
 use super::platform::Platform;
+use super::progress::{Feed, Meter, Phase};
 use super::reference::Reference;
 use super::registry::{Auth, Served, Source};
 use super::store::{Image, Inner, Pins, Store};
-use super::sync::{blocking, joined};
+use super::sync::{blocking, joined, now};
 
 impl Store {
     /// Makes sure that the image is on this node, and returns it.
@@ -40,11 +41,23 @@ impl Store {
         {
             return Ok(image);
         }
+        let feed = self.feed(reference, auth, platform);
         let source = Source { reference: reference.clone(), auth: auth.cloned() };
-        let key = format!("{reference} {platform} {}", source.identity());
+        let key = key(&source, platform);
         let (inner, platform) = (Arc::clone(&self.inner), platform.clone());
-        self.inner.pulls.join(key, || inner.fetch(source, platform).boxed()).await
+        self.inner.pulls.join(key, || inner.fetch(source, platform, feed).boxed()).await
     }
+
+    /// Returns where the progress of such a pull is shown.
+    pub(super) fn feed(&self, reference: &Reference, auth: Option<&Auth>, platform: &Platform) -> Arc<Feed> {
+        let source = Source { reference: reference.clone(), auth: auth.cloned() };
+        self.inner.board.feed(key(&source, platform))
+    }
+}
+
+/// Names a pull; two with the same name are one.
+fn key(source: &Source, platform: &Platform) -> String {
+    format!("{} {platform} {}", source.reference, source.identity())
 }
 
 /// An image as its registry describes it.
@@ -59,14 +72,39 @@ struct Described {
 }
 
 impl Inner {
-    async fn fetch(self: Arc<Self>, source: Source, platform: Platform) -> Result<Image, PullError> {
+    async fn fetch(
+        self: Arc<Self>,
+        source: Source,
+        platform: Platform,
+        feed: Arc<Feed>,
+    ) -> Result<Image, PullError> {
         let source = Arc::new(source);
         let mut pins = self.pin([]);
         let described = self.describe(&source, &platform, &mut pins).await?;
         pins.add(described.chains.iter().copied());
         pins.add(described.manifest.layers.iter().map(|layer| layer.digest));
-        self.complete(&source, &described, &mut pins).await?;
-        blocking(move || self.admit(&source.reference, &described)).await
+        let meters = self.meters(&described, &feed);
+        self.complete(&source, &described, &meters).await?;
+        let admitted = blocking(move || self.admit(&source.reference, &described)).await;
+        drop(pins);
+        admitted
+    }
+
+    /// Shows the layers of a pull to whoever watches it.
+    fn meters(&self, described: &Described, feed: &Feed) -> Vec<Arc<Meter>> {
+        let layers = described.manifest.layers.iter().zip(&described.chains);
+        let meter = |(layer, chain): (&Descriptor, &Digest)| match self.layers.exists(*chain) {
+            true => {
+                let meter = Arc::<Meter>::default();
+                meter.enter(Phase::AlreadyHere, 0);
+                meter
+            }
+            false => self.board.meter(layer.digest),
+        };
+        let meters: Vec<Arc<Meter>> = layers.map(meter).collect();
+        let digests = described.manifest.layers.iter().map(|layer| layer.digest);
+        feed.publish(described.top, digests.zip(meters.iter().cloned()).collect());
+        meters
     }
 
     /// Finds out what the image consists of, and keeps the documents.
@@ -164,15 +202,19 @@ impl Inner {
         self: &Arc<Self>,
         source: &Arc<Source>,
         described: &Described,
-        pins: &mut Pins,
+        meters: &[Arc<Meter>],
     ) -> Result<(), PullError> {
         let layers = described.manifest.layers.iter().zip(&described.config.rootfs.diff_ids).enumerate();
+        // The archive stays beside what it unpacks to, so that an image can be saved as it came.
         let missing: Vec<_> = layers.filter(|(at, _)| !self.layers.exists(described.chains[*at])).collect();
         // They run beside each other and beside the unpacking, and stop when this pull does.
+        let download = |at: usize, layer: &Descriptor| {
+            let meter = Arc::clone(&meters[at]);
+            Arc::clone(self).download(Arc::clone(source), layer.clone(), meter)
+        };
         let downloads: Vec<_> = missing
             .iter()
-            .map(|(_, (layer, _))| Arc::clone(self).download(Arc::clone(source), (*layer).clone()))
-            .map(|download| AbortOnDropHandle::new(tokio::spawn(download)))
+            .map(|(at, (layer, _))| AbortOnDropHandle::new(tokio::spawn(download(*at, layer))))
             .collect();
         for ((at, (layer, diff_id)), download) in missing.into_iter().zip(downloads) {
             joined(download).await?;
@@ -183,16 +225,16 @@ impl Inner {
                 digest: layer.digest,
                 blob: self.blobs.path(layer.digest),
                 cancelled: Arc::new(AtomicBool::new(false)),
+                meter: Arc::clone(&meters[at]),
             };
             Arc::clone(self).install(install).await?;
-            pins.spend(layer.digest)?;
+            meters[at].enter(Phase::Complete, 0);
         }
-        // Archives of layers that another pull unpacked meanwhile; whoever is last cleans up.
-        described.manifest.layers.iter().try_for_each(|layer| pins.spend(layer.digest))
+        Ok(())
     }
 
     /// Unpacks a layer once for all who need it.
-    async fn install(self: Arc<Self>, install: Install) -> Result<(), PullError> {
+    pub(super) async fn install(self: Arc<Self>, install: Install) -> Result<(), PullError> {
         let (inner, key) = (Arc::clone(&self), install.chain.to_string());
         let work = || {
             async move {
@@ -222,6 +264,9 @@ impl Inner {
             manifest: described.manifest_digest,
             platform: described.config.platform(),
             layers: described.chains.clone(),
+            archives: described.manifest.layers.iter().map(|layer| layer.digest).collect(),
+            tagged_at: now(),
+            used_at: now(),
             size: sizes.sum::<Result<u64, PullError>>()?,
         };
         let by_digest = reference.at_digest(described.top);

@@ -2,8 +2,7 @@
 //!
 //! Decides the life of content. Everything that an image in the index needs is live, and so is everything that a
 //! running pull has pinned; the rest is leftovers of failed pulls, kept so that the next attempt continues where the
-//! last one stopped, and deleted by [`Store::remove`] and [`Store::sweep`]. Whether a container still uses an image
-//! is the caller's knowledge. Pulling is in `pull.rs`.
+//! last one stopped, and deleted by [`Store::sweep`]. Pulling is in `pull.rs`, removing in `removal.rs` and `prune.rs`.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File};
@@ -14,6 +13,7 @@ use std::sync::{Arc, Mutex};
 
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
+use skep_model::Timestamp;
 use tokio::sync::Semaphore;
 
 use super::blobs::{Blobs, Temps};
@@ -21,9 +21,10 @@ use super::config::{self, Config};
 use super::digest::Digest;
 use super::error::PullError;
 use super::flight::Flights;
-use super::index::{Index, IndexError, Record, Removed};
+use super::index::{Index, IndexError, Record};
 use super::layers::Layers;
 use super::platform::Platform;
+use super::progress::Board;
 use super::reference::Reference;
 use super::registry::{InsecureEntryError, Registries, RegistryConfig};
 use super::sync::{blocking, lock};
@@ -56,6 +57,10 @@ pub struct Image {
     pub layers: Vec<PathBuf>,
     /// The bytes that the files of all layers take.
     pub size: u64,
+    /// When it got a reference here last.
+    pub tagged_at: Timestamp,
+    /// When a task was prepared from it last, or it came.
+    pub used_at: Timestamp,
 }
 
 /// Why the store cannot be opened.
@@ -105,6 +110,7 @@ pub(super) struct Inner {
     state: Mutex<State>,
     /// Held while the index is written, so that reading it never waits for the disk.
     writing: Mutex<()>,
+    pub board: Board,
     pub downloads: Semaphore,
     pub unpacks: Arc<Semaphore>,
     pub pulls: Flights<Result<Image, PullError>>,
@@ -140,6 +146,7 @@ impl Store {
             registries,
             state: Mutex::new(State { index, pins: HashMap::new() }),
             writing: Mutex::new(()),
+            board: Board::default(),
             downloads: Semaphore::new(DOWNLOADS_MAX),
             unpacks: Arc::new(Semaphore::new(UNPACKS_MAX)),
             pulls: Flights::default(),
@@ -181,22 +188,9 @@ impl Store {
         blocking(move || inner.blobs.read(id)).await
     }
 
-    /// Forgets `reference`. With its last tag an image goes altogether, except for the layers that others share.
-    ///
-    /// The caller makes sure that no container uses the image: its layers are deleted from under it.
-    pub async fn remove(&self, reference: &Reference) -> Result<Removed, PullError> {
-        let (inner, reference) = (Arc::clone(&self.inner), reference.clone());
-        blocking(move || inner.forget(|index| index.remove(&reference))).await
-    }
-
-    /// Forgets an image and all its references; see [`Store::remove`].
-    pub async fn remove_id(&self, id: Digest) -> Result<Removed, PullError> {
-        let inner = Arc::clone(&self.inner);
-        blocking(move || inner.forget(|index| index.remove_image(id))).await
-    }
-
-    /// Deletes what neither an image nor a running pull needs, such as the leftovers of failed pulls.
-    pub async fn sweep(&self) -> Result<(), PullError> {
+    /// Deletes what neither an image nor a running pull needs, such as the leftovers of failed pulls. Returns the bytes
+    /// that this gives back.
+    pub async fn sweep(&self) -> Result<u64, PullError> {
         let inner = Arc::clone(&self.inner);
         blocking(move || inner.sweep()).await
     }
@@ -226,6 +220,8 @@ impl Inner {
             diff_ids: document.rootfs.diff_ids,
             layers: record.layers.iter().rev().map(|chain| self.layers.path(*chain)).collect(),
             size: record.size,
+            tagged_at: record.tagged_at,
+            used_at: record.used_at,
         }))
     }
 
@@ -235,7 +231,7 @@ impl Inner {
     }
 
     /// Changes the index on disk, then in memory; if the disk refuses, nothing has changed.
-    fn change<T>(&self, change: impl FnOnce(&mut Index) -> T) -> Result<T, PullError> {
+    pub fn change<T>(&self, change: impl FnOnce(&mut Index) -> T) -> Result<T, PullError> {
         let _writing = lock(&self.writing);
         let before = lock(&self.state).index.clone();
         let mut after = before.clone();
@@ -249,31 +245,32 @@ impl Inner {
         Ok(done)
     }
 
-    fn forget(&self, forget: impl FnOnce(&mut Index) -> Removed) -> Result<Removed, PullError> {
-        let removed = self.change(forget)?;
-        if removed.deleted.is_some() {
-            self.sweep()?;
-        }
-        Ok(removed)
+    /// Reads the index.
+    pub fn look<T>(&self, look: impl FnOnce(&Index) -> T) -> T {
+        look(&lock(&self.state).index)
     }
 
-    fn sweep(&self) -> Result<(), PullError> {
-        let mut retired = Vec::new();
+    /// Deletes what nobody needs and returns the bytes that it took.
+    pub fn sweep(&self) -> Result<u64, PullError> {
+        let (mut retired, mut freed) = (Vec::new(), 0);
         {
             // A pull pins before it looks, so what is not pinned under this lock is nobody's.
             let state = lock(&self.state);
             let mut live: BTreeSet<Digest> = state.index.live();
             live.extend(state.pins.keys());
             for blob in self.blobs.list()?.into_iter().filter(|blob| !live.contains(blob)) {
+                freed += self.blobs.len(blob).unwrap_or(0);
                 self.blobs.remove(blob)?;
             }
             for chain in self.layers.list()?.into_iter().filter(|chain| !live.contains(chain)) {
+                // A layer without a readable size is as dead as any other.
+                freed += self.layers.size(chain).unwrap_or(0);
                 retired.push(self.layers.retire(&self.temps, chain)?);
             }
         }
         // Deleting many files takes long and needs no lock, since nobody can see them any more.
         drop(retired);
-        Ok(())
+        Ok(freed)
     }
 
     /// Protects content from being deleted for as long as the result lives, whether it exists yet or not.
@@ -298,17 +295,6 @@ impl Pins {
             self.digests.push(digest);
         }
     }
-
-    /// Gives up the compressed archive of a layer that is unpacked; it is deleted unless somebody else needs it.
-    pub fn spend(&mut self, blob: Digest) -> Result<(), PullError> {
-        let Some(at) = self.digests.iter().position(|digest| *digest == blob) else { return Ok(()) };
-        self.digests.swap_remove(at);
-        let mut state = lock(&self.inner.state);
-        match state.unpin(blob) {
-            true if !state.index.live().contains(&blob) => self.inner.blobs.remove(blob),
-            _ => Ok(()),
-        }
-    }
 }
 
 impl Drop for Pins {
@@ -321,17 +307,10 @@ impl Drop for Pins {
 }
 
 impl State {
-    /// Takes one pin away and returns whether it was the last.
-    fn unpin(&mut self, digest: Digest) -> bool {
+    fn unpin(&mut self, digest: Digest) {
         match self.pins.get_mut(&digest) {
-            Some(count) if *count > 1 => {
-                *count -= 1;
-                false
-            }
-            _ => {
-                self.pins.remove(&digest);
-                true
-            }
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(self.pins.remove(&digest)),
         }
     }
 }

@@ -1,7 +1,9 @@
-//! Two small rules that the whole image store shares: how locks are taken, and where blocking work runs.
+//! Small rules that the whole image store shares: how locks are taken, where blocking work runs, what time it is.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
+use skep_model::Timestamp;
 use tokio::task::JoinError;
 
 /// Takes a lock. What these locks guard is replaced in single steps, so it is whole even if a holder panicked.
@@ -24,4 +26,9 @@ pub(super) async fn joined<T>(handle: impl Future<Output = Result<T, JoinError>>
             Err(_) => std::future::pending().await,
         },
     }
+}
+
+/// Returns the time of day.
+pub(super) fn now() -> Timestamp {
+    crate::engine::timestamp(SystemTime::now())
 }

@@ -1,7 +1,7 @@
 //! What works when everybody behaves.
 
 use serde_json::json;
-use skep_agent::image::{Digest, Platform, Reference};
+use skep_agent::image::{Digest, Platform, Reference, Usage};
 
 use crate::layer::{Compression, Layer, image, image_with, index};
 use crate::registry::Registry;
@@ -45,19 +45,21 @@ async fn an_image_is_pulled_found_listed_and_removed() {
     assert_eq!(fixture.store.find(&reference).await.unwrap().as_ref(), Some(&pulled));
     assert_eq!(fixture.store.list().await.unwrap(), std::slice::from_ref(&pulled));
     assert_eq!(fixture.store.raw_config(pulled.id).await.unwrap(), Some(built.blobs[&built.config].clone()));
-    // The documents are kept as served; the compressed layers are not kept.
-    let mut kept = [built.config.hex(), built.digest().hex()];
+    // Everything is kept as served, so that it can be saved.
+    let mut kept = vec![built.config.hex(), built.digest().hex()];
+    kept.extend(built.layers.iter().map(Digest::hex));
     kept.sort();
     assert_eq!(fixture.content("blobs/sha256"), kept);
     assert_eq!(fixture.content("tmp"), [""; 0]);
 
-    let removed = fixture.store.remove(&reference).await.unwrap();
+    let removed = fixture.store.remove(&name, false, Usage::default()).await.unwrap();
     assert_eq!(removed.deleted, Some(pulled.id));
     assert_eq!(removed.untagged.len(), 2);
     for directory in ["blobs/sha256", "layers", "tmp"] {
         assert_eq!(fixture.content(directory), [""; 0], "{directory}");
     }
-    assert_eq!(fixture.store.remove(&reference).await.unwrap(), Default::default());
+    let error = fixture.store.remove(&name, false, Usage::default()).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("No such image: {name}"));
 }
 
 #[tokio::test]
@@ -85,7 +87,7 @@ async fn shared_layers_are_fetched_once_and_kept_for_the_other_image() {
     let pulled = fixture.pull(&registry.name("app:2")).await.unwrap();
     assert_eq!(registry.requests(&old.layers[0].to_string()).len(), 1);
     assert_eq!(fixture.content("layers").len(), 3);
-    fixture.store.remove(&registry.name("app:1").parse().unwrap()).await.unwrap();
+    fixture.store.remove(&registry.name("app:1"), false, Usage::default()).await.unwrap();
     assert_eq!(fixture.content("layers").len(), 2);
     let view = View::of(&pulled);
     assert_eq!((view.read("base"), view.read("v")), ("shared".to_owned(), "2".to_owned()));
@@ -103,7 +105,7 @@ async fn a_tag_that_moves_leaves_the_old_image_with_its_digest() {
     let reference: Reference = name.parse().unwrap();
     let left = fixture.store.find(&reference.at_digest(old.digest())).await.unwrap().unwrap();
     assert_eq!((left.id, left.references.len()), (old.config, 1));
-    let removed = fixture.store.remove_id(old.config).await.unwrap();
+    let removed = fixture.store.remove(&old.config.to_string(), false, Usage::default()).await.unwrap();
     assert_eq!(removed.deleted, Some(old.config));
     assert_eq!(fixture.store.find(&reference).await.unwrap().unwrap().id, new.config);
 }

@@ -419,7 +419,8 @@ async fn an_image_that_lost_a_part_is_pulled_again() {
     fs::write(fixture.dir.path().join("blobs/sha256").join(built.config.hex()), "bit rot").unwrap();
     let reference: Reference = name.parse().unwrap();
     assert_eq!(fixture.store.find(&reference).await.unwrap(), None);
-    assert_eq!(fixture.pull(&name).await.unwrap(), pulled);
+    let again = fixture.pull(&name).await.unwrap();
+    assert_eq!((again.id, again.layers), (pulled.id, pulled.layers.clone()));
     assert_eq!(View::of(&pulled).stat("noise").len(), 300_000);
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use skep_agent::image::{Platform, Reference};
+use skep_agent::image::{Platform, Reference, Usage};
 use tokio::sync::Notify;
 
 use crate::Fixture;
@@ -42,7 +42,8 @@ async fn images_of_one_repository_share_their_layers() {
     }
     assert_eq!(fixture.content("layers").len(), 5);
     assert_eq!(registry.requests(&shared.unwrap().to_string()).len(), 1);
-    assert_eq!(fixture.content("blobs/sha256").len(), 8);
+    // A manifest, a configuration and a layer of each, and the layer that they share.
+    assert_eq!(fixture.content("blobs/sha256").len(), 13);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,7 +55,7 @@ async fn the_same_layer_in_several_places_is_one_download() {
     let pulled = fixture.pull(&registry.name("app:1")).await.unwrap();
     assert_eq!(pulled.layers.len(), 4);
     assert_eq!(registry.requests(&built.layers[0].to_string()).len(), 1);
-    assert_eq!(fixture.content("blobs/sha256").len(), 2);
+    assert_eq!(fixture.content("blobs/sha256").len(), 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,7 +83,7 @@ async fn a_dropped_pull_stops_and_leaves_no_trace() {
     fixture.pull(&registry.name("app:1")).await.unwrap();
     assert_eq!(fixture.content("tmp"), [""; 0]);
     // Nothing stays pinned: with its only reference everything goes.
-    fixture.store.remove(&reference).await.unwrap();
+    fixture.store.remove(&reference.to_string(), false, Usage::default()).await.unwrap();
     assert_eq!(fixture.content("layers"), [""; 0]);
     assert_eq!(fixture.content("blobs/sha256"), [""; 0]);
 }
@@ -99,12 +100,13 @@ async fn removing_and_pulling_at_the_same_time_never_breaks_an_image() {
     fixture.pull(&other).await.unwrap();
     let other_reference: Reference = other.parse().unwrap();
     for _ in 0..10 {
-        let remove = fixture.store.remove(&other_reference);
+        let other = other_reference.to_string();
+        let remove = fixture.store.remove(&other, false, Usage::default());
         let (removed, pulled) = futures_util::future::join(remove, fixture.pull(&kept)).await;
         removed.unwrap();
         let image = pulled.unwrap();
         assert!(image.layers.iter().all(|layer| layer.is_dir()));
-        fixture.store.remove_id(image.id).await.unwrap();
+        fixture.store.remove(&image.id.to_string(), false, Usage::default()).await.unwrap();
         fixture.pull(&other).await.unwrap();
     }
 }

@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test helper that cannot go on ends the test")]
 
+mod archive;
 mod basics;
 mod failures;
 mod joining;
@@ -13,6 +14,7 @@ mod killed;
 mod layer;
 mod login;
 mod real;
+mod people;
 mod registry;
 mod secure;
 mod unpacking;

@@ -6,14 +6,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, UPGRADE};
 use hyper::{Method, Request, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout;
 
-use super::transport::Connection;
+use super::hijack::Hijacked;
+use super::transport::{Connection, Payload};
 use super::{Client, ClientError};
 use crate::wire::ErrorBody;
 
@@ -30,14 +31,30 @@ pub(super) struct Call {
     path: String,
     query: String,
     auth: Option<String>,
-    body: Bytes,
+    body: Body,
     versioned: bool,
+    patience: Option<Duration>,
+}
+
+/// What a request carries.
+#[derive(Debug)]
+enum Body {
+    Json(Bytes),
+    /// An archive of a size that nobody knows yet.
+    Tar(Payload),
 }
 
 impl Call {
     pub(super) fn new(method: Method, path: impl Into<String>) -> Call {
-        let (query, body) = (String::new(), Bytes::new());
-        Call { method, path: path.into(), query, auth: None, body, versioned: true }
+        Call {
+            method,
+            path: path.into(),
+            query: String::new(),
+            auth: None,
+            body: Body::Json(Bytes::new()),
+            versioned: true,
+            patience: Some(ANSWER_FOR),
+        }
     }
 
     pub(super) fn get(path: impl Into<String>) -> Call {
@@ -46,7 +63,17 @@ impl Call {
 
     pub(super) fn post<T: Serialize>(path: impl Into<String>, body: &T) -> Call {
         let body = serde_json::to_vec(body).expect("wire types have string keys and no failing serializer");
-        Call { body: body.into(), ..Call::new(Method::POST, path) }
+        Call { body: Body::Json(body.into()), ..Call::new(Method::POST, path) }
+    }
+
+    /// Sends an archive while it is read; there is no telling how long that takes.
+    pub(super) fn upload(self, archive: Payload) -> Call {
+        Call { body: Body::Tar(archive), ..self }.patient()
+    }
+
+    /// Waits for the answer as long as it takes.
+    pub(super) fn patient(self) -> Call {
+        Call { patience: None, ..self }
     }
 
     /// Leaves the version out of the path.
@@ -64,6 +91,11 @@ impl Call {
             escape(&mut self.query, value.as_ref(), "");
         }
         self
+    }
+
+    /// Adds `key=1` if a flag is set.
+    pub(super) fn flag(self, key: &str, is_set: bool) -> Call {
+        self.query(key, if is_set { "1" } else { "" })
     }
 
     /// Adds registry credentials.
@@ -113,52 +145,50 @@ impl Client {
         self.bytes(call).await.map(drop)
     }
 
-    async fn bytes(&self, call: Call) -> Result<Bytes, ClientError> {
-        let deadline = Instant::now() + ANSWER_FOR;
-        let (method, path) = (call.method.clone(), call.path.clone());
-        let late = || ClientError::TimedOut {
-            method: method.clone(),
-            path: path.clone(),
-            seconds: ANSWER_FOR.as_secs(),
+    /// Sends a request whose answer is wanted as the daemon wrote it.
+    pub(super) async fn bytes(&self, call: Call) -> Result<Bytes, ClientError> {
+        let (method, path, patience) = (call.method.clone(), call.path.clone(), call.patience);
+        let answer = async {
+            let (response, connection) = self.send(call).await?;
+            let body = collect(&method, &path, response).await?;
+            self.transport.release(connection);
+            Ok(body)
         };
-        let (response, connection) = timeout_at(deadline, self.send(call)).await.map_err(|_| late())??;
-        let body = timeout_at(deadline, collect(&method, &path, response)).await.map_err(|_| late())??;
-        self.transport.release(connection);
-        Ok(body)
+        within(patience, &method, &path, answer).await
     }
 
     /// Sends a request whose answer is a stream. The connection lives as long as what it returns.
     pub(super) async fn stream(&self, call: Call) -> Result<(Response<Incoming>, Connection), ClientError> {
-        let (method, path) = (call.method.clone(), call.path.clone());
-        let seconds = ANSWER_FOR.as_secs();
-        tokio::time::timeout(ANSWER_FOR, self.send(call)).await.map_err(|_| ClientError::TimedOut {
-            method,
-            path,
-            seconds,
-        })?
+        let (method, path, patience) = (call.method.clone(), call.path.clone(), call.patience);
+        within(patience, &method, &path, self.send(call)).await
+    }
+
+    /// Sends a request after which the connection belongs to the streams of a process.
+    pub(super) async fn hijack(&self, call: Call) -> Result<Hijacked, ClientError> {
+        let path = call.path.clone();
+        let mut request = self.request(call)?;
+        request.headers_mut().insert(CONNECTION, "Upgrade".parse().expect("a word is a header"));
+        request.headers_mut().insert(UPGRADE, "tcp".parse().expect("a word is a header"));
+        let mut connection = self.transport.acquire().await?;
+        let broken = |source| ClientError::Broken { method: Method::POST, path: path.clone(), source };
+        let answer = async {
+            let response = connection.send_request(request).await.map_err(broken)?;
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                return hyper::upgrade::on(response).await.map_err(broken);
+            }
+            match response.status().is_success() {
+                true => Err(ClientError::NotUpgraded { status: response.status() }),
+                false => Err(refusal(&Method::POST, &path, response).await),
+            }
+        };
+        within(Some(ANSWER_FOR), &Method::POST, &path, answer).await.map(Hijacked::new)
     }
 
     /// Sends a request and reads the head of the answer, turning refusals into errors.
-    pub(super) async fn send(&self, call: Call) -> Result<(Response<Incoming>, Connection), ClientError> {
-        let Call { method, path, query, auth, body, versioned } = call;
-        let prefix = if versioned { format!("/v{}", self.version) } else { String::new() };
-        let path = format!("{prefix}{path}{query}");
-        let mut request = Request::builder()
-            .method(method.clone())
-            .uri(&path)
-            .header(HOST, "docker")
-            .header("User-Agent", concat!("skep/", env!("CARGO_PKG_VERSION")));
-        if !body.is_empty() {
-            request = request.header(CONTENT_TYPE, "application/json");
-        }
-        if let Some(auth) = auth {
-            request = request.header("X-Registry-Auth", auth);
-        }
-        let request = request.body(Full::new(body)).map_err(|source| ClientError::Build {
-            method: method.clone(),
-            path: path.clone(),
-            source,
-        })?;
+    async fn send(&self, call: Call) -> Result<(Response<Incoming>, Connection), ClientError> {
+        let method = call.method.clone();
+        let request = self.request(call)?;
+        let path = request.uri().to_string();
         let mut connection = self.transport.acquire().await?;
         let response = connection.send_request(request).await.map_err(|source| ClientError::Broken {
             method: method.clone(),
@@ -172,6 +202,49 @@ impl Client {
         self.transport.release(connection);
         Err(error)
     }
+
+    fn request(&self, call: Call) -> Result<Request<Payload>, ClientError> {
+        let Call { method, path, query, auth, body, versioned, patience: _ } = call;
+        let prefix = if versioned { format!("/v{}", self.version) } else { String::new() };
+        let path = format!("{prefix}{path}{query}");
+        let mut request = Request::builder()
+            .method(method.clone())
+            .uri(&path)
+            .header(HOST, "docker")
+            .header("User-Agent", concat!("skep/", env!("CARGO_PKG_VERSION")));
+        if let Some(auth) = auth {
+            request = request.header("X-Registry-Auth", auth);
+        }
+        let payload = match body {
+            Body::Json(json) => {
+                if !json.is_empty() {
+                    request = request.header(CONTENT_TYPE, "application/json");
+                }
+                Full::new(json).map_err(|never| match never {}).boxed_unsync()
+            }
+            Body::Tar(archive) => {
+                request = request.header(CONTENT_TYPE, "application/x-tar");
+                archive
+            }
+        };
+        request.body(payload).map_err(|source| ClientError::Build { method, path, source })
+    }
+}
+
+/// Bounds the time of an answer; without patience's end, as long as it takes.
+async fn within<T>(
+    patience: Option<Duration>,
+    method: &Method,
+    path: &str,
+    answer: impl Future<Output = Result<T, ClientError>>,
+) -> Result<T, ClientError> {
+    let Some(patience) = patience else { return answer.await };
+    let late = |_| ClientError::TimedOut {
+        method: method.clone(),
+        path: path.to_owned(),
+        seconds: patience.as_secs(),
+    };
+    timeout(patience, answer).await.map_err(late)?
 }
 
 /// Reads the daemon's sentence out of an answer that is not a success.
@@ -215,7 +288,7 @@ async fn collect(method: &Method, path: &str, response: Response<Incoming>) -> R
 }
 
 /// Decodes JSON the way Go does: a `null` is an absent field.
-fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
+pub(super) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
     let mut value = serde_json::from_slice(body)?;
     drop_nulls(&mut value);
     serde_json::from_value(value)

@@ -20,13 +20,15 @@ pub enum Endpoint {
         /// 1 to 65535.
         port: u16,
     },
+    /// `ssh://[user@]host[:port]`: a daemon behind a login.
+    Ssh(String),
 }
 
 /// Why a text names no daemon.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum EndpointError {
-    /// A scheme such as `ssh`.
-    #[error("unable to parse docker host `{text}`: {scheme} is not supported, use unix:// or tcp://")]
+    /// A scheme such as `npipe`.
+    #[error("unable to parse docker host `{text}`: {scheme} is not supported, use unix://, tcp:// or ssh://")]
     Scheme {
         /// The whole text.
         text: String,
@@ -49,7 +51,10 @@ impl FromStr for Endpoint {
         match scheme {
             "unix" if !rest.is_empty() => Ok(Endpoint::Unix(rest.to_owned())),
             "tcp" | "http" => parse_tcp(rest).ok_or_else(|| EndpointError::Address { text: text.to_owned() }),
-            "unix" => Err(EndpointError::Address { text: text.to_owned() }),
+            "ssh" if !rest.is_empty() && !rest.starts_with('-') && !rest.contains(char::is_whitespace) => {
+                Ok(Endpoint::Ssh(rest.trim_end_matches('/').to_owned()))
+            }
+            "unix" | "ssh" => Err(EndpointError::Address { text: text.to_owned() }),
             _ => Err(EndpointError::Scheme { text: text.to_owned(), scheme: scheme.to_owned() }),
         }
     }
@@ -74,6 +79,7 @@ impl fmt::Display for Endpoint {
         match self {
             Endpoint::Unix(path) => write!(f, "unix://{path}"),
             Endpoint::Tcp { host, port } => write!(f, "tcp://{host}:{port}"),
+            Endpoint::Ssh(destination) => write!(f, "ssh://{destination}"),
         }
     }
 }
@@ -95,9 +101,11 @@ mod tests {
         assert_eq!(show(":2375"), "tcp://localhost:2375");
         assert_eq!(show("foo"), "tcp://foo:2375");
         assert_eq!(show("tcp://a:b"), "invalid bind address format: tcp://a:b");
+        assert_eq!(show("ssh://me@host:22/"), "ssh://me@host:22");
+        assert_eq!(show("ssh://-oProxyCommand=x"), "invalid bind address format: ssh://-oProxyCommand=x");
         assert_eq!(
-            show("ssh://a"),
-            "unable to parse docker host `ssh://a`: ssh is not supported, use unix:// or tcp://"
+            show("npipe://a"),
+            "unable to parse docker host `npipe://a`: npipe is not supported, use unix://, tcp:// or ssh://"
         );
     }
 }

@@ -30,6 +30,15 @@ pub enum ClientError {
         #[source]
         source: io::Error,
     },
+    /// Client and daemon do not trust each other.
+    #[error("error during connect: cannot speak TLS with {endpoint}")]
+    Handshake {
+        /// Where the daemon listens.
+        endpoint: Endpoint,
+        /// What is wrong.
+        #[source]
+        source: io::Error,
+    },
     /// The host cannot be found, or this system cannot reach such an endpoint.
     #[error("error during connect: cannot dial {endpoint}")]
     Dial {
@@ -79,6 +88,21 @@ pub enum ClientError {
         /// The daemon's sentence.
         message: String,
     },
+    /// The daemon kept the connection to itself.
+    #[error("unable to upgrade to tcp, received {}", status.as_u16())]
+    NotUpgraded {
+        /// The status of the answer.
+        status: StatusCode,
+    },
+    /// An archive or a stream of a process broke.
+    #[error("cannot {doing}")]
+    Stream {
+        /// What was being done.
+        doing: &'static str,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// The answer is no JSON of the expected shape.
     #[error("cannot read the answer to {path}")]
     Decode {
@@ -117,6 +141,14 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    /// The status of a refusal.
+    pub fn status(&self) -> Option<StatusCode> {
+        match self {
+            ClientError::Daemon { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
     /// Tells whether the daemon said that the object does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self, ClientError::Daemon { status, .. } if *status == StatusCode::NOT_FOUND)

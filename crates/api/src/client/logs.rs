@@ -26,6 +26,8 @@ pub struct LogQuery {
     pub details: bool,
     /// Unix seconds, perhaps with a fraction; empty for the beginning.
     pub since: String,
+    /// The same for the end; only logs of containers know it.
+    pub until: String,
     /// `all`, or lines per task from the end.
     pub tail: String,
 }
@@ -80,6 +82,16 @@ impl Client {
         self.logs(object("tasks", "task", id, "/logs")?, query, framed).await
     }
 
+    /// Opens the logs of a container.
+    pub async fn container_logs(
+        &self,
+        reference: &str,
+        query: &LogQuery,
+        framed: bool,
+    ) -> Result<LogStream, ClientError> {
+        self.logs(super::container::path(reference, "/logs")?, query, framed).await
+    }
+
     async fn logs(&self, path: String, query: &LogQuery, framed: bool) -> Result<LogStream, ClientError> {
         let flag = |wanted: bool| if wanted { "1" } else { "" };
         let call = Call::get(path.clone())
@@ -89,7 +101,8 @@ impl Client {
             .query("stderr", "1")
             .query("stdout", "1")
             .query("tail", &query.tail)
-            .query("timestamps", flag(query.timestamps));
+            .query("timestamps", flag(query.timestamps))
+            .query("until", &query.until);
         let (response, connection) = self.stream(call).await?;
         Ok(LogStream {
             body: response.into_body(),
@@ -134,7 +147,7 @@ impl LogStream {
 }
 
 /// Takes one whole frame off the front of a buffer.
-fn take_frame(buffer: &mut BytesMut) -> Result<Option<Frame>, ClientError> {
+pub(super) fn take_frame(buffer: &mut BytesMut) -> Result<Option<Frame>, ClientError> {
     let Some(&[kind, _, _, _, a, b, c, d]) = buffer.first_chunk::<HEADER_BYTES>() else { return Ok(None) };
     let length = u32::from_be_bytes([a, b, c, d]) as usize;
     if length > FRAME_BYTES_MAX {

@@ -4,26 +4,52 @@
 //! and what the answer decodes to; nothing here retries, prints or decides. Where the daemon listens is `endpoint`, one
 //! connection is `transport`, a request is `call`; the calls are grouped by object.
 
+mod archive;
 mod call;
+mod container;
 mod endpoint;
 mod error;
+mod events;
+mod exec;
+mod files;
 mod filters;
+mod hijack;
+mod image;
 mod logs;
+mod messages;
 mod node;
 mod rollout;
 mod service;
+mod ssh;
+mod stats;
 mod swarm;
 mod system;
+mod tls;
 mod transport;
 mod version;
+mod volume;
 
+pub use archive::{Download, Upload};
+pub use container::{
+    AttachOptions, Change, ContainerDetails, ContainerQuery, ContainerSummary, Port, PortBinding, Processes,
+    Pruned, TerminalSize, WaitAnswer,
+};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::ClientError;
+pub use events::{Actor, Credentials, DiskUsage, LoginAnswer, Message};
+pub use exec::{ExecRequest, ExecStart, ExecState};
+pub use files::PathStat;
 pub use filters::Filters;
+pub use hijack::{Hijacked, Input, Output};
+pub use image::{HistoryStep, ImageRemoved, ImageSummary, Progress, ProgressDetail};
 pub use logs::{Frame, LogQuery, LogStream, Stream};
+pub use messages::Messages;
 pub use service::{RegistryAuthFrom, UpdateOptions};
+pub use stats::{BlockEntry, CpuStats, MemoryStats, StatsSample};
 pub use swarm::RotateTokens;
+pub use tls::Tls;
 pub use version::ApiVersion;
+pub use volume::{Volume, VolumeRequest, Volumes};
 
 use transport::Transport;
 
@@ -42,8 +68,13 @@ pub struct Client {
 
 impl Client {
     /// Connects and agrees on a version: the daemon's newest or ours, whichever is older, unless one is pinned.
-    pub async fn connect(endpoint: Endpoint, pinned: Option<ApiVersion>) -> Result<Client, ClientError> {
-        let mut client = Client { transport: Transport::new(endpoint), version: pinned.unwrap_or(NEWEST) };
+    pub async fn connect(
+        endpoint: Endpoint,
+        tls: Option<Tls>,
+        pinned: Option<ApiVersion>,
+    ) -> Result<Client, ClientError> {
+        let transport = Transport::new(endpoint, tls);
+        let mut client = Client { transport, version: pinned.unwrap_or(NEWEST) };
         if pinned.is_none() {
             client.version = client.ping().await?.unwrap_or(OLDEST).min(NEWEST);
         }

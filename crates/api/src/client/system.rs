@@ -1,5 +1,6 @@
 //! Calls about the daemon itself and about images in registries.
 
+use bytes::Bytes;
 use hyper::Method;
 
 use super::call::{Call, object};
@@ -39,6 +40,11 @@ impl Client {
     /// The versions of the daemon and its companions.
     pub async fn daemon_version(&self) -> Result<SystemVersion, ClientError> {
         self.json(Call::get("/version")).await
+    }
+
+    /// Everything the daemon knows of an object of the cluster or a network, as it wrote it. `kind` is Docker's word.
+    pub async fn inspect_object(&self, kind: &'static str, reference: &str) -> Result<Bytes, ClientError> {
+        self.bytes(Call::get(object(&format!("{kind}s"), kind, reference, "")?)).await
     }
 
     /// Asks the registry of an image for its digest and its platforms.

@@ -47,7 +47,7 @@ async fn one_connection_carries_negotiation_calls_and_refusals() {
         ];
         serve(stream, answers).await
     });
-    let client = Client::connect(endpoint.clone(), None).await.expect("connects");
+    let client = Client::connect(endpoint.clone(), None, None).await.expect("connects");
     assert_eq!(client.version().to_string(), "1.41");
     let services = client.services(&Filters::one("name", "web"), true).await.expect("lists");
     assert_eq!(services[0].id, "s");
@@ -71,7 +71,7 @@ async fn one_connection_carries_negotiation_calls_and_refusals() {
 #[tokio::test]
 async fn nobody_listens() {
     let endpoint = Endpoint::Unix("/tmp/skep-client-nobody.sock".to_owned());
-    let error = Client::connect(endpoint, None).await.expect_err("nobody");
+    let error = Client::connect(endpoint, None, None).await.expect_err("nobody");
     assert_eq!(
         error.to_string(),
         "Cannot connect to the Docker daemon at unix:///tmp/skep-client-nobody.sock. Is the docker daemon running?"

@@ -8,13 +8,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::combinators::UnsyncBoxBody;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-use super::{ClientError, Endpoint};
+use super::tls::Tls;
+use super::{ClientError, Endpoint, ssh};
 
 /// Connections kept open between requests. A command needs one, and one more beside a log stream.
 const IDLE_MAX: usize = 4;
@@ -22,20 +23,44 @@ const IDLE_MAX: usize = 4;
 /// How long a TCP connection may take to open.
 const DIAL_FOR: Duration = Duration::from_secs(30);
 
+/// The body of a request.
+pub(super) type Payload = UnsyncBoxBody<Bytes, io::Error>;
+
 /// A connection that carries one request at a time.
-pub(super) type Connection = SendRequest<Full<Bytes>>;
+pub(super) type Connection = SendRequest<Payload>;
+
+/// The two directions of a connection.
+pub type Halves = (Box<dyn AsyncRead + Send + Unpin>, Box<dyn AsyncWrite + Send + Unpin>);
+
+impl Endpoint {
+    /// Opens a bare connection to whoever listens there, without TLS.
+    pub async fn dial(&self) -> Result<Halves, ClientError> {
+        let refused = |source| refused(self, source);
+        Ok(match self {
+            Endpoint::Unix(path) => halves(dial_unix(path).await.map_err(refused)?),
+            Endpoint::Tcp { host, port } => halves(dial_tcp(host, *port).await.map_err(refused)?),
+            Endpoint::Ssh(destination) => halves(ssh::dial(destination).map_err(refused)?),
+        })
+    }
+}
+
+fn halves(stream: impl AsyncRead + AsyncWrite + Send + 'static) -> Halves {
+    let (reader, writer) = tokio::io::split(stream);
+    (Box::new(reader), Box::new(writer))
+}
 
 /// The connections to one daemon.
 #[derive(Debug)]
 pub(super) struct Transport {
     endpoint: Endpoint,
+    tls: Option<Tls>,
     idle: Mutex<Vec<Connection>>,
 }
 
 impl Transport {
     /// Opens nothing yet.
-    pub(super) fn new(endpoint: Endpoint) -> Transport {
-        Transport { endpoint, idle: Mutex::new(Vec::new()) }
+    pub(super) fn new(endpoint: Endpoint, tls: Option<Tls>) -> Transport {
+        Transport { endpoint, tls, idle: Mutex::new(Vec::new()) }
     }
 
     /// Where the daemon listens.
@@ -69,7 +94,16 @@ impl Transport {
     async fn open(&self) -> Result<Connection, ClientError> {
         match &self.endpoint {
             Endpoint::Unix(path) => self.start(dial_unix(path).await).await,
-            Endpoint::Tcp { host, port } => self.start(dial_tcp(host, *port).await).await,
+            Endpoint::Tcp { host, port } => match (dial_tcp(host, *port).await, &self.tls) {
+                (Ok(stream), Some(tls)) => {
+                    let secured = tls.connect(bare(host), stream).await;
+                    let endpoint = self.endpoint.clone();
+                    let secured = secured.map_err(|source| ClientError::Handshake { endpoint, source })?;
+                    self.start(Ok(secured)).await
+                }
+                (dialled, _) => self.start(dialled).await,
+            },
+            Endpoint::Ssh(destination) => self.start(ssh::dial(destination)).await,
         }
     }
 
@@ -81,19 +115,23 @@ impl Transport {
         let (sender, connection) =
             handshake(TokioIo::new(stream)).await.map_err(|source| self.refused(io::Error::other(source)))?;
         // The driver ends by itself when the sender is dropped or the daemon hangs up; what broke reaches the sender.
-        tokio::spawn(connection);
+        tokio::spawn(connection.with_upgrades());
         Ok(sender)
     }
 
     fn refused(&self, source: io::Error) -> ClientError {
-        let endpoint = self.endpoint.clone();
-        match source.kind() {
-            io::ErrorKind::PermissionDenied => ClientError::Forbidden { endpoint, source },
-            io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound | io::ErrorKind::TimedOut => {
-                ClientError::Unreachable { endpoint, source }
-            }
-            _ => ClientError::Dial { endpoint, source },
+        refused(&self.endpoint, source)
+    }
+}
+
+fn refused(endpoint: &Endpoint, source: io::Error) -> ClientError {
+    let endpoint = endpoint.clone();
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => ClientError::Forbidden { endpoint, source },
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound | io::ErrorKind::TimedOut => {
+            ClientError::Unreachable { endpoint, source }
         }
+        _ => ClientError::Dial { endpoint, source },
     }
 }
 
@@ -107,9 +145,13 @@ async fn dial_unix(_path: &str) -> io::Result<TcpStream> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "unix sockets need a unix system"))
 }
 
+/// A host without the brackets of an IPv6 address.
+fn bare(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
 async fn dial_tcp(host: &str, port: u16) -> io::Result<TcpStream> {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let dial = TcpStream::connect((host, port));
+    let dial = TcpStream::connect((bare(host), port));
     let stream = tokio::time::timeout(DIAL_FOR, dial).await.map_err(|_| io::ErrorKind::TimedOut)??;
     stream.set_nodelay(true)?;
     Ok(stream)

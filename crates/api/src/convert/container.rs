@@ -150,7 +150,7 @@ pub fn to_wire(spec: &ContainerSpec) -> wire::ContainerSpec {
     }
 }
 
-fn health_to_wire(check: &Healthcheck) -> wire::HealthConfig {
+pub fn health_to_wire(check: &Healthcheck) -> wire::HealthConfig {
     wire::HealthConfig {
         test: check.test.clone(),
         interval: nanos(check.interval),

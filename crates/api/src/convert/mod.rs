@@ -11,6 +11,8 @@ pub mod cluster;
 pub mod container;
 pub mod defaults;
 pub mod gate;
+#[cfg(feature = "server")]
+pub mod local;
 pub mod mount;
 pub mod node;
 pub mod rollout;

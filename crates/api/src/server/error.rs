@@ -35,6 +35,21 @@ impl Error {
         Error::new(StatusCode::NOT_FOUND, format!("{kind} {reference} not found"))
     }
 
+    /// There is no such object of this node; the sentence is the object's own.
+    pub fn no_such(message: impl Into<String>) -> Self {
+        Error::new(StatusCode::NOT_FOUND, message)
+    }
+
+    /// The object is in a state that does not allow it.
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Error::new(StatusCode::CONFLICT, message)
+    }
+
+    /// Returns the same sentence with another status.
+    pub fn with_status(self, status: StatusCode) -> Self {
+        Error { status, ..self }
+    }
+
     /// There is no such endpoint.
     pub fn page_not_found() -> Self {
         Error::new(StatusCode::NOT_FOUND, "page not found")

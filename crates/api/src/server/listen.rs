@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,12 +17,12 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 /// Connections served at the same time over all listeners; more wait to be accepted.
@@ -160,23 +161,24 @@ pub(super) async fn serve(
     stop: CancellationToken,
     endless: &CancellationToken,
 ) {
-    let graceful = Arc::new(GracefulShutdown::new());
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let cut = CancellationToken::new();
+    let (connections, drain, cut) = (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
     let mut loops = JoinSet::new();
     for listener in listeners {
         let door = Door {
             router: router.clone(),
             permits: permits.clone(),
-            graceful: graceful.clone(),
+            connections: connections.clone(),
+            drain: drain.clone(),
             cut: cut.clone(),
         };
         loops.spawn(door.run(listener, stop.clone()));
     }
     while loops.join_next().await.is_some() {}
     endless.cancel();
-    let Some(graceful) = Arc::into_inner(graceful) else { return };
-    if tokio::time::timeout(DRAIN_WAIT_MAX, graceful.shutdown()).await.is_err() {
+    drain.cancel();
+    connections.close();
+    if tokio::time::timeout(DRAIN_WAIT_MAX, connections.wait()).await.is_err() {
         tracing::warn!("requests were cut off: they did not finish in time");
     }
     cut.cancel();
@@ -186,7 +188,9 @@ pub(super) async fn serve(
 struct Door {
     router: Router,
     permits: Arc<Semaphore>,
-    graceful: Arc<GracefulShutdown>,
+    connections: TaskTracker,
+    /// Tells connections to end after the request under way.
+    drain: CancellationToken,
     /// Ends connections that did not finish when the daemon stopped.
     cut: CancellationToken,
 }
@@ -230,13 +234,20 @@ impl Door {
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_WAIT_MAX)
             .max_buf_size(HEAD_BYTES_MAX)
-            .serve_connection(TokioIo::new(stream), service);
-        let connection = self.graceful.watch(connection);
-        let cut = self.cut.clone();
-        tokio::spawn(async move {
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let (drain, cut) = (self.drain.clone(), self.cut.clone());
+        self.connections.spawn(async move {
+            let mut connection = pin!(connection);
             let ended = tokio::select! {
-                () = cut.cancelled() => Ok(()),
-                ended = connection => ended,
+                ended = &mut connection => ended,
+                () = drain.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    tokio::select! {
+                        ended = connection => ended,
+                        () = cut.cancelled() => Ok(()),
+                    }
+                }
             };
             // A client that goes away in the middle is its own business.
             if let Err(error) = ended {

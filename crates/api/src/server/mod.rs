@@ -9,6 +9,8 @@
 
 mod author;
 pub mod backend;
+mod containers;
+mod disk;
 mod distribution;
 mod entry;
 mod error;
@@ -16,10 +18,12 @@ mod events;
 mod extract;
 pub mod facts;
 mod filters;
+mod hijack;
+mod images;
 mod later;
 pub mod listen;
-mod locals;
 mod logs;
+mod networks;
 mod nodes;
 mod query;
 mod refs;
@@ -30,15 +34,19 @@ mod services;
 mod swarm;
 mod system;
 mod tasks;
+mod volumes;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
 use skep_model::request::Refusal;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub use backend::{Backend, Rows, View};
 use error::Error;
+use facts::{ContainerFacts, LocalEvent};
 pub use listen::{Address, Listener};
 
 /// What every endpoint works with.
@@ -47,12 +55,37 @@ struct Context {
     events: events::Log,
     /// Ends the answers that would never end by themselves.
     stop: CancellationToken,
+    /// Taken by connections that have left HTTP.
+    sessions: Arc<Semaphore>,
 }
+
+/// Connections that have left HTTP for a process's streams, at the same time.
+const SESSIONS_MAX: usize = 1024;
 
 impl Context {
     /// Returns the state of the cluster, or the answer to give.
     async fn view(&self) -> Result<Arc<dyn View>, Error> {
         self.backend.view().await.map_err(Error::from)
+    }
+
+    /// Tells those who follow events what was done to a container by hand.
+    fn tell_container(&self, container: &ContainerFacts, action: &str, more: &[(&str, &str)]) {
+        let mut attributes = container.labels.clone();
+        attributes.insert("image".to_owned(), container.image.clone());
+        attributes.insert("name".to_owned(), container.name.clone());
+        attributes.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        self.tell("container", action, &container.id, attributes);
+    }
+
+    /// Tells those who follow events what was done by hand to an object of this node.
+    fn tell(&self, kind: &str, action: &str, id: &str, attributes: BTreeMap<String, String>) {
+        self.events.tell(LocalEvent {
+            kind: kind.to_owned(),
+            action: action.to_owned(),
+            id: id.to_owned(),
+            attributes,
+            at: events::now(),
+        });
     }
 
     /// Asks the control plane for a change.
@@ -74,7 +107,14 @@ impl Server {
     pub fn new(backend: Arc<dyn Backend>) -> Self {
         let stop = CancellationToken::new();
         let events = events::Log::record(&backend, &stop);
-        Server { context: Arc::new(Context { backend, events, stop }) }
+        Server {
+            context: Arc::new(Context {
+                backend,
+                events,
+                stop,
+                sessions: Arc::new(Semaphore::new(SESSIONS_MAX)),
+            }),
+        }
     }
 
     /// Returns the API as a service: what [`Server::serve`] puts behind its listeners.
@@ -89,7 +129,11 @@ impl Server {
             .merge(logs::routes())
             .merge(distribution::routes())
             .merge(events::routes())
-            .merge(locals::routes())
+            .merge(containers::routes())
+            .merge(images::routes())
+            .merge(volumes::routes())
+            .merge(disk::routes())
+            .merge(networks::routes())
             .merge(later::routes())
             .fallback(entry::page_not_found)
             // Compat: Docker knows no 405.

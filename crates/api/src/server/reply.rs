@@ -1,5 +1,6 @@
 //! Successful answers: one JSON value, or a list that is encoded while it is sent.
 
+use std::convert::Infallible;
 use std::iter;
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{Stream, StreamExt as _};
 use serde::Serialize;
 
 use super::backend::View;
@@ -39,6 +40,32 @@ fn encode(text: &mut Vec<u8>, value: &impl Serialize) {
     serde_json::to_writer(text, value).expect("wire types have text keys and encode into memory");
 }
 
+/// Answers 204.
+pub fn no_content() -> Response {
+    StatusCode::NO_CONTENT.into_response()
+}
+
+/// Returns one value as a line of a stream.
+pub fn line(value: &impl Serialize) -> Bytes {
+    let mut text = Vec::with_capacity(256);
+    encode(&mut text, value);
+    text.push(b'\n');
+    text.into()
+}
+
+/// Answers lines of JSON as they come; the head goes out before the first.
+pub fn lines(lines: impl Stream<Item = Bytes> + Send + 'static) -> Response {
+    stream("application/json", lines.map(Ok::<Bytes, Infallible>))
+}
+
+/// Answers bytes as they come.
+pub fn stream(
+    media: &'static str,
+    bytes: impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static,
+) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static(media))], Body::from_stream(bytes)).into_response()
+}
+
 /// Answers a list of objects by their ids. The view stays as it is while the client reads, however slow it is.
 pub fn list<I, T>(
     view: Arc<dyn View>,
@@ -60,7 +87,7 @@ pub fn array<T: Serialize + 'static>(rows: impl Iterator<Item = T> + Send + 'sta
         Body::from(first)
     } else {
         let all = iter::once(first).chain(chunks);
-        Body::from_stream(stream::iter(all.map(Ok::<Bytes, std::convert::Infallible>)))
+        Body::from_stream(futures_util::stream::iter(all.map(Ok::<Bytes, Infallible>)))
     };
     ([(header::CONTENT_TYPE, JSON)], body).into_response()
 }

@@ -15,8 +15,8 @@ use super::entry::{MINOR_MAX, MINOR_MIN};
 use super::error::Error;
 use super::facts::{HostFacts, LocalNode, LocalState};
 use super::{Context, View, reply};
+use crate::convert::cluster;
 use crate::convert::template::LOG_DRIVER;
-use crate::convert::{cluster, time};
 use crate::wire;
 
 pub fn routes() -> Router<Arc<Context>> {
@@ -234,9 +234,4 @@ fn with_cluster(info: wire::SwarmInfo, view: &dyn View) -> wire::SwarmInfo {
         cluster: view.cluster().map(cluster::to_wire),
         ..info
     }
-}
-
-/// Returns the instant as `/containers/json` and `/images/json` show it: whole seconds.
-pub(super) fn unix_seconds(at: skep_model::Timestamp) -> i64 {
-    if at == skep_model::Timestamp::default() { 0 } else { time(at).0.as_second() }
 }

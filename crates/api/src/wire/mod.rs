@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 mod container;
 pub mod decode;
+pub mod local;
 mod node;
 mod rollout;
 mod service;

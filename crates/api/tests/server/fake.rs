@@ -22,6 +22,8 @@ use skep_model::{
 };
 use tokio::sync::broadcast;
 
+use crate::fake_node::Things;
+
 pub const DIGEST: &str = "sha256:1111111111111111111111111111111111111111111111111111111111111111";
 /// 2026-01-02T03:04:05.5Z
 pub const NOW: Timestamp = Timestamp(1_767_323_045_500_000_000);
@@ -48,6 +50,7 @@ pub struct Fake {
     pub local: Mutex<LocalNode>,
     pub requests: Mutex<Vec<Request>>,
     pub logs: Mutex<BTreeMap<TaskId, Vec<Result<LogLine, Fault>>>>,
+    pub node: Arc<Mutex<Things>>,
     changes: broadcast::Sender<Changed>,
 }
 
@@ -65,6 +68,7 @@ impl Fake {
             local: Mutex::new(local),
             requests: Mutex::default(),
             logs: Mutex::default(),
+            node: Arc::default(),
             changes: broadcast::channel(64).0,
         })
     }

@@ -7,6 +7,8 @@ mod fake;
 mod fake_node;
 mod golden;
 mod http;
+mod node;
 mod rollouts;
+mod sessions;
 mod sockets;
 mod streams;

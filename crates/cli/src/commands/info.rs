@@ -12,7 +12,7 @@ use crate::template::{Template, to_value};
 
 /// Display system-wide information
 #[derive(Args, Debug)]
-#[command(before_help = "[OPTIONS]")]
+#[command(before_help = "[OPTIONS]", after_help = "system info, info")]
 pub(crate) struct Flags {
     #[command(flatten)]
     object: ObjectFlags,
@@ -22,7 +22,7 @@ pub(crate) struct Flags {
 
 pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
     let Flags { object: ObjectFlags { format }, arguments } = flags;
-    none("info", &arguments)?;
+    none(context, &arguments)?;
     let template = match format.as_str() {
         "" | "json" => None,
         format => Some(Template::parse(format)?),

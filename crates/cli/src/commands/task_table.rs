@@ -107,6 +107,7 @@ pub(crate) fn listing(tasks: Vec<Task>, names: &Names, style: Style) -> Listing 
     Listing {
         type_name: "*task.taskContext",
         columns: COLUMNS,
+        key: "ID",
         table: &["ID", "Name", "Image", "Node", "DesiredState", "CurrentState", "Error", "Ports"],
         raw: &[
             ("ID", "id"),

@@ -186,6 +186,7 @@ async fn nobody_listens() {
     assert_eq!(ran.code, 1);
     assert_eq!(
         ran.err,
-        "Cannot connect to the Docker daemon at unix:///tmp/skep-cli-nobody.sock. Is the docker daemon running?\n"
+        "Cannot connect to the Docker daemon at unix:///tmp/skep-cli-nobody.sock. Is the docker daemon running?\n\
+         hint: start it with \"skep daemon\", or name another one with -H, SKEP_HOST or \"skep context use\"\n"
     );
 }

@@ -48,7 +48,7 @@ pub(crate) fn one_line() -> String {
 
 pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
     let Flags { object: ObjectFlags { format }, arguments } = flags;
-    none("version", &arguments)?;
+    none(context, &arguments)?;
     let template = match format.as_str() {
         "" | "json" => None,
         format => Some(Template::parse(format)?),

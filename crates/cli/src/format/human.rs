@@ -29,18 +29,33 @@ pub(crate) fn since(then: Timestamp, now: Timestamp) -> String {
 /// Renders bytes in binary units with four significant digits: `64MiB`, `1.952GiB`.
 pub(crate) fn bytes(count: i64) -> String {
     const UNITS: [&str; 9] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"];
-    let (mut size, mut unit) = (count as f64, 0);
-    while size >= 1024.0 && unit + 1 < UNITS.len() {
-        size /= 1024.0;
-        unit += 1;
-    }
-    format!("{}{}", significant(size), UNITS[unit])
+    in_units(count as f64, 1024.0, &UNITS, 4)
 }
 
-/// Go's `%.4g` for numbers below 10,000.
-fn significant(value: f64) -> String {
+/// Renders bytes in decimal units with so many significant digits: `64MB`, `1.95GB`.
+pub(crate) fn decimal_bytes(count: i64, digits: usize) -> String {
+    const UNITS: [&str; 9] = ["B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"];
+    in_units(count as f64, 1000.0, &UNITS, digits)
+}
+
+fn in_units(mut size: f64, base: f64, units: &[&str], digits: usize) -> String {
+    let mut unit = 0;
+    while size >= base && unit + 1 < units.len() {
+        size /= base;
+        unit += 1;
+    }
+    format!("{}{}", significant(size, digits), units[unit])
+}
+
+/// Go's `%.3g` and the like, for numbers below 10,000.
+fn significant(value: f64, digits: usize) -> String {
     let digits_before = if value < 1.0 { 1 } else { value.log10().floor() as usize + 1 };
-    let text = format!("{value:.*}", 4usize.saturating_sub(digits_before));
+    let text = format!("{value:.*}", digits.saturating_sub(digits_before));
+    let digits_shown = text.split('.').next().map_or(0, str::len);
+    if digits_shown > digits {
+        // Compat: docker 28.2 shows 999.9 kB with three digits as 1e+03kB.
+        return format!("1e+{:02}", digits_shown - 1);
+    }
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 

@@ -1,5 +1,7 @@
 //! Lists of objects in the form `--format` asks for: a table, JSON lines, or a template per row.
 
+use std::collections::BTreeMap;
+
 use super::table::align;
 use crate::template::{Field, Struct, Template, TemplateError, Value};
 
@@ -19,6 +21,10 @@ pub(crate) enum Cell {
     Text(String),
     /// A truth value, which JSON shows as one.
     Flag(bool),
+    /// Nothing, which JSON shows as `null`.
+    Nil,
+    /// What a method looks up, such as `.Label "k"`; JSON does not show it.
+    Lookup(BTreeMap<String, String>),
 }
 
 impl From<String> for Cell {
@@ -46,6 +52,8 @@ pub(crate) struct Listing {
     pub type_name: &'static str,
     /// All fields that templates may name.
     pub columns: &'static [Column],
+    /// The field that `--quiet` shows.
+    pub key: &'static str,
     /// The fields of the default table, in order.
     pub table: &'static [&'static str],
     /// The fields of the old `raw` form, with their labels.
@@ -151,7 +159,7 @@ impl Listing {
         match self.columns.iter().position(|column| column.field == field).and_then(|at| row.get(at)) {
             Some(Cell::Text(text)) => text.clone(),
             Some(Cell::Flag(flag)) => flag.to_string(),
-            None => String::new(),
+            Some(Cell::Nil | Cell::Lookup(_)) | None => String::new(),
         }
     }
 
@@ -161,8 +169,11 @@ impl Listing {
             let value = match cell {
                 Cell::Text(text) => Value::Text(text.clone()),
                 Cell::Flag(flag) => Value::Bool(*flag),
+                Cell::Nil => Value::Nil,
+                Cell::Lookup(entries) => Value::Lookup(entries.clone()),
             };
-            Field::new(column.field, value)
+            let is_omitted = matches!(cell, Cell::Lookup(_));
+            Field { is_omitted, ..Field::new(column.field, value) }
         };
         let mut fields: Vec<Field> = self.columns.iter().zip(row).map(field).collect();
         fields.sort_by(|a, b| a.name.cmp(&b.name));

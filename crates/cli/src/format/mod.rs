@@ -10,11 +10,12 @@ mod natural;
 mod reference;
 mod table;
 
-pub(crate) use human::{bytes, capitalize, duration as human_duration, ellipsis, since};
-pub(crate) use json::{compact, indented};
+pub(crate) use human::{bytes, capitalize, decimal_bytes, duration as human_duration, ellipsis, since};
+pub(crate) use json::{compact, indented, recompact, reindent};
 pub(crate) use listing::{Cell, Column, Format, Listing};
 pub(crate) use natural::natural_order;
 pub(crate) use reference::{Reference, familiar_image};
+pub(crate) use table::align_to;
 
 /// How many characters of an id a table shows.
 pub(crate) const SHORT_ID: usize = 12;
@@ -23,6 +24,11 @@ pub(crate) const SHORT_ID: usize = 12;
 pub(crate) fn short_id(id: &str) -> &str {
     let end = id.char_indices().nth(SHORT_ID).map_or(id.len(), |(at, _)| at);
     &id[..end]
+}
+
+/// The first twelve digits of a digest without its algorithm, or of an id.
+pub(crate) fn short_digest(digest: &str) -> &str {
+    short_id(digest.split_once(':').map_or(digest, |(_, hex)| hex))
 }
 
 /// Quotes as Go's `%q` does.

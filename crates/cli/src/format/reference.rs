@@ -37,9 +37,49 @@ impl Reference {
         valid.then(|| Reference { host: host.to_owned(), path, tag, digest })
     }
 
+    /// Parses a reference; the error is Docker's sentence.
+    pub(crate) fn read(text: &str) -> Result<Reference, String> {
+        Reference::parse(text).ok_or_else(|| match Reference::parse(&text.to_lowercase()) {
+            Some(reference) => {
+                let path = if text.contains('/') { text.to_owned() } else { format!("library/{text}") };
+                let name = path.split(['@', ':']).next().unwrap_or_default();
+                let name = name.strip_prefix(&format!("{}/", reference.host)).unwrap_or(name);
+                format!("invalid reference format: repository name ({name}) must be lowercase")
+            }
+            None => "invalid reference format".to_owned(),
+        })
+    }
+
     /// The registry, such as `docker.io` or `localhost:5000`.
     pub(crate) fn host(&self) -> &str {
         &self.host
+    }
+
+    /// The name as people write it, without tag and digest.
+    pub(crate) fn familiar_name(&self) -> String {
+        Reference { tag: None, digest: None, ..self.clone() }.familiar()
+    }
+
+    /// The whole name, with the host it means, without tag and digest.
+    pub(crate) fn full_name(&self) -> String {
+        format!("{}/{}", self.host, self.path)
+    }
+
+    /// The whole reference, with the host it means.
+    pub(crate) fn full(&self) -> String {
+        let tag = self.tag.as_ref().map(|tag| format!(":{tag}")).unwrap_or_default();
+        let digest = self.digest.as_ref().map(|digest| format!("@{digest}")).unwrap_or_default();
+        format!("{}{tag}{digest}", self.full_name())
+    }
+
+    /// The tag, if it has one.
+    pub(crate) fn tag(&self) -> Option<&str> {
+        self.tag.as_deref()
+    }
+
+    /// The digest, if it has one.
+    pub(crate) fn digest(&self) -> Option<&str> {
+        self.digest.as_deref()
     }
 
     /// Tells whether a digest is part of it.

@@ -13,6 +13,11 @@ const PADDING: usize = 3;
 
 /// Aligns the tab-separated cells of each line.
 pub(crate) fn align(text: &str) -> String {
+    align_to(text, WIDTH_MIN)
+}
+
+/// The same with columns of another least width.
+pub(crate) fn align_to(text: &str, width_min: usize) -> String {
     let lines: Vec<Vec<&str>> = text.split('\n').map(|line| line.split('\t').collect()).collect();
     let mut widths: Vec<Vec<usize>> = lines.iter().map(|cells| vec![0; cells.len() - 1]).collect();
     for column in 0..widths.iter().map(Vec::len).max().unwrap_or(0) {
@@ -22,7 +27,7 @@ pub(crate) fn align(text: &str) -> String {
             let widest =
                 lines[first..first + block].iter().map(|cells| cells[column].width()).max().unwrap_or(0);
             for cells in &mut widths[first..first + block] {
-                cells[column] = (widest + PADDING).max(WIDTH_MIN);
+                cells[column] = (widest + PADDING).max(width_min);
             }
             first += block.max(1);
         }

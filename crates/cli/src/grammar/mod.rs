@@ -32,7 +32,7 @@ pub(crate) use number::{boolean, float32, int64, uint32, uint64, uint64_decimal}
 pub(crate) use publish::publish;
 pub(crate) use shell::words;
 pub(crate) use size::{bytes, cpus};
-pub(crate) use time::since;
+pub(crate) use time::instant;
 
 /// A refused value: the whole sentence, in Docker's words. Nobody matches on it; it is printed.
 #[derive(Clone, Debug, PartialEq, Eq)]

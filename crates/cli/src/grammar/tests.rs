@@ -301,7 +301,7 @@ fn networks() {
 #[test]
 fn points_in_time() {
     let now = "2026-01-02T03:04:05.5Z".parse().expect("an instant");
-    let at = |text| show(since(text, now));
+    let at = |text| show(instant("since", text, now));
     assert_eq!(at("42m"), r#""1767320525""#);
     assert_eq!(at("2026-01-02T03:04:05Z"), r#""1767323045.000000000""#);
     assert_eq!(at("2026-01-02T04:04:05.25+01:00"), r#""1767323045.250000000""#);

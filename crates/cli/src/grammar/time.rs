@@ -7,8 +7,8 @@ use jiff::tz::TimeZone;
 use super::duration::duration;
 use super::{Invalid, refuse};
 
-/// Turns the text of `--since` into Unix seconds as the daemon reads them; empty stays empty.
-pub(crate) fn since(text: &str, now: Timestamp) -> Result<String, Invalid> {
+/// Turns the text of a flag such as `--since` (which the refusal names, unless it is empty) into Unix seconds as the daemon reads them; empty stays empty.
+pub(crate) fn instant(flag: &str, text: &str, now: Timestamp) -> Result<String, Invalid> {
     if text.is_empty() {
         return Ok(String::new());
     }
@@ -26,7 +26,8 @@ pub(crate) fn since(text: &str, now: Timestamp) -> Result<String, Invalid> {
     if is_number(seconds.strip_prefix('-').unwrap_or(seconds)) && is_number(fraction) {
         return Ok(text.to_owned());
     }
-    refuse!(r#"invalid value for "since": failed to parse value as time or duration: "{text}""#)
+    let about = if flag.is_empty() { String::new() } else { format!("invalid value for \"{flag}\": ") };
+    refuse!(r#"{about}failed to parse value as time or duration: "{text}""#)
 }
 
 /// Reads a date, perhaps with a time, perhaps with an offset; without one it is local time.

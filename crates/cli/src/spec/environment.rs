@@ -17,7 +17,7 @@ const WHITESPACE: [char; 2] = [' ', '\t'];
 
 impl Environment<'_> {
     /// Collects the lines of all files, then the flags. Of several values for one name the last stays, where it is.
-    pub(super) fn collect(&self, files: &[String], flags: &[String]) -> Result<Vec<String>, Fault> {
+    pub(crate) fn collect(&self, files: &[String], flags: &[String]) -> Result<Vec<String>, Fault> {
         let mut collected: Vec<String> = Vec::new();
         for file in files {
             for line in self.file(file)? {

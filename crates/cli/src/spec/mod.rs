@@ -22,7 +22,9 @@ pub(crate) use references::{resolve_configs, resolve_network, resolve_secrets};
 pub(crate) use update::{UpdateFlags, apply};
 
 /// Splits `key=value` items into a map; later items win, an item without an equals sign has an empty value.
-fn key_values<'a>(items: impl IntoIterator<Item = &'a String>) -> std::collections::BTreeMap<String, String> {
+pub(crate) fn key_values<'a>(
+    items: impl IntoIterator<Item = &'a String>,
+) -> std::collections::BTreeMap<String, String> {
     let split = |item: &'a String| item.split_once('=').unwrap_or((item, ""));
     items.into_iter().map(split).map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }

@@ -79,7 +79,7 @@ async fn compare(lines: &str) {
     for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let words = crate::grammar::words(line).expect("well quoted");
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let Some(theirs) = docker(&words, &daemon.host()).await else {
+        let Some(theirs) = docker(&words, &[("DOCKER_HOST", &daemon.host())]).await else {
             eprintln!("skipped: no docker client 28.2 here");
             return;
         };

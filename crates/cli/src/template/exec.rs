@@ -111,6 +111,10 @@ impl Walk<'_> {
                 items.into_iter().enumerate().map(|(index, item)| (Value::Int(index as i128), item)).collect()
             }
             Value::Map(entries) => entries.into_iter().map(|(key, item)| (Value::Text(key), item)).collect(),
+            Value::Object(mut entries) => {
+                entries.sort_by(|a, b| a.0.cmp(&b.0));
+                entries.into_iter().map(|(key, item)| (Value::Text(key), item)).collect()
+            }
             Value::Int(count) if count > 0 => {
                 let bounded = usize::try_from(count).unwrap_or(OUTPUT_BYTES_MAX).min(OUTPUT_BYTES_MAX);
                 (0..bounded).map(|index| (Value::Int(index as i128), Value::Int(index as i128))).collect()
@@ -171,6 +175,12 @@ impl Walk<'_> {
     ) -> Result<Value, TemplateError> {
         let (first, rest) = command.0.split_first().expect("the parser refuses empty commands");
         let Base::Function(name) = &first.base else {
+            if let ([argument], None, Some((_, method))) = (rest, &piped, first.fields.last()) {
+                let argument = self.operand(argument, dot)?.to_string();
+                if let Some(found) = self.invoke(first, method, &argument, dot)? {
+                    return Ok(found);
+                }
+            }
             if !rest.is_empty() || piped.is_some() {
                 return match first.fields.last() {
                     Some((_, name)) => {
@@ -196,6 +206,24 @@ impl Walk<'_> {
             Err(message) => {
                 self.fail_at(first.at, &command.describe(), &format!("error calling {name}: {message}"))
             }
+        }
+    }
+
+    /// Calls a method with one argument; `None` if there is no such method.
+    fn invoke(
+        &mut self,
+        operand: &Operand,
+        method: &str,
+        argument: &str,
+        dot: &Value,
+    ) -> Result<Option<Value>, TemplateError> {
+        if self.mode == Mode::Headings && method == "Label" {
+            let last = argument.rsplit('.').next().unwrap_or_default();
+            return Ok(Some(Value::Text(last.replace(['-', '_'], " "))));
+        }
+        match self.operand(operand, dot)? {
+            Value::Lookup(mut entries) => Ok(Some(Value::Text(entries.remove(argument).unwrap_or_default()))),
+            _ => Ok(None),
         }
     }
 
@@ -244,6 +272,13 @@ impl Walk<'_> {
                 Value::Map(mut entries) => {
                     entries.remove(name).unwrap_or(Value::Text("<no value>".to_owned()))
                 }
+                Value::Object(mut entries) => match entries.iter().position(|(known, _)| known == name) {
+                    Some(index) => entries.swap_remove(index).1,
+                    None if super::json::is_optional(name) => Value::Nil,
+                    None => {
+                        return self.fail(operand, &format!("map has no entry for key \"{name}\""));
+                    }
+                },
                 // A field of what was left out is itself left out.
                 Value::Zero | Value::Nil => Value::Zero,
                 Value::Struct(mut object) => {

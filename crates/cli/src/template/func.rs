@@ -127,6 +127,7 @@ fn len(value: &Value) -> Result<Value, String> {
         Value::Text(text) => text.len(),
         Value::List(items) => items.len(),
         Value::Map(entries) => entries.len(),
+        Value::Object(entries) => entries.len(),
         Value::Zero => 0,
         other => return Err(format!("len of type {}", other.type_name())),
     };
@@ -144,6 +145,9 @@ fn index(value: Value, key: &Value) -> Result<Value, String> {
             byte.map(|byte| Value::Int((*byte).into())).ok_or_else(|| format!("index out of range: {index}"))
         }
         (Value::Map(mut entries), Value::Text(key)) => Ok(entries.remove(key).unwrap_or(Value::Zero)),
+        (Value::Object(entries), Value::Text(key)) => {
+            Ok(entries.into_iter().find(|(known, _)| known == key).map_or(Value::Nil, |(_, value)| value))
+        }
         (Value::Zero, _) => Ok(Value::Zero),
         (Value::Nil, _) => Err("index of untyped nil".to_owned()),
         (other, _) => Err(format!("can't index item of type {}", other.type_name())),

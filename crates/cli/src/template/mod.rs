@@ -6,6 +6,7 @@
 
 mod exec;
 mod func;
+mod json;
 mod lex;
 mod parse;
 mod printf;
@@ -14,6 +15,7 @@ mod value;
 
 use thiserror::Error;
 
+pub(crate) use json::from_json;
 pub(crate) use ser::to_value;
 pub(crate) use value::{Field, Struct, Value};
 
@@ -24,6 +26,17 @@ const OUTPUT_BYTES_MAX: usize = 64 << 20;
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("template parsing error: template: :{0}")]
 pub(crate) struct TemplateError(String);
+
+impl TemplateError {
+    /// Docker's sentence for a list, where filling in fails under another title than reading.
+    pub(crate) fn in_list(&self) -> String {
+        let text = self.to_string();
+        match text.contains(": executing ") {
+            true => text.replacen("template parsing error", "failed to execute template", 1),
+            false => text,
+        }
+    }
+}
 
 /// A parsed template.
 #[derive(Debug)]

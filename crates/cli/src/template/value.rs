@@ -29,6 +29,10 @@ pub(crate) enum Value {
     Map(BTreeMap<String, Value>),
     /// An object.
     Struct(Struct),
+    /// A JSON object whose type is known to the daemon only: its fields in the daemon's order.
+    Object(Vec<(String, Value)>),
+    /// A method that looks a text up, such as `.Label "k"`.
+    Lookup(BTreeMap<String, String>),
 }
 
 /// An object with named fields.
@@ -49,12 +53,14 @@ pub(crate) struct Field {
     pub value: Value,
     /// Tells whether JSON leaves it out, because it holds nothing.
     pub is_omitted: bool,
+    /// The name that JSON uses, where that is another one.
+    pub json_name: Option<&'static str>,
 }
 
 impl Field {
     /// A field that is always shown.
     pub(crate) fn new(name: impl Into<String>, value: Value) -> Field {
-        Field { name: name.into(), value, is_omitted: false }
+        Field { name: name.into(), value, is_omitted: false, json_name: None }
     }
 }
 
@@ -70,7 +76,8 @@ impl Value {
             Value::Text(text) | Value::Time(text) => !text.is_empty(),
             Value::List(items) => !items.is_empty(),
             Value::Map(entries) => !entries.is_empty(),
-            Value::Struct(_) => true,
+            Value::Object(entries) => !entries.is_empty(),
+            Value::Struct(_) | Value::Lookup(_) => true,
         }
     }
 
@@ -87,6 +94,8 @@ impl Value {
             Value::List(_) => "[]interface {}",
             Value::Map(_) => "map[string]string",
             Value::Struct(object) => &object.type_name,
+            Value::Object(_) => "map[string]interface {}",
+            Value::Lookup(_) => "func(string) string",
         }
     }
 
@@ -136,8 +145,13 @@ impl Value {
             Value::Struct(object) => {
                 let present =
                     object.fields.iter().filter(|field| !field.is_omitted && field.value != Value::Zero);
-                list(present.map(|field| pair(&field.name, &field.value)).collect(), '{', '}')
+                let name = |field: &Field| field.json_name.unwrap_or(&field.name).to_owned();
+                list(present.map(|field| pair(&name(field), &field.value)).collect(), '{', '}')
             }
+            Value::Object(entries) => {
+                list(entries.iter().map(|(key, value)| pair(key, value)).collect(), '{', '}')
+            }
+            Value::Lookup(_) => "null".to_owned(),
         }
     }
 }
@@ -163,6 +177,13 @@ impl fmt::Display for Value {
                     join(entries.iter().map(|(key, value)| format!("{key}:{value}")).collect())
                 )
             }
+            Value::Object(entries) => {
+                let sorted: BTreeMap<&String, &Value> =
+                    entries.iter().map(|(key, value)| (key, value)).collect();
+                let parts = sorted.iter().map(|(key, value)| format!("{key}:{value}")).collect();
+                write!(f, "map[{}]", join(parts))
+            }
+            Value::Lookup(_) => f.write_str("<no value>"),
             Value::Struct(object) => {
                 write!(f, "{{{}}}", join(object.fields.iter().map(|field| field.value.to_string()).collect()))
             }

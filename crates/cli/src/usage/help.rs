@@ -36,19 +36,16 @@ pub(crate) fn trailer(command: &Command, path: &str, verb: &str) -> String {
 
 /// The whole help of a command.
 pub(crate) fn help(command: &Command, path: &str, columns: Option<usize>) -> String {
-    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    let about = command.get_long_about().or(command.get_about()).map(ToString::to_string).unwrap_or_default();
     let mut text = format!("Usage:  {}\n\n{about}\n", usage_line(command, path));
-    let aliases: Vec<&str> = command.get_visible_aliases().collect();
+    let aliases = aliases(command, path);
     if !aliases.is_empty() {
-        let parent = path.rsplit_once(' ').map_or("", |(parent, _)| parent);
-        let all = aliases.iter().map(|alias| format!("{parent} {alias}"));
-        let all: Vec<String> = std::iter::once(path.to_owned()).chain(all).collect();
-        push(&mut text, format_args!("\nAliases:\n  {}\n", all.join(", ")));
+        push(&mut text, format_args!("\nAliases:\n  {}\n", aliases.join(", ")));
     }
     // Compat: docker leaves the last column free.
     let flags = flags(command, columns.unwrap_or(DEFAULT_COLUMNS).saturating_sub(1));
     if command.has_subcommands() {
-        push(&mut text, format_args!("\n{}", groups(command)));
+        push(&mut text, format_args!("\n{}", groups(command, path)));
     }
     if !flags.is_empty() {
         let title = if command.has_subcommands() { "Global Options" } else { "Options" };
@@ -64,20 +61,54 @@ fn push(text: &mut String, part: std::fmt::Arguments<'_>) {
     text.write_fmt(part).expect("writing to a string cannot fail");
 }
 
-/// The subcommands: groups first, if there are any beside plain commands.
-fn groups(command: &Command) -> String {
+/// All names of a command. Shortcuts list theirs, in the place where clap has a text after the help.
+fn aliases(command: &Command, path: &str) -> Vec<String> {
+    if let Some(names) = command.get_after_help() {
+        let program = path.split(' ').next().unwrap_or_default();
+        return names.to_string().split(", ").map(|name| format!("{program} {name}")).collect();
+    }
+    let aliases: Vec<&str> = command.get_visible_aliases().collect();
+    if aliases.is_empty() {
+        return Vec::new();
+    }
+    let parent = path.rsplit_once(' ').map_or("", |(parent, _)| parent);
+    std::iter::once(path.to_owned()).chain(aliases.iter().map(|alias| format!("{parent} {alias}"))).collect()
+}
+
+/// What people type most, in the order in which they meet it.
+const COMMON: [&str; 9] = ["init", "exec", "ps", "pull", "images", "login", "logout", "version", "info"];
+
+/// The groups of a cluster.
+const SWARM: [&str; 3] = ["node", "service", "swarm"];
+
+/// The subcommands: groups first, if there are any beside plain commands; those of the root in four sections.
+fn groups(command: &Command, path: &str) -> String {
     let (groups, plain): (Vec<_>, Vec<_>) =
         command.get_subcommands().filter(|sub| !sub.is_hide_set()).partition(|sub| sub.has_subcommands());
     let names = command.get_subcommands().map(|sub| sub.get_name().len());
     let width = names.max().unwrap_or(0).max(11);
     let section = |title: &str, mut subs: Vec<&Command>| {
-        subs.sort_by_key(|sub| sub.get_name());
+        let rank = |sub: &&Command| {
+            COMMON.iter().position(|name| path == command.get_name() && *name == sub.get_name())
+        };
+        subs.sort_by_key(|sub| (rank(sub), sub.get_name()));
         let line = |sub: &&Command| {
             let about = sub.get_about().map(ToString::to_string).unwrap_or_default();
             format!("  {:width$} {about}\n", sub.get_name())
         };
         format!("{title}:\n{}", subs.iter().map(line).collect::<String>())
     };
+    if path == command.get_name() {
+        let (common, plain) = plain.into_iter().partition(|sub| COMMON.contains(&sub.get_name()));
+        let (swarm, groups) = groups.into_iter().partition(|sub| SWARM.contains(&sub.get_name()));
+        let sections = [
+            section("Common Commands", common),
+            section("Management Commands", groups),
+            section("Swarm Commands", swarm),
+            section("Commands", plain),
+        ];
+        return sections.join("\n");
+    }
     match (groups.is_empty(), plain.is_empty()) {
         (true, _) => section("Commands", plain),
         (false, true) => section("Management Commands", groups),

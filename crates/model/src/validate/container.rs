@@ -9,6 +9,13 @@ use crate::mount::MountKind;
 use crate::template::{ContainerSpec, Healthcheck, Ulimit};
 use crate::{limits, reference, signal};
 
+impl ContainerSpec {
+    /// Checks a container whose placeholders are filled in.
+    pub fn validate(&self) -> Result<(), Invalid> {
+        validate(self)
+    }
+}
+
 /// Checks a container whose placeholders are filled in.
 pub(super) fn validate(container: &ContainerSpec) -> Result<(), Invalid> {
     if container.image.is_empty() {

@@ -18,8 +18,23 @@ const META_IIFNAME: u32 = 6;
 const META_OIFNAME: u32 = 7;
 const CT_STATE: u32 = 0;
 const CT_ESTABLISHED_OR_RELATED: u32 = 0b110;
+const CT_STATUS: u32 = 2;
+const CT_DESTINATION_TRANSLATED: u32 = 1 << 5;
+const META_TRANSPORT: u32 = 16;
 const PAYLOAD_NETWORK_HEADER: u32 = 1;
+const PAYLOAD_TRANSPORT_HEADER: u32 = 2;
 const IPV4_SOURCE_OFFSET: u32 = 12;
+const IPV4_DESTINATION_OFFSET: u32 = 16;
+const DESTINATION_PORT_OFFSET: u32 = 2;
+const FIB_BY_DESTINATION: u32 = 1 << 1;
+const FIB_ADDRESS_TYPE: u32 = 3;
+/// `RTN_LOCAL`
+const LOCAL_ADDRESS: u32 = 2;
+const NAT_DESTINATION: u32 = 1;
+const NAT_IPV4: u32 = 2;
+/// Two registers that do not overlap.
+const ADDRESS_REGISTER: u32 = 1;
+const PORT_REGISTER: u32 = 2;
 /// `IFNAMSIZ`: names are compared with all their padding.
 const INTERFACE_NAME_SIZE: usize = 16;
 
@@ -67,14 +82,63 @@ impl Rule {
 
     /// `ip saddr NETWORK/PREFIX`
     pub(crate) fn sent_from(self, network: Ipv4Addr, netmask: Ipv4Addr) -> Self {
-        self.push("payload", |data| {
+        self.payload(PAYLOAD_NETWORK_HEADER, IPV4_SOURCE_OFFSET, 4)
+            .masked(netmask.octets())
+            .compared(Compare::Equal, &network.octets())
+    }
+
+    /// `ip daddr 127.0.0.0/8`
+    pub(crate) fn sent_to_loopback(self) -> Self {
+        // The kernel compares whole bytes, and so does `nft` for a mask that ends with one.
+        self.payload(PAYLOAD_NETWORK_HEADER, IPV4_DESTINATION_OFFSET, 1).compared(Compare::Equal, &[127])
+    }
+
+    /// `ip saddr 127.0.0.0/8`
+    pub(crate) fn sent_from_loopback(self) -> Self {
+        self.payload(PAYLOAD_NETWORK_HEADER, IPV4_SOURCE_OFFSET, 1).compared(Compare::Equal, &[127])
+    }
+
+    /// `fib daddr type local`
+    pub(crate) fn sent_to_this_machine(self) -> Self {
+        self.push("fib", |data| {
             data.number(1, REGISTER);
-            data.number(2, PAYLOAD_NETWORK_HEADER);
-            data.number(3, IPV4_SOURCE_OFFSET);
-            data.number(4, 4);
+            data.number(2, FIB_ADDRESS_TYPE);
+            data.number(3, FIB_BY_DESTINATION);
         })
-        .masked(netmask.octets())
-        .compared(Compare::Equal, &network.octets())
+        .compared(Compare::Equal, &LOCAL_ADDRESS.to_ne_bytes())
+    }
+
+    /// `tcp dport PORT` or `udp dport PORT`, by the protocol's number
+    pub(crate) fn sent_to_port(self, protocol: u8, port: u16) -> Self {
+        self.push("meta", |data| {
+            data.number(1, REGISTER);
+            data.number(2, META_TRANSPORT);
+        })
+        .compared(Compare::Equal, &[protocol])
+        .payload(PAYLOAD_TRANSPORT_HEADER, DESTINATION_PORT_OFFSET, 2)
+        .compared(Compare::Equal, &port.to_be_bytes())
+    }
+
+    /// `ct status dnat`
+    pub(crate) fn of_translated_connection(self) -> Self {
+        self.push("ct", |data| {
+            data.number(1, REGISTER);
+            data.number(2, CT_STATUS);
+        })
+        .masked(CT_DESTINATION_TRANSLATED.to_ne_bytes())
+        .compared(Compare::NotEqual, &[0; 4])
+    }
+
+    /// `dnat to ADDRESS:PORT`
+    pub(crate) fn redirected_to(self, address: Ipv4Addr, port: u16) -> Self {
+        self.value(ADDRESS_REGISTER, address.octets().to_vec())
+            .value(PORT_REGISTER, port.to_be_bytes().to_vec())
+            .push("nat", |data| {
+                data.number(1, NAT_DESTINATION);
+                data.number(2, NAT_IPV4);
+                data.number(3, ADDRESS_REGISTER);
+                data.number(5, PORT_REGISTER);
+            })
     }
 
     /// `ct state established,related`
@@ -121,6 +185,23 @@ impl Rule {
             data.number(2, key);
         })
         .compared(compare, &padded)
+    }
+
+    fn payload(self, header: u32, offset: u32, length: u32) -> Self {
+        self.push("payload", move |data| {
+            data.number(1, REGISTER);
+            data.number(2, header);
+            data.number(3, offset);
+            data.number(4, length);
+        })
+    }
+
+    /// Puts a value into a register.
+    fn value(self, register: u32, value: Vec<u8>) -> Self {
+        self.push("immediate", move |data| {
+            data.number(1, register);
+            data.nested(2, |data| data.bytes(1, &value));
+        })
     }
 
     fn masked(self, mask: [u8; 4]) -> Self {

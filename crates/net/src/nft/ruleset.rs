@@ -6,7 +6,9 @@
 //! a test compares it with what `nft` reads back from the kernel.
 //!
 //! A container is not reachable from another machine merely because that machine routes the subnet to
-//! this host: new connections reach the bridge from the host itself and from the bridge only.
+//! this host: new connections reach the bridge from the host itself and from the bridge only, and through
+//! the ports that are published. Those lead on from every address of this host, 127.0.0.1 included; the
+//! container sees the caller's own address, unless that is one nobody else can answer to.
 
 use std::io;
 
@@ -15,9 +17,14 @@ use super::exchange::{self, Refused, Transaction};
 use super::rule::{Rule, Verdict};
 use super::wire::{self, FLAG_APPEND, FLAG_CREATE, Family, Message};
 use crate::config::Config;
+use crate::publish::Published;
 
+const NF_INET_PREROUTING: u32 = 0;
 const NF_INET_FORWARD: u32 = 2;
+const NF_INET_OUTPUT: u32 = 3;
 const NF_INET_POSTROUTING: u32 = 4;
+const PRIORITY_RAW: u32 = (-300i32).cast_unsigned();
+const PRIORITY_DESTINATION_NAT: u32 = (-100i32).cast_unsigned();
 const PRIORITY_FILTER: u32 = 0;
 const PRIORITY_SOURCE_NAT: u32 = 100;
 const POLICY_ACCEPT: u32 = 1;
@@ -44,14 +51,19 @@ pub(crate) enum Holder {
     Other(String),
 }
 
-/// The rules for one bridge and its subnet.
+/// The rules for one bridge and its subnet, and for the ports published behind it.
 pub(crate) struct Ruleset<'a> {
     config: &'a Config,
+    published: &'a [Published],
 }
 
 impl<'a> Ruleset<'a> {
     pub(crate) fn new(config: &'a Config) -> Self {
-        Self { config }
+        Self { config, published: &[] }
+    }
+
+    pub(crate) fn publishing(config: &'a Config, published: &'a [Published]) -> Self {
+        Self { config, published }
     }
 
     /// The rules as `nft --stateless list table` prints them.
@@ -59,19 +71,49 @@ impl<'a> Ruleset<'a> {
     pub(crate) fn text(&self) -> String {
         let Config { bridge, subnet, table, .. } = self.config;
         let comment = self.comment();
+        let redirect = |port: &Published| {
+            let Published { transport, host_port, address, container_port } = port;
+            format!(
+                "\t\tfib daddr type local {transport} dport {host_port} dnat to {address}:{container_port}\n"
+            )
+        };
+        let redirects: String = self.published.iter().map(redirect).collect();
+        let when_published = |text: String| if self.published.is_empty() { String::new() } else { text };
+        let before = when_published(format!(
+            r#"	chain raw {{
+		type filter hook prerouting priority raw; policy accept;
+		iifname "{bridge}" ip daddr 127.0.0.0/8 drop
+	}}
+
+	chain prerouting {{
+		type nat hook prerouting priority dstnat; policy accept;
+{redirects}	}}
+
+	chain output {{
+		type nat hook output priority -100; policy accept;
+{redirects}	}}
+
+"#
+        ));
+        let back = when_published(format!(
+            r#"		ip saddr {subnet} oifname "{bridge}" ct status dnat masquerade
+		ip saddr 127.0.0.0/8 oifname "{bridge}" masquerade
+"#
+        ));
+        let forward = when_published(format!("\t\toifname \"{bridge}\" ct status dnat accept\n"));
         format!(
             r#"table ip {table} {{
 	comment "{comment}"
-	chain postrouting {{
+{before}	chain postrouting {{
 		type nat hook postrouting priority srcnat; policy accept;
 		ip saddr {subnet} oifname != "{bridge}" masquerade
-	}}
+{back}	}}
 
 	chain forward {{
 		type filter hook forward priority filter; policy accept;
 		iifname "{bridge}" accept
 		oifname "{bridge}" ct state established,related accept
-		oifname "{bridge}" drop
+{forward}		oifname "{bridge}" drop
 	}}
 }}
 "#
@@ -102,18 +144,48 @@ impl<'a> Ruleset<'a> {
         let mut transaction = self.without_table();
         self.table(&mut transaction);
 
+        self.redirects(&mut transaction);
         self.chain(&mut transaction, "postrouting", "nat", NF_INET_POSTROUTING, PRIORITY_SOURCE_NAT);
         let leaves = Rule::default().sent_from(subnet.network(), subnet.netmask());
         self.rule(&mut transaction, "postrouting", leaves.leaving_elsewhere_than(bridge).masquerade());
+        if !self.published.is_empty() {
+            // The answer of a neighbour on the bridge, or to 127.0.0.1, must come back through here.
+            let neighbour = Rule::default().sent_from(subnet.network(), subnet.netmask()).leaving_by(bridge);
+            self.rule(&mut transaction, "postrouting", neighbour.of_translated_connection().masquerade());
+            let local = Rule::default().sent_from_loopback().leaving_by(bridge).masquerade();
+            self.rule(&mut transaction, "postrouting", local);
+        }
 
         self.chain(&mut transaction, "forward", "filter", NF_INET_FORWARD, PRIORITY_FILTER);
         let sent = Rule::default().entering_by(bridge).verdict(Verdict::Accept);
         let answered = Rule::default().leaving_by(bridge).of_known_connection().verdict(Verdict::Accept);
+        let published =
+            Rule::default().leaving_by(bridge).of_translated_connection().verdict(Verdict::Accept);
+        let published = (!self.published.is_empty()).then_some(published);
         let unasked = Rule::default().leaving_by(bridge).verdict(Verdict::Drop);
-        for rule in [sent, answered, unasked] {
+        for rule in [sent, answered].into_iter().chain(published).chain([unasked]) {
             self.rule(&mut transaction, "forward", rule);
         }
         transaction.commit()
+    }
+
+    /// Adds the ways in through published ports.
+    fn redirects(&self, transaction: &mut Transaction) {
+        if self.published.is_empty() {
+            return;
+        }
+        // With 127.0.0.1 routable for them, callers on the bridge must be kept from this host's own.
+        self.chain(transaction, "raw", "filter", NF_INET_PREROUTING, PRIORITY_RAW);
+        let intruder = Rule::default().entering_by(&self.config.bridge).sent_to_loopback();
+        self.rule(transaction, "raw", intruder.verdict(Verdict::Drop));
+        for (chain, hook) in [("prerouting", NF_INET_PREROUTING), ("output", NF_INET_OUTPUT)] {
+            self.chain(transaction, chain, "nat", hook, PRIORITY_DESTINATION_NAT);
+            for Published { transport, host_port, address, container_port } in self.published {
+                let called =
+                    Rule::default().sent_to_this_machine().sent_to_port(transport.number(), *host_port);
+                self.rule(transaction, chain, called.redirected_to(*address, *container_port));
+            }
+        }
     }
 
     /// Removes the table; one that does not exist is a success.

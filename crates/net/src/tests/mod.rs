@@ -5,6 +5,7 @@
 
 mod attachments;
 mod conflicts;
+mod ports;
 mod rules;
 mod scratch;
 mod traffic;

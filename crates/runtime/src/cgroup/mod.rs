@@ -8,7 +8,11 @@
 //! A path is the same below the root of every mounted hierarchy. `tree` kills and removes whole subtrees.
 
 pub(crate) mod devices;
+mod limits;
 mod tree;
+mod usage;
+
+pub(crate) use usage::machine_cpu;
 
 use std::fs;
 use std::io;

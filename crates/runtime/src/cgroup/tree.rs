@@ -88,7 +88,8 @@ fn groups(root: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-fn processes(root: &Path) -> Result<BTreeSet<i32>, CgroupError> {
+/// Returns the pids of everything in `root` and below.
+pub(super) fn processes(root: &Path) -> Result<BTreeSet<i32>, CgroupError> {
     let mut pids = BTreeSet::new();
     for group in groups(root).map_err(|source| CgroupError::File { path: root.into(), source })? {
         let file = group.join("cgroup.procs");

@@ -1,5 +1,6 @@
 //! One line of a log file: `{"log":"text\n","stream":"stdout","time":"2026-01-02T03:04:05.6Z"}`.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
@@ -33,10 +34,36 @@ pub struct Record {
     pub time: SystemTime,
     /// The text, with its newline; a piece of a line over 16 KiB has none, and the next piece continues it.
     pub line: String,
+    /// What the container's log notes with each line.
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// Returns what stands in each line for its attributes.
+pub(super) fn encode_attributes(attributes: &BTreeMap<String, String>) -> Vec<u8> {
+    if attributes.is_empty() {
+        return Vec::new();
+    }
+    let mut out = br#","attrs":{"#.to_vec();
+    for (index, (name, value)) in attributes.iter().enumerate() {
+        out.extend_from_slice(if index == 0 { b"\"" } else { b",\"" });
+        escape(&mut out, name);
+        out.extend_from_slice(b"\":\"");
+        escape(&mut out, value);
+        out.push(b'"');
+    }
+    out.push(b'}');
+    out
 }
 
 /// Appends the line for `text` to `out`.
-pub(super) fn encode(out: &mut Vec<u8>, stream: Stream, text: &[u8], ends_line: bool, time: &str) {
+pub(super) fn encode(
+    out: &mut Vec<u8>,
+    stream: Stream,
+    text: &[u8],
+    ends_line: bool,
+    attributes: &[u8],
+    time: &str,
+) {
     out.extend_from_slice(br#"{"log":""#);
     for chunk in text.utf8_chunks() {
         escape(out, chunk.valid());
@@ -49,7 +76,9 @@ pub(super) fn encode(out: &mut Vec<u8>, stream: Stream, text: &[u8], ends_line: 
     }
     out.extend_from_slice(br#"","stream":""#);
     out.extend_from_slice(stream.name().as_bytes());
-    out.extend_from_slice(br#"","time":""#);
+    out.push(b'"');
+    out.extend_from_slice(attributes);
+    out.extend_from_slice(br#","time":""#);
     out.extend_from_slice(time.as_bytes());
     out.extend_from_slice(b"\"}\n");
 }
@@ -80,10 +109,12 @@ pub(super) fn decode(line: &[u8]) -> Option<Record> {
         log: String,
         stream: Stream,
         time: String,
+        #[serde(default)]
+        attrs: BTreeMap<String, String>,
     }
     let wire: Wire = serde_json::from_slice(line).ok()?;
     let time: Timestamp = wire.time.parse().ok()?;
-    Some(Record { stream: wire.stream, time: time.into(), line: wire.log })
+    Some(Record { stream: wire.stream, time: time.into(), line: wire.log, attributes: wire.attrs })
 }
 
 #[cfg(test)]
@@ -92,7 +123,7 @@ mod tests {
 
     fn encoded(text: &[u8], ends_line: bool) -> String {
         let mut out = Vec::new();
-        encode(&mut out, Stream::Stderr, text, ends_line, "2026-01-02T03:04:05.6Z");
+        encode(&mut out, Stream::Stderr, text, ends_line, b"", "2026-01-02T03:04:05.6Z");
         String::from_utf8(out).expect("JSON is UTF-8")
     }
 
@@ -103,6 +134,23 @@ mod tests {
             "{\"log\":\"a \\\"b\\\" \\\\ \\u003cé\\u003e\\t\\u0007\\n\",\"stream\":\"stderr\",\
              \"time\":\"2026-01-02T03:04:05.6Z\"}\n"
         );
+    }
+
+    #[test]
+    fn attributes_stand_where_docker_has_them_and_come_back() {
+        let attributes =
+            [("tier", "a\"b"), ("x", "1")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let attributes = BTreeMap::from(attributes);
+        let mut out = Vec::new();
+        let time = "2026-01-02T03:04:05.6Z";
+        encode(&mut out, Stream::Stdout, b"x", true, &encode_attributes(&attributes), time);
+        let text = String::from_utf8(out).expect("JSON is UTF-8");
+        let expected = concat!(
+            r#"{"log":"x\n","stream":"stdout","attrs":{"tier":"a\"b","x":"1"},"#,
+            r#""time":"2026-01-02T03:04:05.6Z"}"#
+        );
+        assert_eq!(text.trim_end(), expected);
+        assert_eq!(decode(text.as_bytes()).expect("a record").attributes, attributes);
     }
 
     #[test]

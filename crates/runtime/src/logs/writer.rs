@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::files::rotated;
-use super::record::{Stream, encode};
+use super::record::{Stream, encode, encode_attributes};
 use crate::container::LogLimits;
 
 /// Collected bytes beyond which a write is due.
@@ -22,6 +22,9 @@ pub(crate) struct Writer {
     size_max: Option<u64>,
     file_count_max: u32,
     batch: Vec<u8>,
+    /// Encoded; empty if there are none.
+    attributes: Vec<u8>,
+    discard: bool,
 }
 
 impl Writer {
@@ -36,6 +39,8 @@ impl Writer {
             size_max: limits.max_size_bytes,
             file_count_max: limits.max_files.max(1),
             batch: Vec::new(),
+            attributes: encode_attributes(&limits.attributes),
+            discard: limits.discard,
         })
     }
 
@@ -47,11 +52,14 @@ impl Writer {
         ends_line: bool,
         time: &str,
     ) -> io::Result<()> {
+        if self.discard {
+            return Ok(());
+        }
         if self.size_max.is_some_and(|max| self.size + self.batch.len() as u64 >= max) {
             self.flush()?;
             self.rotate()?;
         }
-        encode(&mut self.batch, stream, text, ends_line, time);
+        encode(&mut self.batch, stream, text, ends_line, &self.attributes, time);
         if self.batch.len() >= BATCH_BYTES { self.flush() } else { Ok(()) }
     }
 
@@ -116,14 +124,20 @@ mod tests {
     #[test]
     fn rotation_keeps_the_bound_on_size_and_number() {
         // One line is 47 bytes: the third one reaches the bound.
-        let limits = LogLimits { max_size_bytes: Some(100), max_files: 3 };
+        let limits = LogLimits { max_size_bytes: Some(100), max_files: 3, ..LogLimits::default() };
         assert_eq!(write(limits, 10).1, [1, 3, 3, 0]);
     }
 
     #[test]
     fn a_single_file_starts_over() {
-        let limits = LogLimits { max_size_bytes: Some(100), max_files: 1 };
+        let limits = LogLimits { max_size_bytes: Some(100), max_files: 1, ..LogLimits::default() };
         assert_eq!(write(limits, 5).1, [2, 0, 0, 0]);
+    }
+
+    #[test]
+    fn what_is_to_be_discarded_leaves_no_line() {
+        let limits = LogLimits { discard: true, ..LogLimits::default() };
+        assert_eq!(write(limits, 100).1, [0, 0, 0, 0]);
     }
 
     #[test]

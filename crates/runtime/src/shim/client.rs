@@ -1,16 +1,19 @@
 //! One connection of a daemon to its shim: a line in, with descriptors attached, and lines out.
 
-use std::io::{self, IoSliceMut, Write};
+use std::io::{self, IoSlice, IoSliceMut, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, recvmsg, sendmsg,
+};
 
 use crate::protocol::{LINE_BYTES_MAX, Line, Reply, Request};
 
-/// An exec attaches stdout and stderr.
-const DESCRIPTOR_COUNT_MAX: usize = 2;
+/// An exec attaches its three streams at most.
+const DESCRIPTOR_COUNT_MAX: usize = 3;
 
 /// A connection.
 pub(super) struct Client {
@@ -62,6 +65,19 @@ impl Client {
             Ok(line) => Received::Request(line.body, std::mem::take(&mut self.descriptors)),
             Err(error) => Received::Unknown(format!("the shim does not understand the request: {error}")),
         }
+    }
+
+    /// Sends a reply with a descriptor attached. Without one, as [`Client::reply`].
+    pub(super) fn reply_with(&mut self, reply: Reply, descriptor: Option<&OwnedFd>) {
+        let Some(descriptor) = descriptor else { return self.reply(reply) };
+        let descriptors = [descriptor.as_fd()];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
+        // As for `reply`.
+        let line = Line::render(reply);
+        let _ = sendmsg(&self.stream, &[IoSlice::new(&line)], &mut ancillary, SendFlags::NOSIGNAL);
+        self.input = Vec::new();
     }
 
     /// Sends a reply. A daemon that is gone does not need it, and a reply always fits the socket's empty buffer.

@@ -18,10 +18,11 @@ use pathrs::Root;
 
 use super::launch::Payload;
 use super::libcontainer::Libcontainer;
-use super::oci::{OciRuntime, Stdio};
+use super::oci::{OciRuntime, Waiting};
 use super::rootfs::{HostNamespace, mount_root, stage_binds};
 use super::runc::Runc;
 use super::stdio::Copier;
+use super::streams::{ContainerInput, OwnStreams};
 use crate::cgroup::Hierarchies;
 use crate::container::{Container, Mount};
 use crate::files::{Durability, SocketPath, write_json};
@@ -51,6 +52,7 @@ pub(super) struct Created {
     pub init: OwnedFd,
     pub record: ShimRecord,
     pub copier: Copier,
+    pub input: ContainerInput,
     pub listener: UnixListener,
     pub children: ChildSignals,
 }
@@ -75,27 +77,28 @@ impl Setting {
     ) -> Result<Created, Failure> {
         let host = HostNamespace::leave().map_err(|error| Failure::retryable(&error))?;
         let plan = self.configure()?;
+        let uid = plan.user.uid;
         let oci = slot.insert(self.runtime(plan)?);
 
-        let (stdout, stdout_write) = pipe()?;
-        let (stderr, stderr_write) = pipe()?;
-        let stdio = Stdio { stdout: stdout_write, stderr: stderr_write };
+        let (stdio, own) = OwnStreams::make(&self.bundle.container.process, uid)
+            .map_err(|error| named("cannot make the container's streams", &error))?;
         let score = OomScore::set(self.bundle.container.oom_score_adj);
-        let pid = oci.create(stdio);
+        let waiting = oci.create(stdio);
         drop(score);
-        let pid = pid?;
+        let Waiting { pid, terminal } = waiting?;
         host.enter().map_err(|error| Failure::retryable(&error))?;
 
         let watch = || -> io::Result<_> {
             let children = ChildSignals::open()?;
             let writer =
                 Writer::open(&self.paths.log(&self.bundle.container.id), &self.bundle.container.log)?;
-            let copier = Copier::new(stdout, stderr, writer)?;
+            let (output, input) = own.complete(terminal)?;
+            let copier = Copier::new(output, writer)?;
             let listener = UnixListener::bind(SocketPath::open(&self.state.socket())?.short())?;
             listener.set_nonblocking(true)?;
-            Ok((open_pidfd(pid)?, Identity::of(pid)?, children, copier, listener))
+            Ok((open_pidfd(pid)?, Identity::of(pid)?, children, copier, input, listener))
         };
-        let (init, identity, children, copier, listener) =
+        let (init, identity, children, copier, input, listener) =
             watch().map_err(|error| named("cannot watch the container", &error))?;
         self.hierarchies.restrict_devices(&self.bundle.cgroup).map_err(|error| Failure::retryable(&error))?;
         if self.bundle.container.netns.is_none() {
@@ -104,7 +107,7 @@ impl Setting {
         let record = ShimRecord { init: Some(identity), ..record };
         self.write_record(&record)?;
         let oci = slot.take().unwrap_or_else(|| unreachable!("the runtime was put there above"));
-        Ok(Created { oci, init, record, copier, listener, children })
+        Ok(Created { oci, init, record, copier, input, listener, children })
     }
 
     /// Mounts the root and writes the OCI configuration.
@@ -158,7 +161,7 @@ impl Setting {
             CapSet::for_container(&container.capabilities, held).map_err(|error| Failure::fatal(&error))?;
         Ok(ProcessPlan {
             args: process.args.clone(),
-            env: environment(container, &[&process.env], &user),
+            env: environment(container, process.terminal.is_some(), &[&process.env], &user),
             cwd,
             user,
             caps,
@@ -171,15 +174,20 @@ impl Setting {
         let root = self.state.oci();
         std::fs::create_dir_all(&root)
             .map_err(|error| named("cannot make the OCI runtime's directory", &error))?;
-        let id = self.bundle.container.id.clone();
+        let container = &self.bundle.container;
+        let id = container.id.clone();
         let bundle = self.paths.root().to_owned();
+        if self.bundle.oci_runtime.is_some() && container.process.init {
+            let message = "an init can only be had with the built-in runtime: remove --init, or --oci-runtime from the daemon";
+            return Err(Failure { fatal: true, message: message.into() });
+        }
         Ok(match &self.bundle.oci_runtime {
             Some(program) => Box::new(Runc { program: PathBuf::from(program), id, bundle, root }),
             None => {
                 let filter = Profile::for_capabilities(plan.caps)
                     .program(&self.bundle.filters)
                     .map_err(|error| Failure::retryable(&error))?;
-                let payload = Rc::new(Payload { plan, filter });
+                let payload = Rc::new(Payload { plan, filter, init: container.process.init });
                 Box::new(Libcontainer { id, bundle, root, payload, created: None })
             }
         })
@@ -239,11 +247,6 @@ impl Drop for OomScore {
             tracing::debug!(%error, "OOM score not restored");
         }
     }
-}
-
-fn pipe() -> Result<(OwnedFd, OwnedFd), Failure> {
-    rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
-        .map_err(|errno| named("cannot make a pipe", &errno.into()))
 }
 
 fn named(what: &str, error: &io::Error) -> Failure {

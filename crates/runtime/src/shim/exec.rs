@@ -1,12 +1,14 @@
 //! Running a command inside a container: Skep's own short path.
 //!
 //! ```text
-//! shim --fork--> entrant: cgroup, limits, namespaces --fork as sibling--> command: user, seccomp, capabilities, execve
+//! shim --fork--> entrant: cgroup, limits, namespaces --fork as sibling--> command: streams, user, seccomp, capabilities, execve
 //! ```
 //!
 //! The command is a child of the shim, so the shim gets its exit code. It ends up exactly as confined as the container's
-//! first process: same cgroup, namespaces, seccomp filter and capability rules.
+//! first process: same cgroup, namespaces, seccomp filter and capability rules. The shim does not touch its streams: they are
+//! the daemon's pipes, or a terminal whose master goes to the daemon through a socket.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -16,8 +18,9 @@ use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
 
 use super::confine::confine;
 use super::launch::launch;
+use super::streams::{give_to, take_terminal};
 use crate::cgroup::Hierarchies;
-use crate::container::Exec;
+use crate::container::{Exec, TerminalSize};
 use crate::files::{chain, read_json};
 use crate::paths::{Bundle, BundlePaths};
 use crate::spec::caps::CapSet;
@@ -25,6 +28,7 @@ use crate::spec::process::{ProcessPlan, environment, limits};
 use crate::spec::seccomp::Profile;
 use crate::spec::user::Accounts;
 use crate::sys::process::{Fork, cloexec_from, exit_now, fork, fork_sibling, redirect};
+use crate::sys::terminal::{Terminal, send_descriptor};
 
 /// Exit code of a helper that failed; its sentence is in the pipe.
 const HELPER_FAILED: i32 = 255;
@@ -41,10 +45,27 @@ pub(super) struct Target<'a> {
     pub init: &'a OwnedFd,
 }
 
-/// The standard output and error of a command.
-pub(super) struct Outputs {
-    pub stdout: OwnedFd,
-    pub stderr: OwnedFd,
+/// What the daemon attached to a command.
+pub(super) enum Streams {
+    /// Without standard input, the command reads nothing.
+    Pipes { stdout: OwnedFd, stderr: OwnedFd, stdin: Option<OwnedFd> },
+    /// Where the master of the terminal goes.
+    Terminal { socket: OwnedFd, size: TerminalSize },
+}
+
+impl Streams {
+    /// Sorts the descriptors of a request; `None` if they do not fit it.
+    pub(super) fn of(exec: &Exec, descriptors: Vec<OwnedFd>) -> Option<Streams> {
+        let mut descriptors = descriptors.into_iter();
+        let streams = match exec.terminal {
+            Some(size) => Streams::Terminal { socket: descriptors.next()?, size },
+            None => {
+                let (stdout, stderr) = (descriptors.next()?, descriptors.next()?);
+                Streams::Pipes { stdout, stderr, stdin: descriptors.next() }
+            }
+        };
+        descriptors.next().is_none().then_some(streams)
+    }
 }
 
 /// What the pipe of a new command says. It ends at the `execve`.
@@ -99,13 +120,13 @@ impl Progress {
 }
 
 /// Starts a command; the returned pipe tells its progress.
-pub(super) fn spawn(target: &Target<'_>, exec: &Exec, outputs: &Outputs) -> io::Result<OwnedFd> {
+pub(super) fn spawn(target: &Target<'_>, exec: &Exec, streams: &Streams) -> io::Result<OwnedFd> {
     let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     rustix::io::ioctl_fionbio(&read, true)?;
     match fork()? {
         Fork::Parent(_) => Ok(read),
         Fork::Child => {
-            if let Err(sentence) = enter(target, exec, outputs, &write) {
+            if let Err(sentence) = enter(target, exec, streams, &write) {
                 // The shim is the only reader; if it is gone, so is everyone who wants to know.
                 let _ = rustix::io::write(&write, sentence.as_bytes());
             }
@@ -115,7 +136,7 @@ pub(super) fn spawn(target: &Target<'_>, exec: &Exec, outputs: &Outputs) -> io::
 }
 
 /// The entrant. Ends in `exit_now` if the command was started.
-fn enter(target: &Target<'_>, exec: &Exec, outputs: &Outputs, status: &OwnedFd) -> Result<(), String> {
+fn enter(target: &Target<'_>, exec: &Exec, streams: &Streams, status: &OwnedFd) -> Result<(), String> {
     let what = |what: &'static str| move |error: io::Error| format!("cannot {what}: {error}");
     // In the container's pid namespace this process could be inspected through /proc.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
@@ -125,6 +146,7 @@ fn enter(target: &Target<'_>, exec: &Exec, outputs: &Outputs, status: &OwnedFd) 
         .map_err(what("read the bundle"))?;
     let held = CapSet::held().map_err(what("read own capabilities"))?;
     let caps = CapSet::for_container(&bundle.container.capabilities, held).map_err(|e| chain(&e))?;
+    // The filter is the container's even for a privileged command: capabilities are what was asked for.
     let filter = Profile::for_capabilities(caps).program(&bundle.filters).map_err(|e| chain(&e))?;
     let limits = limits(&bundle.container.ulimits).map_err(|e| chain(&e))?;
 
@@ -149,8 +171,8 @@ fn enter(target: &Target<'_>, exec: &Exec, outputs: &Outputs, status: &OwnedFd) 
         Fork::Child => {
             drop(go);
             let _ = rustix::io::read(&wait, &mut [0u8; 1]);
-            let plan = plan(&bundle, exec, caps)?;
-            become_command(&plan, &filter, outputs).map_err(what("confine the command"))?;
+            let plan = plan(&bundle, exec, if exec.privileged { held } else { caps })?;
+            become_command(&plan, &filter, streams).map_err(what("confine the command"))?;
             Err(launch(&plan))
         }
     }
@@ -162,7 +184,7 @@ fn plan(bundle: &Bundle, exec: &Exec, caps: CapSet) -> Result<ProcessPlan, Strin
     let user = exec.user.as_deref().unwrap_or(&container.process.user);
     let accounts = Accounts::here().map_err(|error| chain(&error))?;
     let user = accounts.resolve(user, &container.process.groups).map_err(|error| chain(&error))?;
-    let env = environment(container, &[&container.process.env, &exec.env], &user);
+    let env = environment(container, exec.terminal.is_some(), &[&container.process.env, &exec.env], &user);
     let cwd = exec.cwd.clone().unwrap_or_else(|| container.process.cwd.clone());
     Ok(ProcessPlan {
         args: exec.args.clone(),
@@ -175,13 +197,23 @@ fn plan(bundle: &Bundle, exec: &Exec, caps: CapSet) -> Result<ProcessPlan, Strin
     })
 }
 
-/// Takes on the command's output, directory and confinement.
-fn become_command(plan: &ProcessPlan, filter: &[u8], outputs: &Outputs) -> io::Result<()> {
-    rustix::process::setsid()?;
-    redirect(&outputs.stdout, 1)?;
-    redirect(&outputs.stderr, 2)?;
-    let null = std::fs::File::open("/dev/null")?;
-    redirect(&null.into(), 0)?;
+/// Takes on the command's streams, directory and confinement.
+fn become_command(plan: &ProcessPlan, filter: &[u8], streams: &Streams) -> io::Result<()> {
+    match streams {
+        Streams::Terminal { socket, size } => {
+            let terminal = Terminal::open(*size)?;
+            send_descriptor(socket, &terminal.master)?;
+            take_terminal(&terminal.slave, plan.user.uid)?;
+        }
+        Streams::Pipes { stdout, stderr, stdin } => {
+            rustix::process::setsid()?;
+            let null = File::open("/dev/null")?.into();
+            for (stream, number) in [(stdin.as_ref().unwrap_or(&null), 0), (stdout, 1), (stderr, 2)] {
+                give_to(stream, plan.user.uid)?;
+                redirect(stream, number)?;
+            }
+        }
+    }
     // As root, so that a directory the user cannot search is still a valid place to start in.
     std::env::set_current_dir(Path::new(&plan.cwd))?;
     // A path through /proc/self/fd could lead out (CVE-2024-21626); the kernel marks such a place.

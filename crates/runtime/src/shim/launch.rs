@@ -14,9 +14,13 @@ use oci_spec::runtime::Spec;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::confine::confine;
+use super::init;
+use super::streams::{bind_console, take_terminal};
+use crate::container::TerminalSize;
 use crate::spec::process::{ProcessPlan, search_path};
 use crate::sys::exec::{describe, execve, find_program};
 use crate::sys::signal::reset_for_exec;
+use crate::sys::terminal::{Terminal, send_descriptor};
 
 /// How long `execve` may take: a slow disk has to deliver the first pages of the program.
 const EXEC_WAIT_MAX: Timespec = Timespec { tv_sec: 30, tv_nsec: 0 };
@@ -83,6 +87,15 @@ pub(super) struct Payload {
     pub plan: ProcessPlan,
     /// The compiled system call filter.
     pub filter: Vec<u8>,
+    /// Stays as the program's init.
+    pub init: bool,
+}
+
+/// The terminal that the first process gets, and where its master goes.
+#[derive(Clone)]
+pub(super) struct Console {
+    pub socket: Rc<OwnedFd>,
+    pub size: TerminalSize,
 }
 
 /// libcontainer's hook around [`confine`] and [`launch`].
@@ -90,12 +103,13 @@ pub(super) struct Payload {
 pub(super) struct Launcher {
     payload: Rc<Payload>,
     status: Rc<OwnedFd>,
+    console: Option<Console>,
 }
 
 impl Launcher {
     /// `status` is the write end of a [`LaunchStatus`].
-    pub(super) fn new(payload: Rc<Payload>, status: OwnedFd) -> Launcher {
-        Launcher { payload, status: Rc::new(status) }
+    pub(super) fn new(payload: Rc<Payload>, status: OwnedFd, console: Option<Console>) -> Launcher {
+        Launcher { payload, status: Rc::new(status), console }
     }
 
     fn complain(&self, sentence: &str) {
@@ -104,9 +118,22 @@ impl Launcher {
     }
 }
 
+impl Console {
+    /// Makes a terminal, sends its master away and puts its other end where programs look for it.
+    fn enter(&self, uid: u32) -> std::io::Result<()> {
+        let terminal = Terminal::open(self.size)?;
+        send_descriptor(&self.socket, &terminal.master)?;
+        bind_console(&terminal.slave)?;
+        take_terminal(&terminal.slave, uid)
+    }
+}
+
 impl Executor for Launcher {
     fn exec(&self, _: &Spec) -> Result<(), ExecutorError> {
-        let sentence = launch(&self.payload.plan);
+        let sentence = match self.payload.init {
+            true => init::run(&self.payload.plan),
+            false => launch(&self.payload.plan),
+        };
         self.complain(&sentence);
         Err(ExecutorError::Other(sentence))
     }
@@ -114,9 +141,13 @@ impl Executor for Launcher {
     /// Called when the process is in all its namespaces, before it waits for its start.
     fn validate(&self, _: &Spec) -> Result<(), ExecutorValidationError> {
         let plan = &self.payload.plan;
-        confine(plan, &self.payload.filter).map_err(|error| {
-            ExecutorValidationError::ArgValidationError(format!("cannot confine: {error}"))
-        })?;
+        let failed = |what: &str, error: std::io::Error| {
+            ExecutorValidationError::ArgValidationError(format!("cannot {what}: {error}"))
+        };
+        if let Some(console) = &self.console {
+            console.enter(plan.user.uid).map_err(|error| failed("take the terminal", error))?;
+        }
+        confine(plan, &self.payload.filter).map_err(|error| failed("confine", error))?;
         let name = plan.args.first().map_or("", String::as_str);
         find_program(name, search_path(&plan.env)).map(|_| ()).map_err(|sentence| {
             self.complain(&sentence);

@@ -3,6 +3,7 @@
 //! It is not safe in a process with threads, which is why the shim has none. Its `kill` and `delete` are not used: they
 //! trust pids and a state file that is rewritten in place.
 
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -11,10 +12,11 @@ use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::error::LibcontainerError;
 use libcontainer::syscall::syscall::SyscallType;
 
-use super::launch::{LaunchStatus, Launcher, Payload};
-use super::oci::{OciRuntime, Stdio};
+use super::launch::{Console, LaunchStatus, Launcher, Payload};
+use super::oci::{OciRuntime, Stdio, Waiting};
 use crate::files::remove_tree;
 use crate::protocol::Failure;
+use crate::sys::terminal::receive_descriptor;
 
 /// One container of libcontainer.
 pub(super) struct Libcontainer {
@@ -27,14 +29,30 @@ pub(super) struct Libcontainer {
 }
 
 impl OciRuntime for Libcontainer {
-    fn create(&mut self, stdio: Stdio) -> Result<i32, Failure> {
+    fn create(&mut self, stdio: Stdio) -> Result<Waiting, Failure> {
         let (status, status_write) = LaunchStatus::pipe().map_err(|error| Failure::retryable(&error))?;
+        let mut builder = ContainerBuilder::new(self.id.clone(), SyscallType::Linux);
+        let mut master = None;
+        let console = match stdio {
+            Stdio::Pipes { stdin, stdout, stderr } => {
+                builder = builder.with_stdout(stdout).with_stderr(stderr);
+                if let Some(stdin) = stdin {
+                    builder = builder.with_stdin(stdin);
+                }
+                None
+            }
+            // libcontainer's way asks for a socket with a short path; the hook is in the right place already.
+            Stdio::Terminal(size) => {
+                let (ours, theirs) = UnixStream::pair().map_err(|error| Failure::retryable(&error))?;
+                master = Some(ours);
+                Some(Console { socket: Rc::new(theirs.into()), size })
+            }
+        };
+        let launcher = Launcher::new(Rc::clone(&self.payload), status_write, console);
         let build = || -> Result<Container, LibcontainerError> {
-            ContainerBuilder::new(self.id.clone(), SyscallType::Linux)
+            builder
                 .with_root_path(&self.root)?
-                .with_executor(Launcher::new(Rc::clone(&self.payload), status_write))
-                .with_stdout(stdio.stdout)
-                .with_stderr(stdio.stderr)
+                .with_executor(launcher)
                 .as_init(&self.bundle)
                 // The default would speak to systemd.
                 .with_systemd(false)
@@ -47,7 +65,9 @@ impl OciRuntime for Libcontainer {
                     message: "libcontainer created a container without a process".into(),
                 })?;
                 self.created = Some((container, status));
-                Ok(pid)
+                let terminal = master.map(receive_descriptor).transpose();
+                let terminal = terminal.map_err(|error| Failure::retryable(&error))?;
+                Ok(Waiting { pid, terminal })
             }
             // Only the launcher's sentences concern the program; everything else may pass.
             Err(error) => Err(match status.complaint() {

@@ -13,19 +13,25 @@ mod complaints;
 mod confine;
 mod create;
 mod exec;
+mod init;
 mod launch;
 mod libcontainer;
 mod nursery;
 mod oci;
 mod rootfs;
+mod run;
 mod runc;
 mod serve;
 mod stdio;
+mod streams;
+mod watcher;
 
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+
+pub(crate) use self::rootfs::{detached_layers, detached_root};
 
 use self::create::Setting;
 use self::serve::Serve;

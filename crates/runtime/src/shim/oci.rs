@@ -6,18 +6,29 @@
 
 use std::os::fd::OwnedFd;
 
+use crate::container::TerminalSize;
 use crate::protocol::Failure;
 
-/// The write ends of a container's standard output and error.
-pub(super) struct Stdio {
-    pub stdout: OwnedFd,
-    pub stderr: OwnedFd,
+/// What a container's first process gets as its standard streams.
+pub(super) enum Stdio {
+    /// The container's ends. Without standard input it reads nothing.
+    Pipes { stdin: Option<OwnedFd>, stdout: OwnedFd, stderr: OwnedFd },
+    /// A terminal of the container's own, which the runtime makes.
+    Terminal(TerminalSize),
+}
+
+/// A container whose first process waits.
+pub(super) struct Waiting {
+    /// A child of the shim.
+    pub pid: i32,
+    /// The master, if a terminal was asked for.
+    pub terminal: Option<OwnedFd>,
 }
 
 /// A runtime bound to one bundle.
 pub(super) trait OciRuntime {
-    /// Sets the container up and leaves its first process waiting; returns that process's pid, a child of the shim.
-    fn create(&mut self, stdio: Stdio) -> Result<i32, Failure>;
+    /// Sets the container up and leaves its first process waiting.
+    fn create(&mut self, stdio: Stdio) -> Result<Waiting, Failure>;
     /// Lets the first process run its program; returns when it does.
     fn start(&mut self) -> Result<(), Failure>;
     /// Forgets the container. Called after its end, and after a failed creation.

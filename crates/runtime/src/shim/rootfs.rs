@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags,
-    fsconfig_create, fsconfig_set_string, fsmount, fsopen, mount, mount_bind_recursive, mount_change,
-    move_mount,
+    fsconfig_create, fsconfig_set_string, fsmount, fsopen, mount, mount_bind, mount_bind_recursive,
+    mount_change, move_mount,
 };
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use thiserror::Error;
 
-use crate::container::{Mount, Propagation, Rootfs};
+use crate::container::{Mount, Nested, Propagation, Rootfs};
 use crate::paths::BundlePaths;
 use crate::sys::process::unshare_mounts;
 
@@ -116,6 +116,30 @@ pub(crate) fn mount_root(rootfs: &Rootfs, paths: &BundlePaths) -> Result<PathBuf
 }
 
 fn overlay(rootfs: &Rootfs, paths: &BundlePaths, target: &Path) -> io::Result<()> {
+    let mounted = detached(rootfs, Some(paths))?;
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+    Ok(move_mount(mounted.as_fd(), "", rustix::fs::CWD, target, flags)?)
+}
+
+/// Mounts the root of a container that has ended, writable, where no path leads to. It lasts as long as its descriptor.
+pub(crate) fn detached_root(rootfs: &Rootfs, paths: &BundlePaths) -> Result<OwnedFd, RootfsError> {
+    let failed = |source| RootfsError::Overlay { count: rootfs.layers.len(), path: paths.rootfs(), source };
+    detached(rootfs, Some(paths)).map_err(failed)
+}
+
+/// Mounts the layers of an image, without anything writable, where no path leads to.
+pub(crate) fn detached_layers(rootfs: &Rootfs) -> Result<OwnedFd, RootfsError> {
+    let failed = |source| RootfsError::Overlay { count: rootfs.layers.len(), path: PathBuf::new(), source };
+    match &rootfs.layers[..] {
+        [] => Err(RootfsError::NoLayers),
+        // An overlay needs two; one is what it is.
+        [layer] => File::open(layer).map(OwnedFd::from).map_err(failed),
+        _ => detached(rootfs, None).map_err(failed),
+    }
+}
+
+/// Mounts an overlay, with `paths` a writable one.
+fn detached(rootfs: &Rootfs, paths: Option<&BundlePaths>) -> io::Result<OwnedFd> {
     let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
     let mut long = Vec::new();
     let mut set = |key: &str, path: &Path| -> io::Result<()> {
@@ -125,12 +149,12 @@ fn overlay(rootfs: &Rootfs, paths: &BundlePaths, target: &Path) -> io::Result<()
     for layer in &rootfs.layers {
         set("lowerdir+", layer)?;
     }
-    set("upperdir", &paths.upper())?;
-    set("workdir", &paths.work())?;
+    if let Some(paths) = paths {
+        set("upperdir", &paths.upper())?;
+        set("workdir", &paths.work())?;
+    }
     fsconfig_create(context.as_fd())?;
-    let mounted = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
-    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
-    Ok(move_mount(mounted.as_fd(), "", rustix::fs::CWD, target, flags)?)
+    Ok(fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?)
 }
 
 /// Returns a path short enough for fsconfig(2); descriptors it needs are kept in `long`.
@@ -167,9 +191,9 @@ pub(crate) fn stage_binds(mounts: &[Mount], paths: &BundlePaths) -> Result<Vec<P
     let directory = paths.staging();
     let mut staged = Vec::new();
     for mount in mounts {
-        if let Mount::Bind { source, propagation, .. } = mount {
+        if let Mount::Bind { source, propagation, nested, .. } = mount {
             let target = directory.join(staged.len().to_string());
-            stage(source, &target, *propagation)
+            stage(source, &target, *propagation, *nested)
                 .map_err(|error| RootfsError::Stage { path: source.clone(), source: error })?;
             staged.push(target);
         }
@@ -177,7 +201,7 @@ pub(crate) fn stage_binds(mounts: &[Mount], paths: &BundlePaths) -> Result<Vec<P
     Ok(staged)
 }
 
-fn stage(source: &Path, target: &Path, propagation: Propagation) -> io::Result<()> {
+fn stage(source: &Path, target: &Path, propagation: Propagation, nested: Nested) -> io::Result<()> {
     if fs::metadata(source)?.is_dir() {
         fs::create_dir_all(target)?;
     } else {
@@ -186,7 +210,10 @@ fn stage(source: &Path, target: &Path, propagation: Propagation) -> io::Result<(
         }
         File::create(target)?;
     }
-    mount_bind_recursive(source, target)?;
+    match nested {
+        Nested::Excluded => mount_bind(source, target)?,
+        Nested::Included | Nested::Writable => mount_bind_recursive(source, target)?,
+    }
     let flags = match propagation {
         Propagation::Private => MountPropagationFlags::PRIVATE,
         Propagation::Slave => MountPropagationFlags::DOWNSTREAM,

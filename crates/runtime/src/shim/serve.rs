@@ -11,68 +11,24 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::client::{Client, Received};
 use super::create::{Created, Setting};
-use super::exec::{Outputs, Progress, Stage, Target, spawn};
+use super::exec::{Streams, Target, spawn};
+use super::run::Run;
+use super::watcher::Watcher;
 use crate::container::Exec;
 use crate::exit::{Ended, Exit};
 use crate::files::{Durability, chain, write_json};
-use crate::protocol::{Failure, Reply, Request};
-use crate::sys::process::{kill_group, reap, trim_heap};
+use crate::protocol::{Attach, Failure, Reply, Request};
+use crate::sys::process::{reap, trim_heap};
 
 /// Connections at once; more are turned away.
 const CLIENT_COUNT_MAX: usize = 64;
+/// Attached at once, a terminal that is being resized included.
+const WATCHER_COUNT_MAX: usize = 16;
 /// Commands at once.
 const EXEC_COUNT_MAX: usize = 64;
 /// How long the shim reads on after the container's end. All its processes are dead then, so the pipes end at once, unless
 /// somebody outside has a copy.
 const DRAIN_MAX: std::time::Duration = std::time::Duration::from_secs(2);
-
-/// A command inside the container. It is over when it has failed, or when its program has run and ended.
-struct Run {
-    client: Client,
-    progress: Progress,
-    /// Present until the command runs or has failed.
-    pipe: Option<OwnedFd>,
-    is_running: bool,
-    /// Its end may be seen before the end of `pipe`, of which the helper has a copy for an instant more.
-    ended: Option<Ended>,
-    /// The daemon has hung up.
-    is_abandoned: bool,
-}
-
-impl Run {
-    fn is_over(&self) -> bool {
-        self.pipe.is_none() && !self.is_running
-    }
-
-    /// Passes on what has become known.
-    fn settle(&mut self) -> io::Result<()> {
-        if let Some(pipe) = &self.pipe {
-            match self.progress.read(pipe)? {
-                Stage::Pending => {}
-                Stage::Running => {
-                    self.pipe = None;
-                    self.is_running = true;
-                    self.client.reply(Reply::ExecStarted);
-                }
-                Stage::Failed(message) => {
-                    self.pipe = None;
-                    self.client.reply(Reply::Refused(Failure { fatal: true, message }));
-                }
-            }
-        }
-        if self.is_running
-            && let Some(ended) = self.ended
-        {
-            self.is_running = false;
-            self.client.reply(Reply::ExecEnded(ended));
-        }
-        // Once is not enough: the command may not yet lead its process group.
-        match self.progress.pid() {
-            Some(pid) if self.is_abandoned && self.ended.is_none() => kill_group(pid),
-            _ => Ok(()),
-        }
-    }
-}
 
 /// A descriptor of the loop.
 #[derive(Clone, Copy)]
@@ -81,6 +37,9 @@ enum Token {
     Listener,
     Output,
     Client(usize),
+    Watcher(usize),
+    /// A watcher has room again.
+    Outlet,
     RunProgress,
     RunClient(usize),
 }
@@ -89,12 +48,13 @@ pub(super) struct Serve<'a> {
     setting: &'a Setting,
     container: Created,
     clients: Vec<Client>,
+    watchers: Vec<Watcher>,
     runs: Vec<Run>,
 }
 
 impl<'a> Serve<'a> {
     pub(super) fn new(setting: &'a Setting, container: Created) -> Serve<'a> {
-        Serve { setting, container, clients: Vec::new(), runs: Vec::new() }
+        Serve { setting, container, clients: Vec::new(), watchers: Vec::new(), runs: Vec::new() }
     }
 
     /// Serves until the container has ended, and leaves `exit.json` behind.
@@ -106,6 +66,7 @@ impl<'a> Serve<'a> {
             for token in self.wait()? {
                 self.handle(token)?;
             }
+            self.cut_off();
         };
         self.finish(ended)
     }
@@ -116,25 +77,34 @@ impl<'a> Serve<'a> {
             PollFd::new(&self.container.children, PollFlags::IN),
             PollFd::new(&self.container.listener, PollFlags::IN),
         ];
-        for output in self.container.copier.open() {
+        let behind: Vec<&OwnedFd> = self.watchers.iter().flat_map(Watcher::behind).collect();
+        for outlet in &behind {
+            tokens.push(Token::Outlet);
+            polled.push(PollFd::new(*outlet, PollFlags::OUT));
+        }
+        for output in self.container.copier.open().filter(|_| behind.is_empty()) {
             tokens.push(Token::Output);
             polled.push(PollFd::new(output, PollFlags::IN));
+        }
+        for (index, watcher) in self.watchers.iter().enumerate() {
+            tokens.push(Token::Watcher(index));
+            polled.push(PollFd::from_borrowed_fd(watcher.connection(), PollFlags::IN));
         }
         for (index, client) in self.clients.iter().enumerate() {
             tokens.push(Token::Client(index));
             polled.push(PollFd::from_borrowed_fd(client.as_fd(), PollFlags::IN));
         }
         for (index, run) in self.runs.iter().enumerate() {
-            if !run.is_abandoned {
+            if let Some(client) = run.listener() {
                 tokens.push(Token::RunClient(index));
-                polled.push(PollFd::from_borrowed_fd(run.client.as_fd(), PollFlags::IN));
+                polled.push(PollFd::from_borrowed_fd(client, PollFlags::IN));
             }
-            if let Some(pipe) = &run.pipe {
+            if let Some(pipe) = run.pipe() {
                 tokens.push(Token::RunProgress);
                 polled.push(PollFd::new(pipe, PollFlags::IN));
             }
         }
-        match poll(&mut polled, None) {
+        match poll(&mut polled, self.patience()?.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
@@ -146,16 +116,46 @@ impl<'a> Serve<'a> {
         Ok(ready)
     }
 
+    /// Returns how long to wait for anything: without somebody who is behind, for ever.
+    fn patience(&self) -> io::Result<Option<Timespec>> {
+        let Some(deadline) = self.watchers.iter().filter_map(Watcher::deadline).min() else {
+            return Ok(None);
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        Timespec::try_from(left).map(Some).map_err(io::Error::other)
+    }
+
+    fn pump(&mut self) {
+        let Serve { container, watchers, .. } = self;
+        container.copier.pump(|stream, bytes| {
+            for watcher in &mut *watchers {
+                watcher.offer(stream, bytes);
+            }
+        });
+    }
+
+    /// Forgets the watchers that take nothing.
+    fn cut_off(&mut self) {
+        let now = Instant::now();
+        self.watchers.retain(|watcher| watcher.deadline().is_none_or(|deadline| deadline > now));
+    }
+
     fn handle(&mut self, token: Token) -> io::Result<()> {
         match token {
             // Reaping follows at the top of the loop.
             Token::Children => self.container.children.drain()?,
-            Token::Output => self.container.copier.pump(),
+            Token::Output => self.pump(),
+            Token::Outlet => self.watchers.iter_mut().for_each(Watcher::push),
+            Token::Watcher(index) => {
+                if self.watchers[index].has_left() {
+                    self.watchers.swap_remove(index);
+                }
+            }
             Token::Listener => self.accept(),
             Token::Client(index) => self.receive(index),
             // Settled at the top of the loop.
             Token::RunProgress => {}
-            Token::RunClient(index) => self.hear(index),
+            Token::RunClient(index) => self.runs[index].hear(),
         }
         Ok(())
     }
@@ -189,6 +189,7 @@ impl<'a> Serve<'a> {
                 client.reply(reply);
             }
             Request::Exec(exec) => self.exec(client, &exec, descriptors),
+            Request::Attach(wanted) => self.attach(client, wanted, descriptors),
         }
     }
 
@@ -205,32 +206,34 @@ impl<'a> Serve<'a> {
         }
     }
 
-    fn exec(&mut self, mut client: Client, exec: &Exec, descriptors: Vec<OwnedFd>) {
-        let outputs = match <[OwnedFd; 2]>::try_from(descriptors) {
-            Ok([stdout, stderr]) if self.runs.len() < EXEC_COUNT_MAX => Outputs { stdout, stderr },
-            Ok(_) => return client.reply(refused("too many commands run in this container")),
-            Err(_) => return client.reply(refused("an exec needs two descriptors")),
-        };
-        let target = Target { bundle: &self.setting.paths, init: &self.container.init };
-        match spawn(&target, exec, &outputs) {
-            Ok(pipe) => {
-                self.runs.push(Run {
-                    client,
-                    progress: Progress::default(),
-                    pipe: Some(pipe),
-                    is_running: false,
-                    ended: None,
-                    is_abandoned: false,
-                });
-            }
-            Err(error) => client.reply(refused(&format!("cannot start the command: {error}"))),
+    fn attach(&mut self, mut client: Client, wanted: Attach, descriptors: Vec<OwnedFd>) {
+        if self.watchers.len() >= WATCHER_COUNT_MAX {
+            return client.reply(refused("too many are attached to this container"));
+        }
+        let input = &self.container.input;
+        client.reply_with(Reply::Attached(input.kind()), input.descriptor());
+        match Watcher::new(client, wanted, descriptors) {
+            Ok(Some(watcher)) => self.watchers.push(watcher),
+            // Hanging up is the answer.
+            Ok(None) => tracing::error!("an attachment without its descriptors"),
+            Err(error) => tracing::error!(%error, "not attached"),
         }
     }
 
-    /// A command's daemon has nothing more to say; if it hangs up (a timeout, or its own end), the command ends too.
-    fn hear(&mut self, index: usize) {
-        let run = &mut self.runs[index];
-        run.is_abandoned = matches!(run.client.receive(), Received::Gone);
+    fn exec(&mut self, mut client: Client, exec: &Exec, descriptors: Vec<OwnedFd>) {
+        if self.runs.len() >= EXEC_COUNT_MAX {
+            return client.reply(refused("too many commands run in this container"));
+        }
+        let Some(streams) = Streams::of(exec, descriptors) else {
+            return client.reply(refused("a command without its streams"));
+        };
+        let target = Target { bundle: &self.setting.paths, init: &self.container.init };
+        match spawn(&target, exec, &streams) {
+            Ok(pipe) => {
+                self.runs.push(Run::new(client, pipe, exec.outlives_daemon));
+            }
+            Err(error) => client.reply(refused(&format!("cannot start the command: {error}"))),
+        }
     }
 
     /// Collects ended children; returns the end of the container's first process.
@@ -241,9 +244,8 @@ impl<'a> Serve<'a> {
         while let Some((pid, ended)) = reap()? {
             if self.container.record.init.is_some_and(|init| init.pid == pid) {
                 init_ended = Some(ended);
-            } else if let Some(run) = self.runs.iter_mut().find(|run| run.progress.pid() == Some(pid)) {
-                run.ended = Some(ended);
-                run.settle()?;
+            } else if let Some(run) = self.runs.iter_mut().find(|run| run.pid() == Some(pid)) {
+                run.end(ended)?;
             }
         }
         self.runs.retain(|run| !run.is_over());
@@ -266,10 +268,13 @@ impl<'a> Serve<'a> {
 
     fn drain(&mut self) -> io::Result<()> {
         let deadline = Instant::now() + DRAIN_MAX;
+        self.container.copier.close();
         loop {
-            let copier = &mut self.container.copier;
-            let mut polled: Vec<PollFd<'_>> =
-                copier.open().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
+            let behind = self.watchers.iter().flat_map(Watcher::behind);
+            let mut polled: Vec<PollFd<'_>> = behind.map(|fd| PollFd::new(fd, PollFlags::OUT)).collect();
+            let is_behind = !polled.is_empty();
+            let open = self.container.copier.open().filter(|_| !is_behind);
+            polled.extend(open.map(|fd| PollFd::new(fd, PollFlags::IN)));
             let left = deadline.saturating_duration_since(Instant::now());
             if polled.is_empty() || left.is_zero() {
                 return Ok(());
@@ -280,7 +285,10 @@ impl<'a> Serve<'a> {
                 Err(error) => return Err(error.into()),
             }
             drop(polled);
-            copier.pump();
+            match is_behind {
+                true => self.watchers.iter_mut().for_each(Watcher::push),
+                false => self.pump(),
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! From the container's pipes to its log.
+//! From the container's pipes, or its terminal, to its log and to whoever is attached.
 //!
 //! Lines are cut as Docker cuts them: at newlines, and after 16 KiB. Text without a newline waits for more, or for the end.
 
@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use crate::logs::{Stream, Writer};
+use crate::sys::terminal::open_slave;
 
 /// The longest piece of a line; a longer line becomes several records, of which only the last ends it.
 const PIECE_BYTES_MAX: usize = 16 << 10;
@@ -20,22 +21,44 @@ struct Source {
     pending: Vec<u8>,
 }
 
-/// Both outputs and the log.
+/// The outputs and the log.
 pub(super) struct Copier {
     sources: Vec<Source>,
     writer: Writer,
     buffer: Vec<u8>,
+    /// A terminal's other end. Without it, a moment in which the container has its terminal closed would look like the end.
+    slave: Option<OwnedFd>,
+}
+
+/// Where the output of a container comes from.
+pub(super) enum Output {
+    /// Read ends.
+    Pipes { stdout: OwnedFd, stderr: OwnedFd },
+    /// The master. All of it counts as standard output.
+    Terminal(OwnedFd),
 }
 
 impl Copier {
-    /// Takes the read ends of the container's stdout and stderr.
-    pub(super) fn new(stdout: OwnedFd, stderr: OwnedFd, writer: Writer) -> io::Result<Copier> {
-        for fd in [&stdout, &stderr] {
-            rustix::io::ioctl_fionbio(fd, true)?;
-        }
+    pub(super) fn new(output: Output, writer: Writer) -> io::Result<Copier> {
         let source = |fd, stream| Source { fd, stream, pending: Vec::new() };
-        let sources = vec![source(stdout, Stream::Stdout), source(stderr, Stream::Stderr)];
-        Ok(Copier { sources, writer, buffer: Vec::new() })
+        let (sources, slave) = match output {
+            Output::Pipes { stdout, stderr } => {
+                (vec![source(stdout, Stream::Stdout), source(stderr, Stream::Stderr)], None)
+            }
+            Output::Terminal(master) => {
+                let slave = open_slave(&master)?;
+                (vec![source(master, Stream::Stdout)], Some(slave))
+            }
+        };
+        for source in &sources {
+            rustix::io::ioctl_fionbio(&source.fd, true)?;
+        }
+        Ok(Copier { sources, writer, buffer: Vec::new(), slave })
+    }
+
+    /// Tells that the container has ended: what is left to read ends by itself.
+    pub(super) fn close(&mut self) {
+        self.slave = None;
     }
 
     /// Returns the outputs that are still open.
@@ -43,17 +66,19 @@ impl Copier {
         self.sources.iter().map(|source| &source.fd)
     }
 
-    /// Copies what is there, up to one buffer per output, and forgets outputs that have ended.
-    pub(super) fn pump(&mut self) {
+    /// Copies what is there, up to one buffer per output, and forgets outputs that have ended. `watch` sees it first.
+    pub(super) fn pump(&mut self, mut watch: impl FnMut(Stream, &[u8])) {
         self.buffer.resize(READ_BYTES, 0);
         let time = jiff::Timestamp::now().to_string();
-        let Copier { sources, writer, buffer } = self;
+        let Copier { sources, writer, buffer, .. } = self;
         sources.retain_mut(|source| match rustix::io::read(&source.fd, &mut *buffer) {
-            Ok(0) => {
+            // A terminal ends with EIO, when nobody has its other end.
+            Ok(0) | Err(rustix::io::Errno::IO) => {
                 note(source.finish(writer, &time));
                 false
             }
             Ok(count) => {
+                watch(source.stream, &buffer[..count]);
                 note(source.take(&buffer[..count], writer, &time));
                 true
             }

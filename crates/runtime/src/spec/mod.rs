@@ -23,16 +23,16 @@ use thiserror::Error;
 
 use self::process::{Limit, ProcessPlan};
 use self::seccomp::Profile;
-use crate::cgroup::{Hierarchies, Layout, devices};
+use crate::cgroup::{CgroupError, Hierarchies, Layout, devices};
 use crate::container::{Container, Resources};
 
 /// Length of one CPU accounting period in microseconds, Docker's and the kernel's default.
-const CPU_PERIOD_MICROS: u64 = 100_000;
+pub(crate) const CPU_PERIOD_MICROS: u64 = 100_000;
 /// The kernel accepts no smaller quota.
 const CPU_QUOTA_MICROS_MIN: i64 = 1_000;
 
 /// A limit that this host cannot keep.
-#[derive(Debug, Error, PartialEq, Eq)]
+#[derive(Debug, Error)]
 pub enum LimitError {
     /// The controller is missing.
     #[error("a {limit} limit needs the cgroup controller \"{controller}\", which this host does not offer")]
@@ -41,6 +41,26 @@ pub enum LimitError {
         limit: &'static str,
         /// The kernel's name.
         controller: &'static str,
+    },
+    /// cgroup v2 has no such knob.
+    #[error("swappiness cannot be set on this host: cgroup v2 does not have it for single containers")]
+    Swappiness,
+    /// The container uses more already, and the kernel cannot take it away.
+    #[error("a memory limit of {value} bytes cannot be set: the container uses more than that")]
+    InUse {
+        /// The limit.
+        value: String,
+    },
+    /// The kernel does not accept the value.
+    #[error("a {limit} limit of {value} cannot be set")]
+    Write {
+        /// What was limited.
+        limit: &'static str,
+        /// To what.
+        value: String,
+        /// Cause.
+        #[source]
+        source: CgroupError,
     },
 }
 
@@ -81,7 +101,7 @@ pub(crate) fn render(inputs: &Inputs<'_>) -> Result<Spec, LimitError> {
         .root(root)
         .mounts(mounts::render(container, inputs.staged, mount_cgroup))
         .hostname(process::hostname(container))
-        .process(render_process(inputs.plan, inputs.confinement))
+        .process(render_process(inputs.plan, container.process.terminal.is_some(), inputs.confinement))
         .linux(render_linux(inputs)?)
         .build()
         .expect("every field of a configuration has a default");
@@ -90,7 +110,7 @@ pub(crate) fn render(inputs: &Inputs<'_>) -> Result<Spec, LimitError> {
     Ok(spec)
 }
 
-fn render_process(plan: &ProcessPlan, confinement: Confinement) -> Process {
+fn render_process(plan: &ProcessPlan, has_terminal: bool, confinement: Confinement) -> Process {
     let user = UserBuilder::default()
         .uid(plan.user.uid)
         .gid(plan.user.gid)
@@ -107,7 +127,8 @@ fn render_process(plan: &ProcessPlan, confinement: Confinement) -> Process {
         .build()
         .expect("every field of capabilities has a default");
     let mut process = ProcessBuilder::default()
-        .terminal(false)
+        // The built-in runtime gets its terminal from `shim::launch`.
+        .terminal(has_terminal && confinement == Confinement::ByRuntime)
         .user(user)
         .args(plan.args.clone())
         .env(plan.env.clone())
@@ -182,22 +203,29 @@ fn resources(
         if hierarchies.has(controller) { Ok(()) } else { Err(LimitError::Controller { limit, controller }) }
     };
     let mut builder = LinuxResourcesBuilder::default().devices(devices::oci_rules());
-    if let Some(bytes) = wish.memory_bytes {
+    if wish.swappiness.is_some() && hierarchies.layout() == Layout::V2 {
+        return Err(LimitError::Swappiness);
+    }
+    let (memory, total) = memory_and_swap(wish);
+    if memory.is_some() || wish.swappiness.is_some() {
         need("memory", "memory")?;
-        let limit = i64::try_from(bytes).unwrap_or(i64::MAX);
-        let mut memory = LinuxMemoryBuilder::default().limit(limit);
-        if hierarchies.limits_swap(cgroup_parent) {
-            // Compat: memory and swap together get twice the memory, as `docker run -m` does.
-            memory = memory.swap(limit.saturating_mul(2));
+        let mut limit = LinuxMemoryBuilder::default();
+        if let Some(memory) = memory {
+            limit = limit.limit(memory);
+            if hierarchies.limits_swap(cgroup_parent) {
+                limit = limit.swap(total.unwrap_or(-1));
+            }
         }
-        builder = builder.memory(memory.build().expect("every field of a memory limit has a default"));
+        if let Some(swappiness) = wish.swappiness {
+            limit = limit.swappiness(swappiness);
+        }
+        builder = builder.memory(limit.build().expect("every field of a memory limit has a default"));
     }
     if let Some(nano_cpus) = wish.nano_cpus {
         need("CPU", "cpu")?;
-        let quota = i64::try_from(u128::from(nano_cpus) * u128::from(CPU_PERIOD_MICROS) / 1_000_000_000);
         let cpu = LinuxCpuBuilder::default()
             .period(CPU_PERIOD_MICROS)
-            .quota(quota.unwrap_or(i64::MAX).max(CPU_QUOTA_MICROS_MIN))
+            .quota(cpu_quota_micros(nano_cpus))
             .build()
             .expect("every field of a CPU limit has a default");
         builder = builder.cpu(cpu);
@@ -209,4 +237,22 @@ fn resources(
             builder.pids(LinuxPidsBuilder::default().limit(limit).build().expect("the limit has a default"));
     }
     Ok(builder.build().expect("every field of resources has a default"))
+}
+
+/// Returns the memory limit, and the limit of memory and swap together; `None` is unlimited.
+pub(crate) fn memory_and_swap(wish: &Resources) -> (Option<i64>, Option<i64>) {
+    let memory = wish.memory_bytes.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
+    let total = match (memory, wish.swap_bytes) {
+        (None, _) | (_, Some(..0)) => None,
+        (Some(memory), Some(swap)) => Some(memory.saturating_add(swap)),
+        // Compat: memory and swap together get twice the memory, as `docker run -m` does.
+        (Some(memory), None) => Some(memory.saturating_mul(2)),
+    };
+    (memory, total)
+}
+
+/// Returns the part of a period that a container may run.
+pub(crate) fn cpu_quota_micros(nano_cpus: u64) -> i64 {
+    let quota = i64::try_from(u128::from(nano_cpus) * u128::from(CPU_PERIOD_MICROS) / 1_000_000_000);
+    quota.unwrap_or(i64::MAX).max(CPU_QUOTA_MICROS_MIN)
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{Mount as OciMount, MountBuilder};
 
-use crate::container::{Container, Mount};
+use crate::container::{Container, Mount, Nested};
 
 /// Size of `/dev/shm`, Docker's default.
 const SHM_OPTIONS: &str = "size=65536k";
@@ -47,8 +47,8 @@ pub(super) fn render(container: &Container, staged: &[PathBuf], mount_cgroup: bo
     let mut staged = staged.iter();
     for mount in &container.mounts {
         asked.push(match mount {
-            Mount::Bind { target, read_only, source, .. } => {
-                bind(staged.next().unwrap_or(source), target, *read_only)
+            Mount::Bind { target, read_only, source, nested, .. } => {
+                bind(staged.next().unwrap_or(source), target, *read_only, *nested)
             }
             Mount::Tmpfs { target, size_bytes, mode } => tmpfs(target, *size_bytes, *mode),
         });
@@ -92,13 +92,20 @@ fn etc(container: &Container) -> impl Iterator<Item = OciMount> {
         ("/etc/hostname", &files.hostname),
     ]
     .into_iter()
-    .filter_map(|(target, source)| source.as_ref().map(|source| bind(source, Path::new(target), false)))
+    .filter_map(|(target, source)| {
+        source.as_ref().map(|source| bind(source, Path::new(target), false, Nested::Included))
+    })
 }
 
-fn bind(source: &Path, target: &Path, read_only: bool) -> OciMount {
+fn bind(source: &Path, target: &Path, read_only: bool, nested: Nested) -> OciMount {
     let source = source.display().to_string();
     let target = target.display().to_string();
-    let options: &[&str] = if read_only { &["rbind", "ro", "rro"] } else { &["rbind", "rw"] };
+    // What was excluded is not in the staged copy, so a recursive bind of that does not bring it back.
+    let options: &[&str] = match (read_only, nested) {
+        (false, _) => &["rbind", "rw"],
+        (true, Nested::Writable) => &["rbind", "ro"],
+        (true, _) => &["rbind", "ro", "rro"],
+    };
     mount(&target, "bind", &source, options)
 }
 
@@ -133,6 +140,7 @@ mod tests {
             target: "/a".into(),
             read_only: true,
             propagation: Propagation::Private,
+            nested: Nested::Included,
         };
         let container =
             Container { mounts: vec![tmpfs("/a/b/c"), tmpfs("/dev/shm"), bind], ..Container::default() };

@@ -54,8 +54,14 @@ pub(crate) fn hostname(container: &Container) -> &str {
 }
 
 /// Assembles the environment: Docker's defaults, then `lists` in order, then `HOME` if nothing set it.
-pub(crate) fn environment(container: &Container, lists: &[&[String]], user: &User) -> Vec<String> {
+pub(crate) fn environment(
+    container: &Container,
+    has_terminal: bool,
+    lists: &[&[String]],
+    user: &User,
+) -> Vec<String> {
     let mut env = vec![format!("PATH={PATH_DEFAULT}"), format!("HOSTNAME={}", hostname(container))];
+    env.extend(has_terminal.then(|| "TERM=xterm".to_owned()));
     for entry in lists.iter().copied().flatten().filter(|entry| !entry.contains('\0')) {
         let name = entry.split('=').next().unwrap_or_default();
         if name.is_empty() {
@@ -148,7 +154,7 @@ mod tests {
         let container = Container { id: "0123456789abcdef".into(), ..Container::default() };
         let image = list(&["A=1", "PATH=/bin", "B=x=y", "=odd"]);
         let service = list(&["A=2", "B"]);
-        let env = environment(&container, &[&image, &service], &user());
+        let env = environment(&container, false, &[&image, &service], &user());
         assert_eq!(env, ["PATH=/bin", "HOSTNAME=0123456789ab", "A=2", "HOME=/root"]);
     }
 

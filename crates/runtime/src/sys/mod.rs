@@ -8,6 +8,7 @@ pub(crate) mod memory;
 pub(crate) mod net;
 pub(crate) mod process;
 pub(crate) mod signal;
+pub(crate) mod terminal;
 
 use std::io;
 use std::os::fd::OwnedFd;

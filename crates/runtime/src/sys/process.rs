@@ -46,7 +46,7 @@ impl Identity {
 }
 
 /// Returns whether a process has ended, reaped or not.
-fn has_ended(pidfd: &OwnedFd) -> io::Result<bool> {
+pub(crate) fn has_ended(pidfd: &OwnedFd) -> io::Result<bool> {
     let mut polled = [PollFd::new(pidfd, PollFlags::IN)];
     loop {
         match poll(&mut polled, Some(&Timespec::default())) {

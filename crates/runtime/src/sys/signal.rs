@@ -73,3 +73,71 @@ pub(crate) fn reset_for_exec() -> io::Result<()> {
     }
     Ok(())
 }
+
+/// All signals, blocked, for a process that takes them one by one.
+pub(crate) struct AllSignals(libc::sigset_t);
+
+impl AllSignals {
+    /// Blocks every signal but those that tell of this process's own faults.
+    pub(crate) fn block() -> io::Result<AllSignals> {
+        let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+        // SAFETY: sigfillset initialises the set before it is changed and read; the null pointer tells sigprocmask not to
+        // report the old mask.
+        unsafe {
+            check(libc::sigfillset(set.as_mut_ptr()))?;
+            for fault in [
+                libc::SIGFPE,
+                libc::SIGILL,
+                libc::SIGSEGV,
+                libc::SIGBUS,
+                libc::SIGABRT,
+                libc::SIGTRAP,
+                libc::SIGSYS,
+            ] {
+                check(libc::sigdelset(set.as_mut_ptr(), fault))?;
+            }
+            check(libc::sigprocmask(libc::SIG_SETMASK, set.as_ptr(), std::ptr::null_mut()))?;
+            Ok(AllSignals(set.assume_init()))
+        }
+    }
+
+    /// Waits for the next signal.
+    pub(crate) fn wait(&self) -> io::Result<i32> {
+        loop {
+            // SAFETY: the set is initialised; the null pointer says that details are not wanted.
+            match check(unsafe { libc::sigwaitinfo(&self.0, std::ptr::null_mut()) }) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// Sends a signal to a child that is not yet reaped. One that has just ended is fine.
+    pub(crate) fn pass_on(&self, signal: i32, child: i32) -> io::Result<()> {
+        // SAFETY: kill has no memory effects; a child that is not reaped keeps its pid.
+        match check(unsafe { libc::kill(child, signal) }) {
+            Err(error) if error.raw_os_error() != Some(libc::ESRCH) => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Makes this process the leader of a process group, in the foreground of the terminal if it has one.
+pub(crate) fn lead_group() -> io::Result<()> {
+    // SAFETY: both calls have no memory effects. SIGTTOU is blocked, so tcsetpgrp does not stop the caller.
+    unsafe {
+        check(libc::setpgid(0, 0))?;
+        match check(libc::tcsetpgrp(0, libc::getpid())) {
+            // Standard input is no terminal, or not this session's.
+            Err(error)
+                if !matches!(
+                    error.raw_os_error(),
+                    Some(libc::ENOTTY | libc::ENXIO | libc::EBADF | libc::EPERM)
+                ) =>
+            {
+                Err(error)
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -164,3 +164,38 @@ async fn no_descriptor_of_the_host_is_within_reach() {
         assert!(world.runtime.create(&container).await.is_err());
     }
 }
+
+#[tokio::test]
+async fn a_command_is_held_by_the_containers_limits_and_groups_and_has_no_descriptor_too_many() {
+    let world = World::new();
+    let mut container = world.shell("cat /proc/self/cgroup | sort; ulimit -Hn; echo ready; sleep 60");
+    container.resources.pids_limit = Some(40);
+    container.ulimits = vec![skep_runtime::Ulimit { name: "nofile".into(), soft: 300, hard: 400 }];
+    let handle = world.start(&container).await;
+    printed(&handle, "ready").await;
+    let first = crate::world::text(&crate::world::records(&handle, Default::default()).await);
+    let script = "cat /proc/self/cgroup | sort; ulimit -Hn; echo ready; ls /proc/self/fd | wc -l";
+    let second = String::from_utf8(exec(&handle, &["sh", "-c", script]).await.output).expect("UTF-8");
+    // Its three streams, and what ls and the shell's pipe add.
+    assert_eq!(second.strip_prefix(&first), Some("4\n"), "{second} and not {first}");
+    let pid = handle.pid().expect("a pid");
+    let group = |pid: &str| std::fs::read_to_string(format!("/proc/{pid}/cgroup")).expect("readable");
+    assert!(group(&pid.to_string()).contains(handle.id()) && !group("self").contains(handle.id()));
+    let forks = "for i in $(seq 60); do sleep 5 & done 2>&1 | grep -c -i 'resource\\|fork'";
+    let output = exec(&handle, &["sh", "-c", forks]).await;
+    assert!(!output.output.starts_with(b"0"), "forks beyond the limit went through");
+}
+
+#[tokio::test]
+async fn no_group_of_the_host_can_be_written() {
+    let world = World::new();
+    let script = "grep -E ' cgroup2? ' /proc/mounts | grep -v ' ro,\\| - ' ; grep -c ' cgroup ' /proc/mounts; \
+                  find / -name 'memory.limit_in_bytes' -o -name 'cgroup.procs' 2>/dev/null | wc -l";
+    let output = world.output(&world.shell(&format!("{script}; true"))).await;
+    let on_v2 = std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+    if on_v2 {
+        assert!(output.starts_with("0\n"), "a hierarchy of version 1, or a writable one: {output}");
+    } else {
+        assert_eq!(output, "0\n0\n");
+    }
+}

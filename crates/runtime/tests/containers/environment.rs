@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use skep_runtime::{CreateError, EtcFiles, Mount, Process, Propagation, Ulimit};
+use skep_runtime::{CreateError, EtcFiles, Mount, Nested, Process, Propagation, Ulimit};
 
 use crate::world::World;
 
@@ -169,6 +169,13 @@ async fn a_program_that_only_its_owner_may_run_runs() {
     assert_eq!(world.output(&world.container(&["own"])).await, "ran\n");
 }
 
-fn bind(source: &str, target: &str, read_only: bool) -> Mount {
-    Mount::Bind { source: source.into(), target: target.into(), read_only, propagation: Propagation::Private }
+/// A bind mount with the defaults.
+pub fn bind(source: &str, target: &str, read_only: bool) -> Mount {
+    Mount::Bind {
+        source: source.into(),
+        target: target.into(),
+        read_only,
+        propagation: Propagation::Private,
+        nested: Nested::Included,
+    }
 }

@@ -21,6 +21,7 @@ async fn output_and_exit_code_come_back() {
         env: vec!["FROM=exec".into()],
         user: Some("app".into()),
         cwd: Some("/tmp".into()),
+        ..Exec::default()
     };
     assert_eq!(handle.exec(&own, LIMITS).await.expect("executed").output, b"exec\n/tmp\n1000\n");
     assert_eq!(exec(&handle, &["sh", "-c", "kill -9 $$"]).await.code, Some(137));
@@ -73,7 +74,11 @@ async fn what_cannot_run_is_refused_in_words() {
     let ended = world.start(&world.shell("true")).await;
     ended.wait().await;
     let error = ended.exec(&Exec { args: vec!["true".into()], ..Exec::default() }, LIMITS).await;
-    assert!(matches!(error, Err(ExecError::Shim { .. })), "{error:?}");
+    assert!(matches!(error, Err(ExecError::NotRunning(_))), "{error:?}");
+    for (name, code) in [("nothing", 127), ("/nothing", 127), ("/etc", 126), ("/etc/passwd", 126)] {
+        let sentence = refusal(Exec { args: vec![name.into()], ..Exec::default() }).await;
+        assert_eq!(skep_runtime::exit_code_of_refusal(&sentence), code, "{sentence}");
+    }
 }
 
 #[tokio::test]

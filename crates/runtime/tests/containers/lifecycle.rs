@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use skep_runtime::CreateError;
 
-use crate::world::{World, printed};
+use crate::world::{PATIENCE, World, exec, printed, records, text};
 
 #[tokio::test]
 async fn exit_codes_and_signals_are_told_apart() {
@@ -80,8 +80,74 @@ async fn programs_that_cannot_run_are_refused_in_dockers_words() {
         .status()
         .expect("chmod");
     let handle = world.runtime.create(&world.container(&["broken"])).await.expect("created");
+    if crate::RUNTIME.is_some() {
+        // runc says that it started, and its process ends with the reason on standard error.
+        handle.start().await.expect("started");
+        assert_eq!(handle.wait().await.code, 1);
+        return;
+    }
     let error = handle.start().await.expect_err("an exec format error");
     assert!(error.is_fatal());
     assert_eq!(error.to_string(), "exec /bin/broken: exec format error");
     handle.wait().await;
+}
+
+#[tokio::test]
+async fn an_init_passes_signals_on_reaps_orphans_and_ends_as_its_program() {
+    let world = World::new();
+    let mut container = world.shell(
+        "cat /proc/1/comm; readlink /proc/1/exe; cat /proc/1/environ; (sleep 0.1 & exit); ls /proc/1/fd; \
+         trap 'echo got it; exit 7' TERM; echo ready; while :; do sleep 0.02; done",
+    );
+    container.process.init = true;
+    if crate::RUNTIME.is_some() {
+        let error = world.runtime.create(&container).await.expect_err("refused");
+        assert!(error.is_fatal() && error.to_string().contains("--init"), "{error}");
+        return;
+    }
+    let handle = world.start(&container).await;
+    printed(&handle, "ready").await;
+    let before = text(&records(&handle, Default::default()).await);
+    assert!(before.starts_with("skep-init\n"), "{before}");
+    assert!(!before.contains("skep-runtime-testbed"), "the node's binary shows: {before}");
+    // The orphan has ended and is not a zombie: two processes are left, and this one's.
+    let count = "for p in /proc/[0-9]*; do test -r $p/stat && cut -d' ' -f3 $p/stat; done | grep -c Z";
+    let gone = async { while exec(&handle, &["sh", "-c", count]).await.output != b"0\n" {} };
+    tokio::time::timeout(PATIENCE, gone).await.expect("reaped");
+    // Without an init, a shell as PID 1 would get this too; what ignores it is a program without a handler.
+    assert_eq!(handle.stop(15, PATIENCE).await.expect("stopped").code, 7);
+    assert!(text(&records(&handle, Default::default()).await).ends_with("got it\n"));
+
+    let mut plain = world.container(&["sleep", "60"]);
+    plain.process.init = true;
+    let handle = world.start(&plain).await;
+    assert_eq!(
+        handle.stop(15, PATIENCE).await.expect("stopped").code,
+        143,
+        "no handler is needed below an init"
+    );
+
+    let mut missing = world.container(&["nothing"]);
+    missing.process.init = true;
+    let error = world.runtime.create(&missing).await.expect_err("refused");
+    assert_eq!(error.to_string(), "exec: \"nothing\": executable file not found in $PATH");
+}
+
+#[tokio::test]
+async fn an_init_on_a_terminal_leaves_it_to_its_program() {
+    if crate::RUNTIME.is_some() {
+        return;
+    }
+    let world = World::new();
+    let mut container = world.shell("echo ready; read line; echo got $line; sleep 60");
+    container.process.init = true;
+    container.process.terminal = Some(skep_runtime::TerminalSize { rows: 20, columns: 70 });
+    let handle = world.start(&container).await;
+    printed(&handle, "ready").await;
+    let mut attached = handle.attach(true, false).await.expect("attached");
+    let mut input = attached.input.take().expect("an input");
+    tokio::io::AsyncWriteExt::write_all(&mut input, b"words\n").await.expect("written");
+    printed(&handle, "got words").await;
+    tokio::io::AsyncWriteExt::write_all(&mut input, b"\x03").await.expect("written");
+    assert_eq!(tokio::time::timeout(PATIENCE, handle.wait()).await.expect("an end").code, 130);
 }

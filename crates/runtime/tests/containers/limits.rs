@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use skep_runtime::Handle;
+use skep_runtime::{Handle, Resources, UpdateError};
 
 use crate::world::{World, printed};
 
@@ -76,4 +76,66 @@ async fn cpu_time_is_bounded() {
     tokio::time::sleep(Duration::from_millis(1500)).await;
     let share = (used() - before) / begin.elapsed().as_secs_f64();
     assert!(share < 0.3, "{share}");
+}
+
+#[tokio::test]
+async fn limits_of_a_running_container_are_replaced_both_ways_or_not_at_all() {
+    let mut world = World::new();
+    let mut container = world.shell("sleep 60");
+    container.resources.memory_bytes = Some(32 << 20);
+    container.resources.pids_limit = Some(10);
+    let handle = world.start(&container).await;
+    let wish = |memory: Option<u64>, pids, cpus| Resources {
+        memory_bytes: memory,
+        pids_limit: pids,
+        nano_cpus: cpus,
+        ..Resources::default()
+    };
+    let memory = |world: &World| control(world, &handle, ("memory", "memory.limit_in_bytes"), "memory.max");
+    let pids = |world: &World| control(world, &handle, ("pids", "pids.max"), "pids.max");
+    handle.update_limits(&wish(Some(256 << 20), Some(20), Some(500_000_000))).await.expect("raised");
+    assert_eq!((memory(&world), pids(&world)), ((256u64 << 20).to_string(), "20".into()));
+    assert!(control(&world, &handle, ("cpu", "cpu.cfs_quota_us"), "cpu.max").starts_with("50000"));
+    handle.update_limits(&wish(Some(64 << 20), None, None)).await.expect("lowered");
+    assert_eq!((memory(&world), pids(&world)), ((64u64 << 20).to_string(), "max".into()));
+    assert!(
+        ["-1", "max 100000"]
+            .contains(&control(&world, &handle, ("cpu", "cpu.cfs_quota_us"), "cpu.max").as_str())
+    );
+    // Ten times more than the kernel has numbers for: the memory limit, which was set first, goes back.
+    let error =
+        handle.update_limits(&wish(Some(128 << 20), Some(u64::MAX), None)).await.expect_err("refused");
+    assert!(matches!(error, UpdateError::Limit { .. }), "{error}");
+    assert_eq!(memory(&world), (64u64 << 20).to_string());
+    // A later daemon knows what is in force.
+    world.reopen();
+    let adopted = world.runtime.adopt().await.expect("adopted");
+    let found = adopted[0].container.as_ref().expect("a bundle");
+    assert_eq!(found.resources, wish(Some(64 << 20), None, None));
+    handle.signal(9).expect("sent");
+    handle.wait().await;
+    assert!(matches!(handle.update_limits(&wish(None, None, None)).await, Err(UpdateError::NotRunning(_))));
+}
+
+#[tokio::test]
+async fn swap_and_swappiness_are_set_where_the_kernel_has_them() {
+    let world = World::new();
+    let path = "/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes";
+    if !std::path::Path::new(path).exists() {
+        eprintln!("no swap accounting on cgroup v1 here; nothing tested");
+        return;
+    }
+    let swap = |handle: &Handle| {
+        control(&world, handle, ("memory", "memory.memsw.limit_in_bytes"), "memory.swap.max")
+    };
+    for (swap_bytes, expected) in [(None, 64u64 << 20), (Some(8 << 20), 40 << 20), (Some(0), 32 << 20)] {
+        let mut container = world.shell("sleep 60");
+        container.resources.memory_bytes = Some(32 << 20);
+        container.resources.swap_bytes = swap_bytes;
+        container.resources.swappiness = Some(7);
+        let handle = world.start(&container).await;
+        assert_eq!(swap(&handle), expected.to_string(), "{swap_bytes:?}");
+        assert_eq!(control(&world, &handle, ("memory", "memory.swappiness"), "none"), "7");
+        handle.delete().await.expect("deleted");
+    }
 }

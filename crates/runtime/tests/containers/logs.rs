@@ -40,7 +40,7 @@ async fn long_lines_come_in_pieces_and_nothing_is_lost() {
 async fn rotation_keeps_the_newest_and_the_tail_crosses_files() {
     let world = World::new();
     let mut container = world.shell("seq 1 2000");
-    container.log = LogLimits { max_size_bytes: Some(20_000), max_files: 3 };
+    container.log = LogLimits { max_size_bytes: Some(20_000), max_files: 3, ..LogLimits::default() };
     let handle = world.start(&container).await;
     handle.wait().await;
     let directory = handle.log_path().parent().expect("a directory").to_owned();
@@ -73,7 +73,7 @@ async fn a_follower_sees_everything_across_rotations_and_ends_with_the_container
     let world = World::new();
     let mut container =
         world.shell("for i in $(seq 1 3000); do echo line $i; [ $((i % 500)) = 0 ] && sleep 0.05; done");
-    container.log = LogLimits { max_size_bytes: Some(50_000), max_files: 4 };
+    container.log = LogLimits { max_size_bytes: Some(50_000), max_files: 4, ..LogLimits::default() };
     let handle = world.start(&container).await;
     let (sender, ended) = tokio::sync::watch::channel(false);
     let waiter = handle.clone();

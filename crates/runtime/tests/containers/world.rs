@@ -22,7 +22,7 @@ pub struct World {
 
 impl World {
     pub fn new() -> World {
-        World::with(None)
+        World::with(crate::RUNTIME)
     }
 
     pub fn with(oci_runtime: Option<&str>) -> World {

@@ -4,11 +4,11 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt, StreamExt};
 use skep_agent::ContainerView;
-use skep_api::server::backend::{Containers, Download, Execs, Upload};
+use skep_api::server::backend::{Containers, Download, Execs, Upload, Waiting};
 use skep_api::server::facts::{
     ArchiveOptions, AttachRequest, ContainerDetail, ContainerFacts, ContainerLogRequest, ContainerSize,
-    ContainerState, ExecFacts, ExecSpec, Fault, LogLine, PathChange, PathStat, Processes, PruneFilter,
-    Pruned, Session, StopRequest, TerminalSize, Usage, WaitFor,
+    ContainerState, ExecFacts, ExecSpec, Fault, LogLine, PathChange, PathStat, Processes, Session,
+    StopRequest, TerminalSize, Usage, WaitFor,
 };
 use skep_model::Timestamp;
 
@@ -35,7 +35,7 @@ impl Containers for Daemon {
     fn resize<'a>(&'a self, _: &'a str, _: TerminalSize) -> BoxFuture<'a, Result<(), Fault>> {
         std::future::ready(Err(later("resizing terminals"))).boxed()
     }
-    fn wait(&self, _: &str, _: WaitFor) -> BoxFuture<'static, Result<i32, Fault>> {
+    fn wait<'a>(&'a self, _: &'a str, _: WaitFor) -> BoxFuture<'a, Result<Waiting, Fault>> {
         std::future::ready(Err(later("waiting for containers"))).boxed()
     }
     fn stop<'a>(&'a self, _: &'a str, _: StopRequest) -> BoxFuture<'a, Result<bool, Fault>> {
@@ -46,9 +46,6 @@ impl Containers for Daemon {
     }
     fn remove_container<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<(), Fault>> {
         std::future::ready(Err(later("removing containers"))).boxed()
-    }
-    fn prune_containers(&self, _: PruneFilter) -> BoxFuture<'_, Result<Pruned<String>, Fault>> {
-        std::future::ready(Err(later("pruning containers"))).boxed()
     }
     fn usage<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Usage>, Fault>> {
         std::future::ready(Err(later("measuring containers"))).boxed()
@@ -84,6 +81,10 @@ impl Execs for Daemon {
     fn exec_create<'a>(&'a self, _: &'a str, _: ExecSpec) -> BoxFuture<'a, Result<String, Fault>> {
         std::future::ready(Err(later("exec"))).boxed()
     }
+    fn exec_startable<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<ExecFacts, Fault>> {
+        std::future::ready(Err(later("exec"))).boxed()
+    }
+
     fn exec_start<'a>(
         &'a self,
         _: &'a str,

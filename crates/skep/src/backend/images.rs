@@ -27,6 +27,14 @@ impl Images for Daemon {
     fn image<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<ImageDetail, Fault>> {
         std::future::ready(Err(later("inspecting images"))).boxed()
     }
+    fn layers_size(&self) -> BoxFuture<'_, Result<i64, Fault>> {
+        async {
+            let images = self.engine.images().list().await.map_err(|error| failed(&error))?;
+            Ok(images.iter().map(|image| i64::try_from(image.size).unwrap_or(i64::MAX)).sum())
+        }
+        .boxed()
+    }
+
     fn image_history<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<HistoryStep>, Fault>> {
         std::future::ready(Err(later("the history of images"))).boxed()
     }

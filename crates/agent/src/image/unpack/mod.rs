@@ -30,6 +30,7 @@ use rustix::fs::{Mode, OFlags};
 
 use super::digest::Digest;
 use super::error::is_disk_full;
+use super::progress::{Meter, Phase};
 
 pub(super) use self::tree::remove_tree;
 
@@ -165,6 +166,8 @@ pub(super) struct Job {
     pub workspace: PathBuf,
     /// Set when nobody waits any more.
     pub cancelled: Arc<AtomicBool>,
+    /// Shows how much of the archive is read.
+    pub meter: Arc<Meter>,
 }
 
 /// Applies a layer and returns the bytes that its files take. Nothing is synced to disk yet.
@@ -175,6 +178,9 @@ pub(super) fn unpack(job: &Job) -> Result<u64, UnpackError> {
     create_root(&upper, job.parents.first().map(PathBuf::as_path))?;
     let root = open_root(&upper, job)?;
     let source = fs::File::open(&job.blob).map_err(at("open", &job.blob))?;
+    let len = source.metadata().map_err(at("read", &job.blob))?.len();
+    job.meter.enter(Phase::Extracting, len);
+    let source = stream::Metered::new(source, Arc::clone(&job.meter));
     let mut stream = stream::Layer::open(source, Arc::clone(&job.cancelled))?;
     let applied = apply::apply(&root, &mut stream);
     let applied = applied.and_then(|size| stream.verify(job.diff_id).map(|()| size));

@@ -15,12 +15,33 @@ use flate2::bufread::MultiGzDecoder;
 
 use super::{HEADER_LEN_MAX, UNPACKED_LEN_MAX, UnpackError};
 use crate::image::digest::{Digest, Hasher};
+use crate::image::progress::Meter;
 
 const BUFFER_LEN: usize = 128 << 10;
 /// The memory a zstd frame may ask for, as a power of two: 128 MiB, the format's own recommendation.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 
-type Raw = BufReader<Chain<Cursor<Vec<u8>>, File>>;
+type Raw = BufReader<Chain<Cursor<Vec<u8>>, Metered>>;
+
+/// A file that shows how much of it was read.
+pub(super) struct Metered {
+    file: File,
+    meter: Arc<Meter>,
+}
+
+impl Metered {
+    pub fn new(file: File, meter: Arc<Meter>) -> Self {
+        Self { file, meter }
+    }
+}
+
+impl Read for Metered {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = self.file.read(buffer)?;
+        self.meter.add(len as u64);
+        Ok(len)
+    }
+}
 
 enum Decoder {
     Plain(Raw),
@@ -54,7 +75,7 @@ impl Purse {
 }
 
 impl Layer {
-    pub fn open(mut file: File, cancelled: Arc<AtomicBool>) -> Result<Self, UnpackError> {
+    pub fn open(mut file: Metered, cancelled: Arc<AtomicBool>) -> Result<Self, UnpackError> {
         let mut magic = Vec::with_capacity(6);
         (&mut file).take(6).read_to_end(&mut magic).map_err(UnpackError::Archive)?;
         let kind = magic.clone();

@@ -6,14 +6,17 @@ use futures_util::stream::BoxStream;
 
 use super::super::facts::{
     ArchiveOptions, AttachRequest, ContainerDetail, ContainerFacts, ContainerLogRequest, ContainerSize,
-    ExecFacts, ExecSpec, Fault, LogLine, PathChange, PathStat, Processes, PruneFilter, Pruned, Session,
-    StopRequest, TerminalSize, Usage, WaitFor,
+    ExecFacts, ExecSpec, Fault, LogLine, PathChange, PathStat, Processes, Session, StopRequest, TerminalSize,
+    Usage, WaitFor,
 };
 
 /// Bytes that a client sends, in parts; a part that is an error ends them.
 pub type Upload = BoxStream<'static, std::io::Result<Bytes>>;
 /// Bytes that a client gets, in parts; an error cuts the answer off.
 pub type Download = BoxStream<'static, std::io::Result<Bytes>>;
+
+/// The end of a process, still to come.
+pub type Waiting = BoxFuture<'static, Result<i32, Fault>>;
 
 /// Containers of this node, by their full ids.
 ///
@@ -41,8 +44,8 @@ pub trait Containers: Send + Sync {
     /// Sets the size of the terminal of the container's first process.
     fn resize<'a>(&'a self, id: &'a str, size: TerminalSize) -> BoxFuture<'a, Result<(), Fault>>;
 
-    /// Waits and returns the exit code. Dropping the future ends the waiting.
-    fn wait(&self, id: &str, condition: WaitFor) -> BoxFuture<'static, Result<i32, Fault>>;
+    /// Begins to wait; what comes out of the wait is the exit code. Dropping it ends the waiting.
+    fn wait<'a>(&'a self, id: &'a str, condition: WaitFor) -> BoxFuture<'a, Result<Waiting, Fault>>;
 
     /// Stops the container's process and returns whether it ran. What becomes of the task is its service's policy.
     fn stop<'a>(&'a self, id: &'a str, request: StopRequest) -> BoxFuture<'a, Result<bool, Fault>>;
@@ -52,9 +55,6 @@ pub trait Containers: Send + Sync {
 
     /// Removes a container; one whose process runs is killed first.
     fn remove_container<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), Fault>>;
-
-    /// Removes ended containers that no task of the cluster stands for any more; returns their ids.
-    fn prune_containers(&self, filter: PruneFilter) -> BoxFuture<'_, Result<Pruned<String>, Fault>>;
 
     /// Measures what a container uses; `None` if its process does not run.
     fn usage<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<Usage>, Fault>>;
@@ -93,6 +93,9 @@ pub trait Execs: Send + Sync {
         container_id: &'a str,
         spec: ExecSpec,
     ) -> BoxFuture<'a, Result<String, Fault>>;
+
+    /// Returns a noted command that may be started; one that ran or runs may not.
+    fn exec_startable<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<ExecFacts, Fault>>;
 
     /// Starts a noted command and joins its streams. Returns when its program runs, or with the sentence that says
     /// why it does not; then its exit code is 126 or 127.

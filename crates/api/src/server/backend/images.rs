@@ -19,6 +19,9 @@ pub trait Images: Send + Sync {
 
     fn image<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<ImageDetail, Fault>>;
 
+    /// Returns the bytes of all layers, shared ones once.
+    fn layers_size(&self) -> BoxFuture<'_, Result<i64, Fault>>;
+
     /// Returns how the image was made, newest step first.
     fn image_history<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<Vec<HistoryStep>, Fault>>;
 

@@ -20,7 +20,7 @@ use skep_model::{Cluster, Node, NodeId, Revision, Rollout, Service, ServiceId, S
 use tokio::sync::broadcast;
 
 use super::facts::{Changed, Fault, HostFacts, LocalNode, LogLine, LogRequest, NewSwarm, SlotCounts};
-pub use containers::{Containers, Download, Execs, Upload};
+pub use containers::{Containers, Download, Execs, Upload, Waiting};
 pub use images::{Credentials, Images, Volumes};
 
 /// Objects of a view, in the order of their ids.

@@ -97,7 +97,7 @@ fn of_cluster<T>(
     event_at(kind, action, id, attributes, at, "swarm")
 }
 
-fn of_local(event: &LocalEvent) -> Event {
+pub(super) fn of_local(event: &LocalEvent) -> Event {
     event_at(&event.kind, &event.action, event.id.clone(), event.attributes.clone(), event.at, "local")
 }
 
@@ -120,7 +120,7 @@ fn event_at(
     }
 }
 
-fn now() -> Timestamp {
+pub(in super::super) fn now() -> Timestamp {
     let nanos = jiff::Timestamp::now().as_nanosecond();
     Timestamp(i64::try_from(nanos).unwrap_or(i64::MAX))
 }

@@ -25,12 +25,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::entry::ApiMinor;
 use super::error::Error;
-use super::facts::Changed;
+use super::facts::{Changed, LocalEvent};
 use super::query::Query;
 use super::{Backend, Context};
 use crate::convert::gate::Minor;
+pub(super) use derive::now;
 use select::Selection;
-pub(super) use select::unix;
+pub(super) use select::{instant, unix};
 
 /// Events kept for clients that ask for the past; Docker keeps as many.
 const KEPT_MAX: usize = 256;
@@ -102,6 +103,11 @@ impl Log {
         let changes = backend.changes();
         tokio::spawn(run(backend.clone(), changes, shared.clone(), stop.clone()));
         Log { shared }
+    }
+
+    /// Records what the server itself did to an object of this node.
+    pub(super) fn tell(&self, event: LocalEvent) {
+        self.shared.add(derive::of_local(&event));
     }
 
     /// Returns what is kept, and everything from then on: nothing is missed between the two.

@@ -95,7 +95,7 @@ fn is_image(event: &Event, value: &str) -> bool {
 }
 
 /// Reads an instant: Unix seconds with up to nine decimals, RFC 3339, or a span before now.
-fn instant(text: &str) -> Result<Option<Timestamp>, Error> {
+pub(in super::super) fn instant(text: &str) -> Result<Option<Timestamp>, Error> {
     if text.is_empty() {
         return Ok(None);
     }

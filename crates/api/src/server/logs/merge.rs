@@ -121,11 +121,11 @@ impl Merge {
                 if self.wish.layout.details && origin.node_id.is_none() {
                     origin.node_id = node_of(&*self.context.backend, origin.task_id).await;
                 }
-                frame::line(self.wish.layout, &origin, &line)
+                frame::line(self.wish.layout, &origin.details(), false, &line)
             }
             Err(fault) => {
                 self.failed = true;
-                frame::failure(&fault.message)
+                frame::failure(false, &fault.message)
             }
         }
     }

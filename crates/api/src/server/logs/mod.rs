@@ -4,15 +4,13 @@
 //! done here (`merge`). `tail` counts per task, and tasks are not ordered among each other, as in Docker. Whatever
 //! goes wrong once the stream has begun is told within it.
 
-mod frame;
+pub(super) mod frame;
 mod merge;
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
 use axum::{Extension, Router};
 use bytes::Bytes;
@@ -23,13 +21,24 @@ use super::entry::ApiMinor;
 use super::error::Error;
 use super::extract::Reference;
 use super::query::Query;
-use super::{Context, View, refs};
+use super::{Context, View, refs, reply};
 use crate::convert::gate::Minor;
-use frame::Layout;
+pub(super) use frame::Layout;
 use merge::Merge;
 
 /// From this API version on the stream has a type of its own.
 const MULTIPLEXED_BEGIN: Minor = 42;
+
+/// The type of bytes that are not framed, and of frames before they had a type.
+pub(super) const RAW_STREAM: &str = "application/vnd.docker.raw-stream";
+
+/// Returns the type of a stream of output.
+pub(super) fn media_type(minor: Minor, tty: bool) -> &'static str {
+    match minor {
+        MULTIPLEXED_BEGIN.. if !tty => "application/vnd.docker.multiplexed-stream",
+        _ => RAW_STREAM,
+    }
+}
 
 pub(super) fn routes() -> Router<Arc<Context>> {
     Router::new().route("/services/{id}/logs", get(of_service)).route("/tasks/{id}/logs", get(of_task))
@@ -58,13 +67,13 @@ impl Wish {
             stdout,
             stderr,
             tail: tail(query.get("tail"))?,
-            since: since(query.get("since"))?,
+            since: instant(query.get("since"), "since")?,
             layout: Layout { timestamps: query.loose("timestamps"), details: query.loose("details") },
         })
     }
 }
 
-fn tail(text: &str) -> Result<Option<u64>, Error> {
+pub(super) fn tail(text: &str) -> Result<Option<u64>, Error> {
     match text {
         "" | "all" => Ok(None),
         negative if negative.strip_prefix('-').is_some_and(|rest| rest.parse::<u64>().is_ok()) => {
@@ -77,13 +86,15 @@ fn tail(text: &str) -> Result<Option<u64>, Error> {
     }
 }
 
-fn since(text: &str) -> Result<Option<Timestamp>, Error> {
+/// Reads an instant in Unix seconds; 0 and nothing mean none.
+pub(super) fn instant(text: &str, name: &str) -> Result<Option<Timestamp>, Error> {
     if matches!(text, "" | "0") {
         return Ok(None);
     }
     let at = super::events::unix(text).and_then(|at| i64::try_from(at.as_nanosecond()).ok());
-    at.map(|nanos| Some(Timestamp(nanos)))
-        .ok_or_else(|| Error::unclassed(format!("could not parse since timestamp: {text:?} is not a number")))
+    at.map(|nanos| Some(Timestamp(nanos))).ok_or_else(|| {
+        Error::unclassed(format!("could not parse {name} timestamp: {text:?} is not a number"))
+    })
 }
 
 async fn of_service(
@@ -118,13 +129,8 @@ async fn of_task(
 }
 
 fn respond(merge: Merge, minor: Minor) -> Response {
-    let media = match minor {
-        ..MULTIPLEXED_BEGIN => "application/vnd.docker.raw-stream",
-        _ => "application/vnd.docker.multiplexed-stream",
-    };
     let frames = stream::unfold(merge, |mut merge| async move { Some((merge.next().await?, merge)) });
-    let body = Body::from_stream(frames.map(Ok::<Bytes, std::convert::Infallible>));
-    ([(header::CONTENT_TYPE, media)], body).into_response()
+    reply::stream(media_type(minor, false), frames.map(Ok::<Bytes, std::convert::Infallible>))
 }
 
 /// The tasks of a service that a log is read of, in the order of their ids.

@@ -23,7 +23,7 @@ pub(crate) struct Flags {
 
 pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
     let Flags { inspect, arguments } = flags;
-    at_least_one("node inspect", &arguments)?;
+    at_least_one(context, &arguments)?;
     let format = inspect.merged();
     if format.starts_with("pretty") && format != "pretty" {
         return Err(Fault::new("cannot supply extra formatting options to the pretty template"));

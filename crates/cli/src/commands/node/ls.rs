@@ -35,7 +35,7 @@ const TABLE: &str = "table {{.ID}} {{if .Self}}*{{else}} {{end}}\t{{.Hostname}}\
 
 pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
     let Flags { list, arguments } = flags;
-    none("node ls", &arguments)?;
+    none(context, &arguments)?;
     let client = context.client().await?;
     let nodes = client.nodes(&list.filters()).await?;
     let info = if nodes.is_empty() || list.quiet { Info::default() } else { client.info().await? };
@@ -50,6 +50,7 @@ fn listing(mut nodes: Vec<Node>, info: &Info) -> Listing {
     Listing {
         type_name: "*node.nodeContext",
         columns: COLUMNS,
+        key: "ID",
         table: &["ID", "Hostname", "Status", "Availability", "ManagerStatus", "EngineVersion"],
         raw: &[
             ("ID", "node_id"),

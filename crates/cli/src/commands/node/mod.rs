@@ -9,6 +9,7 @@ mod update;
 use clap::Subcommand;
 use skep_api::client::Client;
 
+use crate::commands::{Running, start};
 use crate::context::Context;
 use crate::fault::Fault;
 
@@ -22,12 +23,12 @@ pub(crate) enum Commands {
     Update(update::Flags),
 }
 
-pub(crate) async fn run(context: &mut Context, command: Commands) -> Result<(), Fault> {
+pub(crate) fn run(context: &mut Context, command: Commands) -> Running<'_> {
     match command {
-        Commands::Inspect(flags) => inspect::run(context, flags).await,
-        Commands::Ls(flags) => ls::run(context, flags).await,
-        Commands::Ps(flags) => ps::run(context, flags).await,
-        Commands::Update(flags) => update::run(context, flags).await,
+        Commands::Inspect(flags) => start(context, flags, inspect::run),
+        Commands::Ls(flags) => start(context, flags, ls::run),
+        Commands::Ps(flags) => start(context, flags, ps::run),
+        Commands::Update(flags) => start(context, flags, update::run),
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct Flags {
 
 pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
     let Flags { inspect, arguments } = flags;
-    at_least_one("service inspect", &arguments)?;
+    at_least_one(context, &arguments)?;
     let Some(format) = inspect.exclusive() else {
         return Err(Fault::new("--format is incompatible with human friendly format"));
     };

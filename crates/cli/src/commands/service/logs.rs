@@ -11,7 +11,7 @@ use crate::commands::exactly_one;
 use crate::context::Context;
 use crate::fault::Fault;
 use crate::format::short_id;
-use crate::grammar::since;
+use crate::grammar::instant;
 
 /// Where a daemon writes the origin of a line, in its details.
 const NODE: &str = "com.docker.swarm.node.id";
@@ -54,7 +54,7 @@ pub(crate) struct Flags {
 }
 
 pub(crate) async fn run(context: &mut Context, mut flags: Flags) -> Result<(), Fault> {
-    let reference = exactly_one("service logs", std::mem::take(&mut flags.arguments))?;
+    let reference = exactly_one(context, std::mem::take(&mut flags.arguments))?;
     let client = context.client().await?;
     let source = Source::find(&client, &reference).await?;
     if source.is_tty && !flags.raw {
@@ -65,7 +65,8 @@ pub(crate) async fn run(context: &mut Context, mut flags: Flags) -> Result<(), F
         timestamps: flags.timestamps,
         // Only details tell where a line comes from.
         details: flags.details || !flags.raw,
-        since: since(flags.since.as_deref().unwrap_or_default(), (context.now)())?,
+        since: instant("since", flags.since.as_deref().unwrap_or_default(), (context.now)())?,
+        until: String::new(),
         tail: flags.tail.clone().unwrap_or_else(|| "all".to_owned()),
     };
     let mut stream = source.open(&client, &query).await?;

@@ -30,7 +30,7 @@ const COLUMNS: &[Column] = &[
 
 pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
     let Flags { list, arguments } = flags;
-    none("service ls", &arguments)?;
+    none(context, &arguments)?;
     let client = context.client().await?;
     let services = client.services(&list.filters(), true).await?;
     show_list(context, &listing(services), &list.format, list.quiet)
@@ -42,6 +42,7 @@ pub(super) fn listing(mut services: Vec<Service>) -> Listing {
     Listing {
         type_name: "*service.serviceContext",
         columns: COLUMNS,
+        key: "ID",
         table: &["ID", "Name", "Mode", "Replicas", "Image", "Ports"],
         raw: &[
             ("ID", "id"),

@@ -14,6 +14,7 @@ mod update;
 use clap::{Command, Subcommand};
 use skep_api::client::ApiVersion;
 
+use crate::commands::{Running, start};
 use crate::context::Context;
 use crate::fault::Fault;
 use crate::spec::SpecFlags;
@@ -34,17 +35,17 @@ pub(crate) enum Commands {
     Update(Box<update::Flags>),
 }
 
-pub(crate) async fn run(context: &mut Context, command: Commands) -> Result<(), Fault> {
+pub(crate) fn run(context: &mut Context, command: Commands) -> Running<'_> {
     match command {
-        Commands::Create(flags) => create::run(context, *flags).await,
-        Commands::Inspect(flags) => inspect::run(context, flags).await,
-        Commands::Logs(flags) => logs::run(context, flags).await,
-        Commands::Ls(flags) => ls::run(context, flags).await,
-        Commands::Ps(flags) => ps::run(context, flags).await,
-        Commands::Rm(flags) => rm::run(context, flags).await,
-        Commands::Rollback(flags) => rollback::run(context, flags).await,
-        Commands::Scale(flags) => scale::run(context, flags).await,
-        Commands::Update(flags) => update::run(context, *flags).await,
+        Commands::Create(flags) => start(context, *flags, create::run),
+        Commands::Inspect(flags) => start(context, flags, inspect::run),
+        Commands::Logs(flags) => start(context, flags, logs::run),
+        Commands::Ls(flags) => start(context, flags, ls::run),
+        Commands::Ps(flags) => start(context, flags, ps::run),
+        Commands::Rm(flags) => start(context, flags, rm::run),
+        Commands::Rollback(flags) => start(context, flags, rollback::run),
+        Commands::Scale(flags) => start(context, flags, scale::run),
+        Commands::Update(flags) => start(context, *flags, update::run),
     }
 }
 

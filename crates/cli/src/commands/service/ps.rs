@@ -23,7 +23,7 @@ pub(crate) struct Flags {
 
 pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
     let Flags { list, arguments } = flags;
-    at_least_one("service ps", &arguments)?;
+    at_least_one(context, &arguments)?;
     let client = context.client().await?;
     let mut filters = list.filters();
     let faults = select(&client, &arguments, &mut filters).await?;

@@ -16,7 +16,7 @@ pub(crate) struct Flags {
 
 pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
     let Flags { arguments } = flags;
-    at_least_one("service rm", &arguments)?;
+    at_least_one(context, &arguments)?;
     let client = context.client().await?;
     let mut faults = Vec::new();
     for reference in &arguments {

@@ -25,7 +25,7 @@ pub(crate) struct Flags {
 
 pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
     let Flags { detach, quiet, arguments } = flags;
-    let reference = exactly_one("service rollback", arguments)?;
+    let reference = exactly_one(context, arguments)?;
     let client = context.client().await?;
     let service = client.service(&reference, false).await?;
     let options = UpdateOptions { rollback: true, ..UpdateOptions::default() };

@@ -24,7 +24,7 @@ pub(crate) struct Flags {
 
 pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
     let Flags { detach, arguments } = flags;
-    at_least_one("service scale", &arguments)?;
+    at_least_one(context, &arguments)?;
     let targets = arguments.iter().map(|argument| parse(argument)).collect::<Result<Vec<_>, Fault>>()?;
     let mut scaled = Vec::new();
     let mut faults = Vec::new();

@@ -26,7 +26,7 @@ pub(crate) struct Flags {
 
 pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
     let Flags { spec: flags, arguments } = flags;
-    let reference = exactly_one("service update", arguments)?;
+    let reference = exactly_one(context, arguments)?;
     require(context, &flags.shared).await?;
     let client = context.client().await?;
     let service = client.service(&reference, false).await?;

@@ -66,7 +66,7 @@ pub(crate) struct Flags {
 }
 
 pub(crate) async fn run(context: &mut Context, mut flags: Flags) -> Result<(), Fault> {
-    none("swarm init", &std::mem::take(&mut flags.arguments))?;
+    none(context, &std::mem::take(&mut flags.arguments))?;
     let autolock = flags.autolock;
     let request = request(flags)?;
     let client = context.client().await?;

@@ -23,7 +23,7 @@ pub(crate) struct Flags {
 
 pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
     let Flags { quiet, rotate, arguments } = flags;
-    let role = exactly_one("swarm join-token", arguments)?;
+    let role = exactly_one(context, arguments)?;
     let (worker, manager) = (role == "worker", role == "manager");
     if !worker && !manager {
         return Err(Fault::new(format!("unknown role {role}")));

@@ -19,7 +19,7 @@ pub(crate) struct Flags {
 
 pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
     let Flags { force, arguments } = flags;
-    none("swarm leave", &arguments)?;
+    none(context, &arguments)?;
     context.client().await?.leave_swarm(force).await?;
     Ok(context.io.line("Node left the swarm.")?)
 }

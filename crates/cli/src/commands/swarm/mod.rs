@@ -6,8 +6,8 @@ mod leave;
 
 use clap::Subcommand;
 
+use crate::commands::{Running, start};
 use crate::context::Context;
-use crate::fault::Fault;
 
 /// Manage Swarm
 #[derive(Debug, Subcommand)]
@@ -17,10 +17,10 @@ pub(crate) enum Commands {
     Leave(leave::Flags),
 }
 
-pub(crate) async fn run(context: &mut Context, command: Commands) -> Result<(), Fault> {
+pub(crate) fn run(context: &mut Context, command: Commands) -> Running<'_> {
     match command {
-        Commands::Init(flags) => init::run(context, *flags).await,
-        Commands::JoinToken(flags) => join_token::run(context, flags).await,
-        Commands::Leave(flags) => leave::run(context, flags).await,
+        Commands::Init(flags) => start(context, *flags, init::run),
+        Commands::JoinToken(flags) => start(context, flags, join_token::run),
+        Commands::Leave(flags) => start(context, flags, leave::run),
     }
 }

@@ -1,0 +1,33 @@
+//! `cluster`: the policies of the cluster as a whole. Only Skep has it; they are labels of the swarm's specification, so
+//! that every client hands them back unharmed.
+
+mod set;
+mod show;
+mod unset;
+
+use clap::Subcommand;
+
+use crate::commands::{Running, start};
+use crate::context::Context;
+
+/// What the names of policies begin with as labels.
+const PREFIX: &str = "skep.";
+
+/// Show and set the policies of the cluster
+#[derive(Debug, Subcommand)]
+pub(crate) enum Commands {
+    Set(set::Flags),
+    Show(show::Flags),
+    Unset(unset::Flags),
+}
+
+pub(crate) fn run(context: &mut Context, command: Commands) -> Running<'_> {
+    match command {
+        Commands::Set(flags) => start(context, flags, set::run),
+        Commands::Show(flags) => start(context, flags, show::run),
+        Commands::Unset(flags) => start(context, flags, unset::run),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,256 @@
+//! Files out of a container. The archive is unpacked here, and nothing in it gets out of the directory it goes to.
+
+use std::io::{self, Read};
+use std::path::{Component, Path, PathBuf};
+
+use bytes::Bytes;
+use skep_api::client::{Client, Download, PathStat};
+use tokio::sync::mpsc;
+
+use super::cp::{absolute, names_directory, split};
+use crate::context::Context;
+use crate::fault::Fault;
+use crate::format::decimal_bytes;
+
+/// Chunks that may wait between the connection and whoever unpacks them.
+const CHUNKS_MAX: usize = 8;
+
+/// How many links of a container are followed.
+const LINKS_MAX: usize = 40;
+
+/// A copy from a container to this machine.
+#[derive(Debug)]
+pub(super) struct CopyOut {
+    pub container: String,
+    pub path: String,
+    /// `-` writes the archive.
+    pub target: String,
+    pub follow_link: bool,
+    pub keep_owners: bool,
+    pub quiet: bool,
+}
+
+pub(super) async fn run(context: &mut Context, copy: CopyOut) -> Result<(), Fault> {
+    let client = context.client().await?;
+    let mut source = absolute(&copy.path);
+    if copy.follow_link {
+        source = follow(&client, &copy.container, source).await?;
+    }
+    if copy.target == "-" && context.io.output_is_terminal() {
+        return Err(Fault::new("refusing to copy an archive to a terminal")
+            .hint("redirect the output to a file or a pipe"));
+    }
+    let (stat, mut archive) = client.download_path(&copy.container, &source).await?;
+    if copy.target == "-" {
+        while let Some(chunk) = archive.next().await? {
+            context.io.out.write_all(&chunk)?;
+        }
+        return Ok(context.io.out.flush()?);
+    }
+    let place = Place::choose(&copy.target, &source, &stat)?;
+    let bytes = unpack(archive, place, copy.keep_owners).await?;
+    if !copy.quiet {
+        let size = decimal_bytes(bytes as i64, 3);
+        context.io.warn(format_args!("Successfully copied {size} to {}", copy.target))?;
+    }
+    Ok(())
+}
+
+/// Follows symbolic links inside the container.
+async fn follow(client: &Client, container: &str, mut path: String) -> Result<String, Fault> {
+    for _ in 0..LINKS_MAX {
+        let stat = client.stat_path(container, &path).await?;
+        if !stat.is_link() {
+            return Ok(path);
+        }
+        path = match stat.link_target.starts_with('/') {
+            true => stat.link_target,
+            false => format!("{}/{}", split(&path).0, stat.link_target),
+        };
+    }
+    Err(Fault::new(format!("{path}: more than {LINKS_MAX} symbolic links follow each other")))
+}
+
+/// Where an archive goes: the directory, and the name that its first component gets.
+#[derive(Debug, PartialEq, Eq)]
+struct Place {
+    directory: PathBuf,
+    /// `None` keeps the names; an empty one leaves the first component out.
+    rename: Option<String>,
+}
+
+impl Place {
+    /// Docker's rules: into a directory that exists, under the name of the source; else under the name of the target,
+    /// whose parent has to exist.
+    fn choose(target: &str, source: &str, stat: &PathStat) -> Result<Place, Fault> {
+        let content_only = source.ends_with("/.");
+        let path = Path::new(target);
+        match std::fs::metadata(path) {
+            Ok(found) if found.is_dir() => {
+                let rename = (content_only && stat.is_directory()).then(String::new);
+                Ok(Place { directory: path.to_owned(), rename })
+            }
+            Ok(_) if stat.is_directory() => {
+                Err(Fault::new("cannot copy directory").hint(format!("{target} is a file")))
+            }
+            Ok(_) if names_directory(target) => Err(Fault::new("not a directory")),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(Fault::new(format!("cannot look at {target}: {error}")))
+            }
+            found => {
+                let (parent, name) = split(target);
+                if !Path::new(parent).is_dir() {
+                    let shown = std::path::absolute(parent).unwrap_or_else(|_| parent.into());
+                    return Err(Fault::new(format!(
+                        "invalid output path: directory \"{}\" does not exist",
+                        shown.display()
+                    )));
+                }
+                if found.is_err() && names_directory(target) && !stat.is_directory() {
+                    return Err(Fault::new("no such directory"));
+                }
+                Ok(Place { directory: parent.into(), rename: Some(name.to_owned()) })
+            }
+        }
+    }
+
+    /// Where an entry goes; `None` for the directory itself.
+    fn of(&self, entry: &Path) -> Result<Option<PathBuf>, Fault> {
+        let mut parts = Vec::new();
+        for part in entry.components() {
+            match part {
+                Component::Normal(name) => parts.push(name.to_owned()),
+                Component::CurDir | Component::RootDir => {}
+                Component::ParentDir | Component::Prefix(_) => {
+                    return Err(Fault::new(format!("the archive leaves its directory: {}", entry.display())));
+                }
+            }
+        }
+        match (&self.rename, parts.first_mut()) {
+            (Some(name), Some(first)) if !name.is_empty() => *first = name.into(),
+            (Some(_), Some(_)) => drop(parts.remove(0)),
+            _ => {}
+        }
+        Ok((!parts.is_empty()).then(|| parts.iter().collect()))
+    }
+}
+
+/// Unpacks on a thread of its own, which reads what this task receives; returns the bytes of the archive.
+async fn unpack(mut archive: Download, place: Place, keep_owners: bool) -> Result<u64, Fault> {
+    let (sender, chunks) = mpsc::channel::<Bytes>(CHUNKS_MAX);
+    let worker = tokio::task::spawn_blocking(move || {
+        let mut reader = Chunks { chunks, rest: Bytes::new(), count: 0 };
+        write_entries(&mut reader, &place, keep_owners)?;
+        // What follows the end of an archive is padding.
+        let drained = io::copy(&mut reader, &mut io::sink());
+        drained.map_err(|error| Fault::new(format!("cannot read the archive: {error}")))?;
+        Ok(reader.count)
+    });
+    let mut failure = None;
+    loop {
+        match archive.next().await {
+            // A worker that gave up says why below.
+            Ok(Some(chunk)) => {
+                if sender.send(chunk).await.is_err() {
+                    break;
+                }
+            }
+            Ok(None) => break,
+            Err(error) => {
+                failure = Some(Fault::from(error));
+                break;
+            }
+        }
+    }
+    drop(sender);
+    let written = worker.await.expect("unpacking does not panic");
+    failure.map_or(written, Err)
+}
+
+fn write_entries(reader: &mut Chunks, place: &Place, keep_owners: bool) -> Result<(), Fault> {
+    let broken = |error: io::Error| Fault::new(format!("cannot read the archive: {error}"));
+    let mut archive = tar::Archive::new(reader);
+    archive.set_preserve_permissions(true);
+    archive.set_preserve_ownerships(keep_owners);
+    for entry in archive.entries().map_err(broken)? {
+        let mut entry = entry.map_err(broken)?;
+        let path = entry.path().map_err(broken)?.into_owned();
+        let Some(relative) = place.of(&path)? else { continue };
+        write_entry(&mut entry, place, &relative).map_err(|error| {
+            Fault::new(format!("cannot write {}: {error}", place.directory.join(&relative).display()))
+        })?;
+    }
+    Ok(())
+}
+
+/// Writes one entry. `unpack_in` refuses whatever would follow a link out of the directory, so entries are renamed first.
+fn write_entry<R: Read>(entry: &mut tar::Entry<'_, R>, place: &Place, relative: &Path) -> io::Result<()> {
+    let target = place.directory.join(relative);
+    let parent = target.parent().unwrap_or(&place.directory);
+    let root = place.directory.canonicalize()?;
+    std::fs::create_dir_all(parent)?;
+    if !parent.canonicalize()?.starts_with(&root) {
+        return Err(io::Error::other("a link in its path leads out of the directory"));
+    }
+    if entry.header().entry_type().is_hard_link() {
+        let Some(link) = entry.link_name()? else { return Err(io::Error::other("a link without a target")) };
+        let source = place.of(&link).map_err(|fault| io::Error::other(fault.text))?.unwrap_or_default();
+        let source = root.join(source).canonicalize()?;
+        if !source.starts_with(&root) {
+            return Err(io::Error::other("a hard link leads out of the directory"));
+        }
+        replace(&target)?;
+        return std::fs::hard_link(source, &target);
+    }
+    if !entry.header().entry_type().is_dir() {
+        replace(&target)?;
+    }
+    entry.unpack(&target).map(drop)
+}
+
+/// Makes room for a file: what is written never goes through a link that is there.
+fn replace(target: &Path) -> io::Result<()> {
+    match std::fs::symlink_metadata(target) {
+        Ok(found) if found.is_dir() => Err(io::Error::other("it is a directory")),
+        Ok(_) => std::fs::remove_file(target),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Chunks of a channel as a reader.
+struct Chunks {
+    chunks: mpsc::Receiver<Bytes>,
+    rest: Bytes,
+    count: u64,
+}
+
+impl Read for Chunks {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.rest.is_empty() {
+            match self.chunks.blocking_recv() {
+                Some(chunk) => self.rest = chunk,
+                None => return Ok(0),
+            }
+        }
+        let length = self.rest.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&self.rest.split_to(length));
+        self.count += length as u64;
+        Ok(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_leaves_its_directory() {
+        let place = Place { directory: "/t".into(), rename: Some("new".to_owned()) };
+        assert_eq!(place.of(Path::new("old/a/b")).expect("inside"), Some("new/a/b".into()));
+        assert!(place.of(Path::new("old/../../etc")).is_err());
+        let content = Place { directory: "/t".into(), rename: Some(String::new()) };
+        assert_eq!(content.of(Path::new("old/")).expect("inside"), None);
+        assert_eq!(content.of(Path::new("old/a")).expect("inside"), Some("a".into()));
+    }
+}

@@ -1,0 +1,63 @@
+//! `rollout history`.
+
+use clap::Args;
+use jiff::Timestamp;
+use skep_api::wire::Revision;
+
+use crate::commands::{LIST_FORMAT_HELP, exactly_one, show_list};
+use crate::context::Context;
+use crate::fault::Fault;
+use crate::format::{Cell, Column, Listing, since};
+
+/// List the revisions of a service, the newest first
+#[derive(Args, Debug)]
+#[command(before_help = "[OPTIONS] SERVICE")]
+pub(crate) struct Flags {
+    #[arg(long, value_name = "string", default_value = "", hide_default_value = true, help = LIST_FORMAT_HELP)]
+    format: String,
+    /// Only display the numbers
+    #[arg(short, long)]
+    quiet: bool,
+    #[arg(hide = true)]
+    arguments: Vec<String>,
+}
+
+const COLUMNS: &[Column] = &[
+    Column { field: "Revision", heading: "REVISION" },
+    Column { field: "Hash", heading: "HASH" },
+    Column { field: "Image", heading: "IMAGE" },
+    Column { field: "CreatedAt", heading: "CREATED" },
+    Column { field: "Stable", heading: "STABLE" },
+    Column { field: "Author", heading: "AUTHOR" },
+    Column { field: "Reason", heading: "REASON" },
+];
+
+pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
+    let Flags { format, quiet, arguments } = flags;
+    let reference = exactly_one(context, arguments)?;
+    let revisions = context.client().await?.revisions(&reference).await?;
+    let now = (context.now)();
+    let listing = Listing {
+        type_name: "*rollout.revisionContext",
+        columns: COLUMNS,
+        key: "Revision",
+        table: &["Revision", "Hash", "Image", "CreatedAt", "Stable", "Author", "Reason"],
+        raw: &[("Revision", "revision"), ("Image", "image")],
+        rows: revisions.iter().rev().map(|revision| row(revision, now)).collect(),
+    };
+    show_list(context, &listing, &format, quiet)
+}
+
+fn row(revision: &Revision, now: Timestamp) -> Vec<Cell> {
+    let mark = if revision.is_current { " *" } else { "" };
+    let ago = |then: Timestamp| format!("{} ago", since(then, now));
+    vec![
+        format!("{}{mark}", revision.number).into(),
+        revision.hash.as_str().into(),
+        revision.image.as_str().into(),
+        ago(revision.created_at.0).into(),
+        revision.stable_at.map_or("no".to_owned(), |at| ago(at.0)).into(),
+        revision.author.as_str().into(),
+        revision.reason.as_str().into(),
+    ]
+}

@@ -1,0 +1,96 @@
+//! `rollout wait`: the end of a rollout as an exit code, for scripts.
+
+use std::time::Duration;
+
+use clap::Args;
+use skep_api::wire::Rollout;
+use tokio::time::Instant;
+
+use super::{show, status};
+use crate::commands::exactly_one;
+use crate::context::Context;
+use crate::fault::Fault;
+use crate::grammar;
+
+/// Wait until a service's rollout is over, and tell by the exit code how it ended
+///
+/// Exit codes: 0 the service runs its newest revision, 2 it was rolled back, 3 it is paused and waits for somebody,
+/// 4 another update took its place, 5 the time was up, 1 anything else.
+#[derive(Args, Debug)]
+#[command(before_help = "[OPTIONS] SERVICE")]
+pub(crate) struct Flags {
+    /// Longest time to wait (default 30m)
+    #[arg(long, value_name = "duration", default_value = "30m", hide_default_value = true)]
+    timeout: String,
+    /// Print the whole object in JSON at the end
+    #[arg(long)]
+    json: bool,
+    /// Print nothing
+    #[arg(short, long)]
+    quiet: bool,
+    #[arg(hide = true)]
+    arguments: Vec<String>,
+}
+
+/// How a wait can end, as the exit code tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Stable = 0,
+    RolledBack = 2,
+    Held = 3,
+    Superseded = 4,
+    Timeout = 5,
+}
+
+/// The time between two looks.
+const POLL_AFTER: Duration = Duration::from_millis(200);
+
+pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
+    let Flags { timeout, json, quiet, arguments } = flags;
+    let reference = exactly_one(context, arguments)?;
+    let nanos = grammar::duration(&timeout).map_err(|error| {
+        Fault::flag(format!("invalid argument \"{timeout}\" for \"--timeout\" flag: {error}"))
+    })?;
+    let until = Instant::now() + Duration::from_nanos(u64::try_from(nanos).unwrap_or(0));
+    let client = context.client().await?;
+    let first = client.rollout(&reference).await?;
+    let mut rollout = first.clone();
+    let end = loop {
+        if let Some(end) = end(&first, &rollout) {
+            break end;
+        }
+        if Instant::now() >= until {
+            break End::Timeout;
+        }
+        tokio::time::sleep(POLL_AFTER).await;
+        // By its id: the name may be another service's by then.
+        rollout = client.rollout(&first.service_id).await?;
+    };
+    if json {
+        context.io.line(status::to_json(&rollout))?;
+    } else if !quiet {
+        context.io.line(show::headline(&rollout))?;
+        let now = (context.now)();
+        for wait in &rollout.waits {
+            context.io.line(show::wait(wait, now))?;
+        }
+    }
+    match end {
+        End::Stable => Ok(()),
+        end => Err(Fault::exit(end as u8)),
+    }
+}
+
+/// Tells whether the wait that began with `first` is over, and how.
+pub(super) fn end(first: &Rollout, now: &Rollout) -> Option<End> {
+    let slots = now.slots;
+    match now.state.as_str() {
+        "paused" | "rollback_paused" => Some(End::Held),
+        "rollback_started" => None,
+        "rollback_completed" => Some(End::RolledBack),
+        _ if now.revision != first.revision => Some(End::Superseded),
+        "updating" => None,
+        // Jobs have no slots that keep running.
+        _ => (slots.running >= slots.total && slots.updated >= slots.total).then_some(End::Stable),
+    }
+}

@@ -1,0 +1,300 @@
+//! Into a container: a tar archive below one of its directories.
+//!
+//! Every parent is resolved anew inside the container's root, because the archive's own links, or the container, may have
+//! changed what it means; the entry itself is made below the open parent, never through a link.
+
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{
+    AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, Uid, XattrFlags, chownat, fchmod,
+    fchown, fsetxattr, futimens, linkat, makedev, mkdirat, mknodat, openat, statat, symlinkat, unlinkat,
+    utimensat,
+};
+use rustix::io::Errno;
+use tar::{Archive, Entry, EntryType};
+
+use super::{Target, Tree, TreeError, open_below};
+use crate::spec::user::Accounts;
+
+/// Who owns what comes out of an archive.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Owner {
+    /// The numbers in the archive.
+    #[default]
+    Archive,
+    /// The container's user.
+    Container,
+}
+
+/// How an archive is put into a container.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PutOptions {
+    /// Refuses to replace a directory by something else, or the other way round.
+    pub keep_kinds: bool,
+    /// Owner of everything.
+    pub owner: Owner,
+}
+
+/// What an unpacking works with.
+struct Unpacker<'a> {
+    tree: &'a Tree,
+    /// In the container.
+    base: PathBuf,
+    keep_kinds: bool,
+    owner: Option<(u32, u32)>,
+    /// Times of directories, set when nothing more is put into them.
+    directories: Vec<(PathBuf, i64)>,
+}
+
+impl Tree {
+    /// Unpacks an archive into a directory, which must exist. Blocks.
+    pub fn unpack(&self, path: &str, archive: impl Read, options: PutOptions) -> Result<(), TreeError> {
+        let base = Target::parse(path).clean;
+        match self.root.resolve(&base) {
+            Ok(found) => {
+                let stat = rustix::fs::fstat(&found).map_err(|error| self.error(&base, error.into()))?;
+                if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
+                    return Err(TreeError::NotDirectory);
+                }
+            }
+            Err(error) => return Err(self.resolution(&base, error)),
+        }
+        let owner = match options.owner {
+            Owner::Archive => None,
+            Owner::Container => self.container_user()?,
+        };
+        let mut unpacker =
+            Unpacker { tree: self, base, keep_kinds: options.keep_kinds, owner, directories: Vec::new() };
+        let mut archive = Archive::new(archive);
+        for entry in archive.entries().map_err(TreeError::Archive)? {
+            unpacker.put(entry.map_err(TreeError::Archive)?)?;
+        }
+        unpacker.finish()
+    }
+
+    /// Returns the user that the container's process has; `None` for root by default.
+    fn container_user(&self) -> Result<Option<(u32, u32)>, TreeError> {
+        let user = &self.bundle.container.process.user;
+        if user.is_empty() {
+            return Ok(None);
+        }
+        let failed = |reason: String| TreeError::User { id: self.id.clone(), reason };
+        let accounts = Accounts::below(&self.root).map_err(|error| failed(crate::files::chain(&error)))?;
+        let user = accounts.resolve(user, &[]).map_err(|error| failed(crate::files::chain(&error)))?;
+        Ok(Some((user.uid, user.gid)))
+    }
+}
+
+impl Unpacker<'_> {
+    fn put(&mut self, mut entry: Entry<'_, impl Read>) -> Result<(), TreeError> {
+        let name = entry.path().map_err(TreeError::Archive)?.into_owned();
+        let Some(relative) = inside(&name)? else { return Ok(()) };
+        let path = self.base.join(&relative);
+        let parent_path = path.parent().unwrap_or(Path::new("/")).to_owned();
+        let parent = self.parent(&parent_path)?;
+        let Some(last) = path.file_name() else { return Ok(()) };
+        let failed = |error: io::Error| self.tree.error(&path, error);
+        let kind = entry.header().entry_type();
+        let is_there = self.make_room(&parent, last.as_ref(), &path, kind.is_dir())?;
+        let metadata = Metadata::of(&mut entry, self.owner).map_err(TreeError::Archive)?;
+        match kind {
+            EntryType::Directory => {
+                if !is_there {
+                    mkdirat(&parent, last, Mode::RWXU).map_err(|error| failed(error.into()))?;
+                }
+                let directory =
+                    open_below(&parent, last, OFlags::RDONLY | OFlags::DIRECTORY).map_err(failed)?;
+                metadata.apply(&directory).map_err(failed)?;
+                self.directories.push((path.clone(), metadata.modified_at));
+            }
+            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
+                let flags =
+                    OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::WRONLY | OFlags::CLOEXEC;
+                let file = openat(&parent, last, flags, Mode::RUSR | Mode::WUSR);
+                let mut file = std::fs::File::from(file.map_err(|error| failed(error.into()))?);
+                // The reader's errors are the archive's, the writer's are the container's; both come here.
+                io::copy(&mut entry, &mut file).map_err(failed)?;
+                metadata.apply(&file).map_err(failed)?;
+                futimens(&file, &times(metadata.modified_at)).map_err(|error| failed(error.into()))?;
+            }
+            EntryType::Symlink => {
+                let target = link_name(&entry)?;
+                symlinkat(&target, &parent, last).map_err(|error| failed(error.into()))?;
+                metadata.apply_to_link(&parent, last.as_ref()).map_err(failed)?;
+            }
+            EntryType::Link => self.link(&entry, &parent, last.as_ref(), &path)?,
+            EntryType::Fifo | EntryType::Char | EntryType::Block => {
+                node(&entry, kind, &parent, last.as_ref()).map_err(failed)?;
+                metadata.apply_to_link(&parent, last.as_ref()).map_err(failed)?;
+            }
+            // Extensions were read together with their entry; what else there may be means nothing here.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Opens the directory that an entry goes into, making what the archive left out.
+    fn parent(&self, path: &Path) -> Result<OwnedFd, TreeError> {
+        match self.tree.directory(path) {
+            Err(TreeError::NotFound { .. }) => {
+                let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+                let made = self.tree.root.mkdir_all(path, &mode);
+                made.map_err(|error| self.tree.resolution(path, error))?;
+                self.tree.directory(path)
+            }
+            result => result,
+        }
+    }
+
+    /// Takes away what an entry replaces; returns whether a directory stays for another.
+    fn make_room(&self, parent: &OwnedFd, name: &Path, path: &Path, is_dir: bool) -> Result<bool, TreeError> {
+        let failed = |error: Errno| self.tree.error(path, error.into());
+        let found = match statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => FileType::from_raw_mode(stat.st_mode),
+            Err(Errno::NOENT) => return Ok(false),
+            Err(error) => return Err(failed(error)),
+        };
+        let was_dir = found == FileType::Directory;
+        if self.keep_kinds && was_dir != is_dir {
+            let word = |is_dir| if is_dir { "directory" } else { "non-directory" };
+            let path = path.display().to_string();
+            return Err(TreeError::Kind { path, kind: word(was_dir), other: word(is_dir) });
+        }
+        if was_dir && is_dir {
+            return Ok(true);
+        }
+        if was_dir {
+            let removed = self.tree.root.remove_all(path);
+            removed.map_err(|error| self.tree.resolution(path, error))?;
+        } else {
+            unlinkat(parent, name, AtFlags::empty()).map_err(failed)?;
+        }
+        Ok(false)
+    }
+
+    /// Makes another name of a file that the archive has put down before.
+    fn link(
+        &self,
+        entry: &Entry<'_, impl Read>,
+        parent: &OwnedFd,
+        name: &Path,
+        path: &Path,
+    ) -> Result<(), TreeError> {
+        let target = link_name(entry)?;
+        let Some(target) = inside(&target)? else {
+            return Err(TreeError::Escape(target.display().to_string()));
+        };
+        let target = self.base.join(target);
+        let directory = self.tree.directory(target.parent().unwrap_or(Path::new("/")))?;
+        let file = target.file_name().unwrap_or_default();
+        linkat(&directory, file, parent, name, AtFlags::empty())
+            .map_err(|error| self.tree.error(path, error.into()))
+    }
+
+    fn finish(self) -> Result<(), TreeError> {
+        for (path, modified_at) in self.directories.iter().rev() {
+            let directory = self.tree.directory(path)?;
+            futimens(&directory, &times(*modified_at))
+                .map_err(|error| self.tree.error(path, error.into()))?;
+        }
+        Ok(())
+    }
+}
+
+/// What an entry says of itself beside its content.
+struct Metadata {
+    uid: u32,
+    gid: u32,
+    mode: u32,
+    modified_at: i64,
+    attributes: Vec<(String, Vec<u8>)>,
+}
+
+impl Metadata {
+    fn of(entry: &mut Entry<'_, impl Read>, owner: Option<(u32, u32)>) -> io::Result<Metadata> {
+        let mut attributes = Vec::new();
+        for extension in entry.pax_extensions()?.into_iter().flatten() {
+            let extension = extension?;
+            let name = extension.key().ok().and_then(|key| key.strip_prefix("SCHILY.xattr."));
+            // Others could mean something to the file system below.
+            if let Some(name @ "security.capability") = name {
+                attributes.push((name.to_owned(), extension.value_bytes().to_vec()));
+            }
+        }
+        let header = entry.header();
+        let number = |value: u64| u32::try_from(value).map_err(|_| io::ErrorKind::InvalidData.into());
+        let (uid, gid) = match owner {
+            Some(owner) => owner,
+            None => (header.uid().and_then(number)?, header.gid().and_then(number)?),
+        };
+        let modified_at = i64::try_from(header.mtime()?).unwrap_or_default();
+        Ok(Metadata { uid, gid, mode: header.mode()? & 0o7777, modified_at, attributes })
+    }
+
+    fn ids(&self) -> (Option<Uid>, Option<Gid>) {
+        (Some(Uid::from_raw(self.uid)), Some(Gid::from_raw(self.gid)))
+    }
+
+    fn apply(&self, file: impl AsFd) -> io::Result<()> {
+        let (uid, gid) = self.ids();
+        fchown(&file, uid, gid)?;
+        // A change of owner takes setuid bits and capabilities away, so they come after it.
+        fchmod(&file, Mode::from_raw_mode(self.mode))?;
+        for (name, value) in &self.attributes {
+            fsetxattr(&file, name.as_str(), value, XattrFlags::empty())?;
+        }
+        Ok(())
+    }
+
+    /// For what cannot be opened.
+    fn apply_to_link(&self, parent: &OwnedFd, name: &Path) -> io::Result<()> {
+        let (uid, gid) = self.ids();
+        chownat(parent, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)?;
+        Ok(utimensat(parent, name, &times(self.modified_at), AtFlags::SYMLINK_NOFOLLOW)?)
+    }
+}
+
+fn times(modified_at: i64) -> Timestamps {
+    Timestamps {
+        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_NOW },
+        last_modification: Timespec { tv_sec: modified_at, tv_nsec: 0 },
+    }
+}
+
+fn node(entry: &Entry<'_, impl Read>, kind: EntryType, parent: &OwnedFd, name: &Path) -> io::Result<()> {
+    let header = entry.header();
+    let (file_type, device) = match kind {
+        EntryType::Fifo => (FileType::Fifo, 0),
+        kind => {
+            let device = makedev(
+                header.device_major()?.unwrap_or_default(),
+                header.device_minor()?.unwrap_or_default(),
+            );
+            let is_char = kind == EntryType::Char;
+            (if is_char { FileType::CharacterDevice } else { FileType::BlockDevice }, device)
+        }
+    };
+    Ok(mknodat(parent, name, file_type, Mode::from_raw_mode(header.mode()? & 0o7777), device)?)
+}
+
+fn link_name(entry: &Entry<'_, impl Read>) -> Result<PathBuf, TreeError> {
+    let name = entry.link_name().map_err(TreeError::Archive)?;
+    let missing =
+        || TreeError::Archive(io::Error::new(io::ErrorKind::InvalidData, "a link without a target"));
+    Ok(name.ok_or_else(missing)?.into_owned())
+}
+
+/// Returns an entry's path below the directory; `None` for the directory itself.
+fn inside(name: &Path) -> Result<Option<PathBuf>, TreeError> {
+    let mut path = PathBuf::new();
+    for component in name.components() {
+        match component {
+            Component::Normal(name) => path.push(name),
+            Component::ParentDir if !path.pop() => return Err(TreeError::Escape(name.display().to_string())),
+            Component::ParentDir | Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
+        }
+    }
+    Ok((!path.as_os_str().is_empty()).then_some(path))
+}
