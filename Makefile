@@ -3,12 +3,13 @@
 
 CARGO ?= cargo
 
-.PHONY: help setup build test demo bench compare ci fix tidy clean
+.PHONY: help setup build test sim-long demo bench compare ci fix tidy clean
 
 help:
 	@echo "make build   build target/debug/skep"
 	@echo "make demo    watch a rolling update of a real redis, with a failure and a rollback (under 2 minutes)"
 	@echo "make test    what CI runs: every test, the simulator's seeds, tidy"
+	@echo "make sim-long  a hundred thousand other seeds of the simulator (SEEDS=first..end for others)"
 	@echo "make bench   measure against dockerd 20.10 and write docs/benchmarks.md"
 	@echo "make compare the same questions to Skep and to dockerd 20.10, expecting the same answers"
 	@echo "make ci      test, clippy and documentation; never writes to the tree"
@@ -24,6 +25,13 @@ build:
 
 test: setup
 	@$(CARGO) xtask test
+
+# The seeds of `make test` begin at 0; these are others.
+SEEDS ?= 100000..200000
+
+sim-long:
+	@xtask/setup.sh build
+	$(CARGO) run --quiet --package skep-sim -- --seeds $(SEEDS)
 
 demo:
 	@xtask/setup.sh build demo

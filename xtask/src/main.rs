@@ -17,7 +17,7 @@ usage: cargo xtask <command>
 
   tidy   check the rules that no compiler checks (dependency table, purity, module docs, sizes, …)
   test   tidy, every test of the workspace and the simulator's seeds; ends with `N passed, N failed`
-  ci     rustfmt, clippy, tidy, tests, documentation and 1,000 seeds; never writes to the tree
+  ci     rustfmt, clippy, tidy, tests, documentation and 10,000 seeds; never writes to the tree
   fix    rustfmt and clippy's own fixes
 ";
 

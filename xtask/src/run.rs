@@ -13,7 +13,7 @@ use crate::count::Count;
 use crate::tidy;
 
 /// Seeds that the simulator must survive in every run of the tests.
-const SEED_COUNT: &str = "1000";
+const SEED_COUNT: &str = "10000";
 
 /// Runs what CI runs: returns true when nothing failed.
 pub fn test() -> Result<bool> {

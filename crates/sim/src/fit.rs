@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use skep_core::Store;
 use skep_model::node::{Availability, NodeState, Role};
-use skep_model::task::{Desired, SlotId};
-use skep_model::{Node, ServiceId, Task};
+use skep_model::task::{Desired, SlotId, TaskState};
+use skep_model::{Node, Service, ServiceId, Task};
 
 /// What keeps a task from a node, in the order in which Swarm looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Obstacle {
+    /// The task is another node's own.
+    OtherNode,
     NotReady,
     Resources,
     Constraint,
@@ -27,7 +29,9 @@ pub enum Room {
 
 /// Returns the first obstacle, if there is any. The task itself is not counted where it is already there.
 pub fn obstacle(store: &Store, node: &Node, task: &Task, room: Room) -> Option<Obstacle> {
-    if node.status.state != NodeState::Ready || node.spec.availability != Availability::Active {
+    if matches!(task.slot, SlotId::Node(id) if id != node.id) {
+        Some(Obstacle::OtherNode)
+    } else if node.status.state != NodeState::Ready || node.spec.availability != Availability::Active {
         Some(Obstacle::NotReady)
     } else if !has_resources(store, node, task, room) {
         Some(Obstacle::Resources)
@@ -58,6 +62,12 @@ fn has_resources(store: &Store, node: &Node, task: &Task, room: Room) -> bool {
         for (kind, amount) in demand(other).into_iter().enumerate() {
             match other.desired {
                 Desired::Ready => standing_by[kind] = standing_by[kind].max(amount),
+                // Told to stop before it began, most likely: it never uses what it was given.
+                Desired::Shutdown | Desired::Remove
+                    if room == Room::Shared && other.status.state < TaskState::Starting =>
+                {
+                    standing_by[kind] = standing_by[kind].max(amount);
+                }
                 _ => used[kind] += amount,
             }
         }
@@ -117,5 +127,23 @@ fn has_place(store: &Store, node: &Node, task: &Task, room: Room) -> bool {
     });
     let slots: BTreeSet<_> = others.map(|other| other.slot).collect();
     let own = u64::from(room == Room::Shared && slots.contains(&task.slot));
-    limit == 0 || (slots.len() as u64) - own < limit
+    // Where each node has one task there is nothing to limit.
+    limit == 0 || matches!(task.slot, SlotId::Node(_)) || (slots.len() as u64) - own < limit
+}
+
+/// Returns whether a slot has no place any more: it is a node's that was removed, is drained, or does not meet
+/// the constraints.
+pub fn is_closed(store: &Store, service: &Service, slot: SlotId) -> bool {
+    let SlotId::Node(id) = slot else { return false };
+    let constraints = &service.spec.task.placement.constraints;
+    store.node(id).is_none_or(|node| {
+        node.spec.availability == Availability::Drain || !constraints.iter().all(|text| fulfils(node, text))
+    })
+}
+
+/// Returns whether a slot can have a new task: it is nobody's in particular, or that of a node that takes
+/// tasks.
+pub fn is_open(store: &Store, service: &Service, slot: SlotId) -> bool {
+    let SlotId::Node(id) = slot else { return true };
+    !is_closed(store, service, slot) && store.node(id).is_some_and(|node| node.takes_tasks())
 }

@@ -24,6 +24,7 @@ pub mod liveness;
 pub mod machine;
 pub mod operator;
 pub mod profile;
+mod recipes;
 mod summary;
 pub mod trace;
 pub mod world;

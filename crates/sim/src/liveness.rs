@@ -13,12 +13,12 @@ use skep_core::orchestrate::rollout::config_in_force;
 use skep_core::orchestrate::slot::{self, Slot};
 use skep_model::node::NodeState;
 use skep_model::rollout::Phase;
-use skep_model::service::UpdateOrder;
+use skep_model::service::{Mode, UpdateOrder};
 use skep_model::task::{Desired, TaskState};
 use skep_model::{NodeId, Service, ServiceId, Task};
 
 use crate::engine::Character;
-use crate::fit::{self, Room};
+use crate::fit::{self, Room, is_open};
 use crate::machine::Machine;
 
 /// What there is, and which node is lost for good.
@@ -77,7 +77,44 @@ impl<'a> State<'a> {
                 return Err(format!("slot {} was given up and is still there", slot.id));
             }
         }
-        kept.into_iter().try_for_each(|slot| self.slot(service, slot))
+        if service.spec.mode.is_job() {
+            return self.job(service, &slots);
+        }
+        // What a node has that is paused, lost or closed to the service stays as it is.
+        let mut in_reach = kept.into_iter().filter(|slot| is_open(self.store, service, slot.id));
+        in_reach.try_for_each(|slot| self.slot(service, slot))
+    }
+
+    /// A job is done, or works on as many slots as it may.
+    fn job(&self, service: &Service, slots: &[Slot]) -> Verdict {
+        let iteration = service.job.map(|job| job.iteration);
+        let of_now = |task: &&Arc<Task>| task.iteration == iteration;
+        let is_settled = |slot: &&Slot| {
+            slot.tasks.iter().filter(of_now).any(|task| task.is_done())
+                || self.dead_slot(service, slot).is_ok() && slot.live().next().is_none()
+        };
+        let (settled, rest): (Vec<_>, Vec<_>) = slots.iter().partition(is_settled);
+        let open: Vec<_> = rest.into_iter().filter_map(|slot| slot.live().next()).collect();
+        for task in open.iter().filter(|task| !self.is_unreachable(task)) {
+            let is_fine = match task.status.state {
+                TaskState::Running => self.has_container(task),
+                _ => waits_with_reason(task) || !is_good(task),
+            };
+            if !is_fine {
+                return Err(format!("slot {}: task {} is {:?}", task.slot, task.id, task.status.state));
+            }
+        }
+        let due = match service.spec.mode {
+            Mode::ReplicatedJob { max_concurrent, total_completions } => {
+                max_concurrent.min(total_completions.saturating_sub(settled.len() as u64))
+            }
+            // Whether each node has its task is an invariant of its own.
+            _ => return Ok(()),
+        };
+        if open.len() as u64 == due {
+            return Ok(());
+        }
+        Err(format!("{} slots are done, {} in work, and {due} should be", settled.len(), open.len()))
     }
 
     fn rollout(&self, service: &Service) -> Verdict {

@@ -1,7 +1,6 @@
 //! Who uses the cluster: creates, updates, scales and removes services, drains nodes, and is not always
 //! careful about it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,15 +8,11 @@ use skep_core::Store;
 use skep_model::cluster::ClusterSpec;
 use skep_model::node::{Availability, NodeSpec};
 use skep_model::request::{AuthFrom, Request, RolloutVerb, ServiceChange};
-use skep_model::service::{FailureAction, Mode, UpdateConfig, UpdateOrder};
-use skep_model::template::{
-    ContainerSpec, Healthcheck, Placement, Reservations, Resources, RestartCondition, RestartPolicy,
-};
-use skep_model::{Service, ServiceSpec, TaskSpec};
+use skep_model::{Service, ServiceSpec};
 
 use crate::dice::Dice;
-use crate::engine::Character;
 use crate::profile::Profile;
+use crate::recipes::Recipes;
 
 /// Draws requests.
 #[derive(Debug)]
@@ -25,25 +20,22 @@ pub struct Operator {
     dice: Dice,
     service_count_max: u64,
     pause: Duration,
-    is_tight: bool,
-    image_count: u64,
+    recipes: Recipes,
     /// Requests whose leader went away before it answered.
     unanswered: Vec<Request>,
 }
 
-const REPLICAS_MAX: u64 = 6;
 /// Share of what is asked of nodes that is their removal. None yet: the tasks of a removed node are not given
 /// up by the core.
 const NODE_REMOVAL_PERCENT: u64 = 0;
 
 impl Operator {
-    pub fn new(dice: Dice, profile: &Profile) -> Self {
+    pub fn new(mut dice: Dice, profile: &Profile) -> Self {
         Operator {
+            recipes: Recipes::new(dice.child(), profile),
             dice,
             service_count_max: profile.service_count_max,
             pause: profile.request_every,
-            is_tight: profile.is_tight,
-            image_count: 0,
             unanswered: Vec::new(),
         }
     }
@@ -74,7 +66,7 @@ impl Operator {
 
     /// Removes a service and creates another of its name in one breath.
     fn replace(&mut self, service: &Service) -> Vec<Request> {
-        let spec = ServiceSpec { name: service.spec.name.clone(), ..self.service() };
+        let spec = ServiceSpec { name: service.spec.name.clone(), ..self.recipes.service() };
         vec![
             Request::RemoveService { id: service.id },
             Request::CreateService { spec: Box::new(spec), author: String::new() },
@@ -84,7 +76,10 @@ impl Operator {
     fn draw_one(&mut self, store: &Store) -> Option<Request> {
         let services: Vec<_> = store.services().cloned().collect();
         if services.is_empty() || (services.len() as u64) < self.service_count_max && self.dice.chance(30) {
-            return Some(Request::CreateService { spec: Box::new(self.service()), author: String::new() });
+            return Some(Request::CreateService {
+                spec: Box::new(self.recipes.service()),
+                author: String::new(),
+            });
         }
         match self.dice.number(0, 99) {
             0..=11 => return self.node(store),
@@ -98,15 +93,15 @@ impl Operator {
     fn change(&mut self, service: &Service) -> Request {
         let mut spec = service.spec.clone();
         match self.dice.number(0, 99) {
-            0..=39 => Arc::make_mut(&mut spec.task).container = self.container(),
-            40..=51 => spec.mode = Mode::Replicated { replicas: self.dice.number(0, REPLICAS_MAX) },
+            0..=39 => Arc::make_mut(&mut spec.task).container = self.recipes.container(),
+            40..=51 => spec.mode = self.recipes.scaled(&spec.mode),
             52..=56 => Arc::make_mut(&mut spec.task).force_update += 1,
             57..=61 => drop(spec.labels.insert("note".into(), self.dice.number(0, 9).to_string())),
             62..=69 => {}
-            70..=76 => spec.update = self.pace(true),
-            77..=79 => spec.rollback = self.pace(false),
-            80..=83 => Arc::make_mut(&mut spec.task).restart = self.restart(),
-            84..=86 => Arc::make_mut(&mut spec.task).placement = self.placement(),
+            70..=76 => spec.update = self.recipes.pace(true).filter(|_| !spec.mode.is_job()),
+            77..=79 => spec.rollback = self.recipes.pace(false),
+            80..=83 => Arc::make_mut(&mut spec.task).restart = self.recipes.restart(),
+            84..=86 => Arc::make_mut(&mut spec.task).placement = self.recipes.placement(),
             87..=92 => return self.update(service, ServiceChange::Rollback),
             93..=95 => return self.steer(service),
             _ => return Request::RemoveService { id: service.id },
@@ -167,103 +162,5 @@ impl Operator {
     /// Returns requests that remove every service.
     pub fn remove_all(&self, store: &Store) -> Vec<Request> {
         store.services().map(|service| Request::RemoveService { id: service.id }).collect()
-    }
-
-    fn service(&mut self) -> ServiceSpec {
-        let task = TaskSpec {
-            container: self.container(),
-            resources: self.resources(),
-            restart: self.restart(),
-            placement: self.placement(),
-            ..TaskSpec::default()
-        };
-        ServiceSpec {
-            name: format!("s{}", self.dice.number(1, self.service_count_max)),
-            labels: BTreeMap::new(),
-            task: Arc::new(task),
-            mode: Mode::Replicated { replicas: self.dice.number(0, REPLICAS_MAX) },
-            update: self.pace(true),
-            rollback: self.pace(false),
-            endpoint: Default::default(),
-        }
-    }
-
-    fn container(&mut self) -> ContainerSpec {
-        let (character, name) = if self.dice.chance(60) {
-            Character::ALL[self.dice.number(0, 1) as usize]
-        } else {
-            self.dice.pick(&Character::ALL)
-        };
-        // A small set of tags, so that a later image may equal an earlier one.
-        self.image_count += 1;
-        let tag = if self.dice.chance(20) { 1 } else { self.image_count };
-        let is_checked = character.has_healthcheck() || self.dice.chance(20);
-        let healthcheck = is_checked.then(|| Healthcheck {
-            test: vec!["CMD".into(), "true".into()],
-            interval: Duration::from_secs(1),
-            timeout: Duration::from_secs(1),
-            start_period: Duration::from_secs(self.dice.pick(&[0, 3])),
-            start_interval: Duration::from_millis(500),
-            retries: 2,
-        });
-        ContainerSpec {
-            image: format!("{name}:{tag}"),
-            healthcheck,
-            stop_grace: self.dice.chance(80).then(|| self.dice.millis(500, 5_000)),
-            ..ContainerSpec::default()
-        }
-    }
-
-    fn resources(&mut self) -> Resources {
-        let cpus = if self.is_tight { self.dice.number(0, 2) } else { 0 };
-        let reservations = Reservations {
-            nano_cpus: cpus as i64 * 1_000_000_000,
-            memory_bytes: 0,
-            ..Reservations::default()
-        };
-        Resources { reservations: (cpus > 0).then_some(reservations), ..Resources::default() }
-    }
-
-    fn restart(&mut self) -> Option<RestartPolicy> {
-        self.dice.chance(60).then(|| RestartPolicy {
-            condition: self.dice.pick(&[
-                RestartCondition::Any,
-                RestartCondition::Any,
-                RestartCondition::OnFailure,
-                RestartCondition::None,
-            ]),
-            delay: self.dice.chance(70).then(|| self.dice.millis(0, 6_000)),
-            max_attempts: self.dice.pick(&[0, 0, 1, 3]),
-            window: self.dice.chance(30).then(|| self.dice.millis(1_000, 20_000)),
-        })
-    }
-
-    fn placement(&mut self) -> Placement {
-        let constraints = match self.dice.number(0, 24) {
-            0 => vec!["node.hostname == n1".to_owned()],
-            1 => vec!["node.hostname != n1".to_owned()],
-            2 => vec!["node.labels.zone == a".to_owned()],
-            3 => vec!["node.labels.zone != b".to_owned()],
-            _ => Vec::new(),
-        };
-        let max_replicas = if self.dice.chance(10) { self.dice.number(1, 3) } else { 0 };
-        Placement { constraints, max_replicas, ..Placement::default() }
-    }
-
-    fn pace(&mut self, may_roll_back: bool) -> Option<UpdateConfig> {
-        if self.dice.chance(25) {
-            return None;
-        }
-        let actions = [FailureAction::Pause, FailureAction::Continue, FailureAction::Rollback];
-        let actions = if may_roll_back { &actions[..] } else { &actions[..2] };
-        Some(UpdateConfig {
-            parallelism: self.dice.pick(&[0, 1, 1, 2, 3]),
-            delay: self.dice.pick(&[0, 0, 500, 3_000]) * Duration::from_millis(1),
-            failure_action: self.dice.pick(actions),
-            monitor: self.dice.pick(&[0, 2_000, 5_000, 8_000]) * Duration::from_millis(1),
-            monitor_is_default: false,
-            max_failure_ratio: self.dice.pick(&[0.0, 0.0, 0.3, 0.6, 1.0]),
-            order: self.dice.pick(&[UpdateOrder::StopFirst, UpdateOrder::StopFirst, UpdateOrder::StartFirst]),
-        })
     }
 }

@@ -11,7 +11,7 @@ use skep_model::constraint::Constraint;
 use skep_model::node::{Availability, NodeState};
 use skep_model::rollout::{Direction, Phase};
 use skep_model::task::{Desired, SlotId};
-use skep_model::{Node, NodeId, Service, Task, Timestamp};
+use skep_model::{Node, NodeId, Rollout, Service, Task, Timestamp};
 
 use super::current::is_current;
 use super::slot::{self, Slot};
@@ -87,7 +87,7 @@ pub fn plan(draft: &mut Draft, random: &mut Random, service: &Service, slot: &Sl
         // Of two that were to start, one may have become the slot's.
         Place::Kept => give_way(draft, service, &slot, node_id),
         Place::Open if is_vacant(&slot) => fill(draft, random, service, &slot),
-        Place::Open => ask_for_rollout(draft, service, &slot),
+        Place::Open => ask_for_rollout(draft, service, &slot, node_id),
         Place::Gone | Place::Closed => {}
     }
     wake_at
@@ -166,9 +166,14 @@ fn blueprint(store: &Store, service: &Service, slot: &Slot) -> Blueprint {
 }
 
 /// A node came back with a task that is out of date, and the rollout that should have moved it is over:
-/// another one does.
-fn ask_for_rollout(draft: &mut Draft, service: &Service, slot: &Slot) {
-    let is_over = draft.rollout(service.id).is_none_or(|rollout| rollout.phase == Phase::Completed);
+/// another one does. What the rollout tried there, and failed, is not tried again.
+fn ask_for_rollout(draft: &mut Draft, service: &Service, slot: &Slot, node_id: NodeId) {
+    let node = draft.node(node_id).map(|node| node.meta.updated_at).unwrap_or_default();
+    let was_missed = |rollout: &Rollout| {
+        let came_back_later = rollout.completed_at.is_some_and(|completed_at| node > completed_at);
+        rollout.phase == Phase::Completed && (rollout.failed_count == 0 || came_back_later)
+    };
+    let is_over = draft.rollout(service.id).is_none_or(|rollout| was_missed(rollout));
     let is_outdated = |task: &Arc<Task>| !is_current(draft, service, task);
     if is_over && slot.live().chain(slot.last_holder()).any(is_outdated) {
         rollout::ask_again(draft, service);

@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use skep_model::node::NodeState;
 use skep_model::rollout::Phase;
 use skep_model::service::UpdateOrder;
 use skep_model::task::{Desired, TaskState};
@@ -142,16 +143,19 @@ pub(super) fn is_held(store: &Store, rollout: Option<&Rollout>, candidate: &Task
 /// mid-change count, too.
 fn may_disturb(draft: &Draft, service: &Service, parallelism: u64) -> bool {
     let idle = || draft.slots_idle(service.id).map(|id| slot::load(draft, service.id, id));
-    let changing = || idle().filter(is_changing).take(usize::try_from(parallelism).unwrap_or(usize::MAX));
+    let changing = || idle().filter(|slot| is_changing(draft, slot)).take(usize::try_from(parallelism).unwrap_or(usize::MAX));
     parallelism == 0 || (changing().count() as u64) < parallelism
 }
 
 /// Returns whether an idle slot is out of service for the moment only, because it changes hands or starts. What
 /// failed and is restarted, or fits nowhere, is not waited for: a rollout may be there to mend it.
-fn is_changing(slot: &Slot) -> bool {
+fn is_changing(store: &Store, slot: &Slot) -> bool {
+    let is_down = |id| store.node(id).is_none_or(|node| node.status.state == NodeState::Down);
     let comes_up = |task: &Arc<Task>| {
         let is_restart = task.start_after != Timestamp::default();
-        !is_restart && task.status.state != TaskState::Pending && !task.is_over()
+        // A node that is out of reach keeps its own; nobody waits for it.
+        let is_lost = task.node_id.is_some_and(is_down);
+        !is_restart && !is_lost && task.status.state != TaskState::Pending && !task.is_over()
     };
     slot.live().any(comes_up)
 }

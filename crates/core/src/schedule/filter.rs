@@ -40,7 +40,9 @@ impl<'t> Demand<'t> {
     pub fn of(store: &Store, task: &'t Task) -> Self {
         let placement = &task.spec.placement;
         let constraints = placement.constraints.iter().map(|text| Constraint::parse(text).ok()).collect();
-        let slots = if placement.max_replicas > 0 { slots_by_node(store, task) } else { BTreeMap::new() };
+        // Where each node has one task there is nothing to limit.
+        let is_limited = placement.max_replicas > 0 && matches!(task.slot, SlotId::Number(_));
+        let slots = if is_limited { slots_by_node(store, task) } else { BTreeMap::new() };
         Demand { task, is_exclusive: is_exclusive(store, task), constraints, slots }
     }
 

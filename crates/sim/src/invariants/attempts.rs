@@ -2,6 +2,7 @@
 //! rollout begins anew.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use skep_core::Store;
 use skep_model::{Task, TaskId, Timestamp};
@@ -37,7 +38,10 @@ impl AttemptsAreBounded {
     fn count(&self, before: &Store, after: &Store, task: &Task) -> u64 {
         let step = after.step(task.service_id, task.slot);
         let is_step = step.is_some_and(|step| step.task_id == task.id);
-        let same = slot_of(before, task).filter(|other| other.is_live() && other.revision == task.revision);
+        let is_same = |other: &&Arc<Task>| {
+            other.is_live() && (other.revision, other.iteration) == (task.revision, task.iteration)
+        };
+        let same = slot_of(before, task).filter(is_same);
         match same.filter_map(|other| self.attempts.get(&other.id)).max() {
             // Only what failed is made to wait; a rollout's own tasks are not.
             Some(earlier) if !is_step => earlier + u64::from(task.start_after != Timestamp::default()),

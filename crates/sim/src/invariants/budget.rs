@@ -4,14 +4,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use skep_core::orchestrate::restart::is_given_up;
 use skep_core::orchestrate::rollout::config_in_force;
 use skep_core::store::ChangeSet;
 use skep_core::{Change, Store};
 use skep_model::task::{Desired, SlotId, TaskState};
 use skep_model::{Rollout, ServiceId, Step, Task, Timestamp};
 
-use super::{Invariant, Moment, slot_service, task_writes};
+use super::{Invariant, Moment, is_beyond_rollouts, slot_service, task_writes};
+use crate::fit::is_open;
 
 #[derive(Default)]
 pub struct BudgetIsNeverExceeded {
@@ -53,7 +53,7 @@ impl BudgetIsNeverExceeded {
         let mut ids = BTreeSet::new();
         for (known, task) in task_writes(before, changes) {
             let is_told = known.is_some_and(|known| known.is_live()) && task.desired == Desired::Shutdown;
-            let served = task.status.state == TaskState::Running && !is_given_up(after, task);
+            let served = task.status.state == TaskState::Running && !is_beyond_rollouts(after, task);
             let is_out =
                 slot_service(after, task).is_some() && is_out_of_service(after, task.service_id, task.slot);
             if is_told && served && is_out && self.out_of_service.insert((task.service_id, task.slot)) {
@@ -85,7 +85,7 @@ fn is_out_of_service(store: &Store, id: ServiceId, slot: SlotId) -> bool {
     let mut live =
         store.tasks_in(id, slot).filter(|task| task.is_live() && task.node_id.is_some()).peekable();
     let step = store.step(id, slot);
-    store.service(id).is_some()
+    store.service(id).is_some_and(|service| is_open(store, service, slot))
         && live.peek().is_some()
         && !step.is_some_and(|step| step.failed)
         && !live.any(|task| task.status.state == TaskState::Running)

@@ -8,6 +8,7 @@ use skep_model::rollout::Phase;
 use skep_model::{Rollout, Timestamp};
 
 use super::{Invariant, Moment};
+use crate::fit::is_open;
 
 pub struct CompletedRolloutsLeaveNoSlotBehind;
 
@@ -33,7 +34,9 @@ fn complete(store: &Store, rollout: &Rollout) -> Result<(), String> {
     let Some(service) = store.service(rollout.service_id) else { return Ok(()) };
     let slots = slot::of_service(store, service.id);
     let is_left = |slot: &&Slot| {
-        slot.is_kept() && !slot.live().chain(slot.last_holder()).all(|task| is_current(store, service, task))
+        // A node that is out of reach has its turn when it is back.
+        let is_due = slot.is_kept() && is_open(store, service, slot.id);
+        is_due && !slot.live().chain(slot.last_holder()).all(|task| is_current(store, service, task))
     };
     let left: Vec<_> = slots.iter().filter(is_left).collect();
     if let Some(slot) = left.get(usize::try_from(rollout.failed_count).unwrap_or(usize::MAX)) {

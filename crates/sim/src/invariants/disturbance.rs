@@ -3,13 +3,12 @@
 //! nothing.
 
 use skep_core::Store;
-use skep_core::orchestrate::restart::is_given_up;
 use skep_core::orchestrate::rollout::config_in_force;
 use skep_model::service::UpdateOrder;
 use skep_model::task::{Desired, TaskState};
 use skep_model::{Task, Timestamp};
 
-use super::{Invariant, Moment, slot_of, slot_service, task_writes};
+use super::{Invariant, Moment, is_beyond_rollouts, slot_of, slot_service, task_writes};
 
 pub struct NothingIsDisturbedTooSoon;
 
@@ -23,7 +22,7 @@ impl Invariant for NothingIsDisturbedTooSoon {
         for (known, task) in task_writes(before, changes) {
             let Some(known) = known else { continue };
             let is_told = known.is_live() && task.desired == Desired::Shutdown;
-            let serves = task.status.state == TaskState::Running && !is_given_up(after, task);
+            let serves = task.status.state == TaskState::Running && !is_beyond_rollouts(after, task);
             if is_told && serves && !has_successor(after, task) {
                 let others: Vec<_> =
                     slot_of(after, task).map(|o| (o.revision, o.desired, o.status.state)).collect();

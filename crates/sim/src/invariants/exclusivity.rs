@@ -46,7 +46,7 @@ impl StopFirstIsExclusive {
 
     fn note(&mut self, before: &Store, after: &Store, change: &Change, now: Timestamp) {
         match change {
-            Change::PutService(service) => {
+            Change::PutService(service) if !service.spec.mode.is_job() => {
                 let configs = [&service.spec.update, &service.spec.rollback];
                 if configs.into_iter().flatten().any(|config| config.order == UpdateOrder::StartFirst) {
                     self.start_first.insert(service.id);

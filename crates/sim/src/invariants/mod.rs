@@ -12,10 +12,12 @@ mod disturbance;
 mod endings;
 mod exclusivity;
 mod failures;
+mod global;
 mod health;
 mod history;
 mod idempotence;
 mod identity;
+mod jobs;
 mod lateness;
 mod pause;
 mod placement;
@@ -30,6 +32,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use skep_core::agenda::Agenda;
+use skep_core::orchestrate::restart::is_given_up;
 use skep_core::random::Random;
 use skep_core::schedule::Scheduler;
 use skep_core::store::{Draft, Scope};
@@ -39,6 +42,7 @@ use skep_model::{NodeId, Service, Task, TaskId, Timestamp};
 
 use crate::Broken;
 use crate::engine::Container;
+use crate::fit::is_closed;
 use crate::machine::Machine;
 use crate::profile::Profile;
 
@@ -121,6 +125,8 @@ impl Invariants {
             Box::new(attempts::AttemptsAreBounded::default()),
             Box::new(waiting::RestartsWaitForTheirDelay { slack: slack + Duration::from_millis(1) }),
             Box::new(health::RunningMeansHealthy),
+            Box::new(global::NodesHaveTheirTask),
+            Box::new(jobs::JobsAreDoneOnce::default()),
             Box::new(placement::TasksArePlacedWhereTheyFit),
             Box::new(promises::PromisesAreKept::default()),
             Box::new(lateness::NothingIsLate),
@@ -158,4 +164,12 @@ fn slot_of<'a>(store: &'a Store, task: &Task) -> impl Iterator<Item = &'a Arc<Ta
 fn slot_service<'a>(store: &'a Store, task: &Task) -> Option<&'a Arc<Service>> {
     let is_kept = slot_of(store, task).any(|other| other.desired != skep_model::task::Desired::Remove);
     store.service(task.service_id).filter(|_| is_kept)
+}
+
+/// Returns whether rolling updates have no say in what becomes of the task: nobody takes care of it where it
+/// is, its place is closed, or it is a job's.
+fn is_beyond_rollouts(store: &Store, task: &Task) -> bool {
+    let is_closed =
+        |service: &Arc<Service>| service.spec.mode.is_job() || is_closed(store, service, task.slot);
+    is_given_up(store, task) || store.service(task.service_id).is_none_or(is_closed)
 }

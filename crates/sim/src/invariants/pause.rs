@@ -6,7 +6,7 @@ use std::sync::Arc;
 use skep_core::Store;
 use skep_core::orchestrate::current::is_current;
 use skep_model::rollout::{Direction, Phase};
-use skep_model::task::Desired;
+use skep_model::task::{Desired, SlotId};
 use skep_model::{Rollout, Task, Timestamp};
 
 use super::{Invariant, Moment, slot_of, task_writes};
@@ -27,7 +27,9 @@ impl Invariant for PausedRolloutsStartNothing {
                 Some(known) => known.desired == Desired::Ready && task.desired == Desired::Running,
             };
             // What a slot is made from at first is the business of `slots_keep_their_revision`.
-            let is_new = slot_of(before, task).next().is_none();
+            let is_vacant = !slot_of(before, task).any(|other| other.is_live());
+            let is_new =
+                slot_of(before, task).next().is_none() || is_vacant && matches!(task.slot, SlotId::Node(_));
             let is_spread =
                 task.revision == rollout.revision && is_started && !is_new && !has_revision(before, task);
             if is_spread {

@@ -19,7 +19,8 @@ impl Invariant for TasksArePlacedWhereTheyFit {
     fn see(&mut self, _: Timestamp, moment: &Moment<'_>) -> Result<(), String> {
         match moment {
             Moment::Committed { before, after, changes, .. } => {
-                let placed: Vec<_> = placed(before, changes).collect();
+                // What was given up in the same breath takes nothing.
+                let placed: Vec<_> = placed(before, changes).filter(|task| task.is_live()).collect();
                 placed.iter().try_for_each(|task| fits(after, task, &placed))
             }
             Moment::Idle { store, .. } => {

@@ -5,7 +5,7 @@
 use skep_core::Store;
 use skep_core::orchestrate::current::is_current;
 use skep_model::rollout::{Direction, Phase};
-use skep_model::task::Desired;
+use skep_model::task::{Desired, SlotId};
 use skep_model::{Task, Timestamp};
 
 use super::{Invariant, Moment, slot_of, task_writes};
@@ -32,6 +32,9 @@ impl Invariant for SlotsKeepTheirRevision {
 
 fn is_right(before: &Store, after: &Store, task: &Task) -> bool {
     let Some(service) = after.service(task.service_id) else { return false };
+    if service.spec.mode.is_job() {
+        return task.revision == service.revision;
+    }
     let rollout = after.rollout(task.service_id);
     let is_step = rollout.is_some_and(|rollout| {
         rollout.revision == task.revision
@@ -40,7 +43,13 @@ fn is_right(before: &Store, after: &Store, task: &Task) -> bool {
     if is_step {
         return true;
     }
-    if slot_of(before, task).next().is_none() {
+    // A node that was closed and is open again begins anew, or with what it had.
+    let is_vacant =
+        matches!(task.slot, SlotId::Node(_)) && !slot_of(before, task).any(|other| other.is_live());
+    if is_vacant && slot_of(before, task).any(|other| other.revision == task.revision) {
+        return true;
+    }
+    if is_vacant || slot_of(before, task).next().is_none() {
         let unproven = rollout
             .filter(|rollout| rollout.direction == Direction::Forward && rollout.phase != Phase::Completed)
             .and_then(|rollout| rollout.return_to);

@@ -1,0 +1,113 @@
+//! A job has no more tasks at a time than it may, completes each of its slots once in an iteration and forgets
+//! no completion, and every change of it begins one more iteration.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use skep_core::{Change, Store};
+use skep_model::service::Mode;
+use skep_model::task::{Desired, SlotId, TaskState};
+use skep_model::{Service, ServiceId, Task, Timestamp};
+
+use super::{Invariant, Moment, task_writes};
+
+#[derive(Default)]
+pub struct JobsAreDoneOnce {
+    /// Slots that completed, by the iteration in which they did.
+    done: BTreeSet<(ServiceId, SlotId, u64)>,
+}
+
+impl Invariant for JobsAreDoneOnce {
+    fn name(&self) -> &'static str {
+        "jobs_are_done_once"
+    }
+
+    fn see(&mut self, _: Timestamp, moment: &Moment<'_>) -> Result<(), String> {
+        match moment {
+            Moment::Committed { before, after, changes, .. } => {
+                for change in changes.iter() {
+                    if let Change::PutService(service) = change {
+                        iterates(before.service(service.id), service)?;
+                    }
+                }
+                for (known, task) in task_writes(before, changes) {
+                    self.written(after, known.is_none(), task)?;
+                }
+                after
+                    .services()
+                    .filter(|service| service.spec.mode.is_job())
+                    .try_for_each(|job| at_a_time(after, job))
+            }
+            Moment::Idle { store, .. } => store
+                .tasks()
+                .filter(|task| task.is_live())
+                .try_for_each(|task| is_of_this_iteration(store, task)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl JobsAreDoneOnce {
+    fn written(&mut self, after: &Store, is_new: bool, task: &Task) -> Result<(), String> {
+        let Some(iteration) = task.iteration else { return Ok(()) };
+        let key = (task.service_id, task.slot, iteration);
+        if is_new && self.done.contains(&key) {
+            return Err(format!("{} repeats what was completed in iteration {iteration}", task.name()));
+        }
+        if task.desired == Desired::Complete && task.status.state == TaskState::Complete {
+            self.done.insert(key);
+        }
+        let Some(service) = after.service(task.service_id).filter(|_| is_new) else { return Ok(()) };
+        let (name, slot) = (&service.spec.name, task.slot);
+        if service.job.map(|job| job.iteration) != Some(iteration) {
+            return Err(format!("{name}.{slot} is made for iteration {iteration}: {:?}", service.job));
+        }
+        match (&service.spec.mode, slot) {
+            (Mode::ReplicatedJob { total_completions, .. }, SlotId::Number(number))
+                if (1..=*total_completions).contains(&number) =>
+            {
+                Ok(())
+            }
+            (Mode::GlobalJob, SlotId::Node(_)) => Ok(()),
+            (mode, _) => Err(format!("{name} has no slot {slot}: {mode:?}")),
+        }
+    }
+}
+
+/// An update begins one more iteration, and nothing else does.
+fn iterates(known: Option<&std::sync::Arc<Service>>, service: &Service) -> Result<(), String> {
+    let is = service.job.map(|job| job.iteration);
+    let should_be = match known {
+        _ if !service.spec.mode.is_job() => None,
+        None => Some(0),
+        Some(known) if known.spec == service.spec => known.job.map(|job| job.iteration),
+        Some(known) => known.job.map(|job| job.iteration + 1),
+    };
+    if is == should_be {
+        Ok(())
+    } else {
+        Err(format!("{} is in iteration {is:?}, not {should_be:?}", service.spec.name))
+    }
+}
+
+/// Slots in work count, whether their task runs, waits for its node or for its restart.
+fn at_a_time(store: &Store, service: &Service) -> Result<(), String> {
+    let Mode::ReplicatedJob { max_concurrent, .. } = service.spec.mode else { return Ok(()) };
+    let iteration = service.job.map(|job| job.iteration);
+    let mut open: BTreeMap<SlotId, u64> = BTreeMap::new();
+    for task in store.tasks_of(service.id).filter(|task| task.is_live() && task.iteration == iteration) {
+        *open.entry(task.slot).or_default() += 1;
+    }
+    if open.len() as u64 > max_concurrent || open.values().any(|count| *count > 1) {
+        return Err(format!("{} has open slots {open:?}, allowed: {max_concurrent}", service.spec.name));
+    }
+    Ok(())
+}
+
+fn is_of_this_iteration(store: &Store, task: &Task) -> Result<(), String> {
+    let now = store.service(task.service_id).and_then(|service| service.job).map(|job| job.iteration);
+    if task.iteration == now {
+        Ok(())
+    } else {
+        Err(format!("{} is wanted, its iteration is over", task.name()))
+    }
+}
