@@ -130,11 +130,15 @@ async fn run(settings: Settings) -> Result<(), DaemonError> {
     let (changes, _) = broadcast::channel(CHANGES_MAX);
     tokio::spawn(container_events::forward(engine.clone(), changes.clone()));
     let description = skep_agent::describe(env!("CARGO_PKG_VERSION"), settings.labels.clone());
+    let machine_memory = description.memory_bytes;
     let fatal = Fatal::default();
     let membership =
         Membership::open(&settings.data_root, engine.clone(), description, changes.clone(), fatal.clone())
             .await?;
-    let daemon = Arc::new(Daemon { engine_id, settings, engine, membership, changes });
+    let containers = skep_agent::containers::Containers::new(engine.clone());
+    let machine_memory = u64::try_from(machine_memory).unwrap_or(0);
+    let daemon =
+        Arc::new(Daemon { engine_id, settings, engine, containers, machine_memory, membership, changes });
     tokio::spawn(repair(daemon.engine.clone(), stop.clone()));
     stop_on_failure(stop.clone(), fatal.clone());
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "the daemon is ready");

@@ -88,7 +88,7 @@ async fn write(
     let path = path(&query)?;
     let options = ArchiveOptions {
         keep_kinds: query.loose("noOverwriteDirNonDir"),
-        keep_owners: query.loose("copyUIDGID"),
+        chown_to_user: query.loose("copyUIDGID"),
     };
     let id = find(&context, &reference).await?.id;
     let archive = body.into_data_stream().map_err(std::io::Error::other).boxed();
