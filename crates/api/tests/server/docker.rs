@@ -178,10 +178,8 @@ async fn what_comes_later_is_refused_by_name() {
     let Some(daemon) = Daemon::start(Fake::new()).await else { return };
     let cases: &[(&[&str], &str)] = &[
         (&["--mode", "global"], "--mode global"),
-        (&["--publish", "80:80"], "--publish"),
-        (&["--mount", "type=volume,target=/d"], "--mount type=volume"),
-        (&["--init"], "--init"),
-        (&["--tty"], "--tty"),
+        (&["--publish", "mode=host,target=80,protocol=sctp"], "--publish protocol=sctp"),
+        (&["--mount", "type=cluster,source=v,target=/d"], "--mount type=cluster"),
         (&["--placement-pref", "spread=node.labels.zone"], "--placement-pref"),
         (&["--generic-resource", "gpu=1"], "--generic-resource"),
         (&["--log-driver", "syslog"], "--log-driver syslog"),
