@@ -13,6 +13,7 @@ mod health;
 mod limits;
 mod logs;
 mod node;
+mod recorded;
 mod registries;
 mod updates;
 mod walkthrough;

@@ -64,23 +64,21 @@ impl Images for Daemon {
             Err(fault) => return stream::iter([Err(fault)]).boxed(),
         };
         let auth = request.auth.as_ref().and_then(credentials);
-        let named = reference.familiar_without_digest();
         let began = PullStep::Began {
             repository: reference.repository().to_owned(),
             tag: reference
                 .digest()
                 .map_or_else(|| reference.tag().unwrap_or_default().to_owned(), |digest| digest.to_string()),
         };
+        let named = reference.familiar_without_digest();
+        let mut told = shown::Told::new(began, named);
         let steps = self.engine.images().pull_steps(reference, auth, platform);
-        let steps = steps.map(move |step| {
-            step.map(|step| shown::pull_step(step, &named)).map_err(|error| pull_fault(&error))
-        });
-        // What is asked for is said only when the registry has answered: before, a failure is a status.
-        let mut began = Some(began);
         steps
             .flat_map(move |step| {
-                let first = began.take().filter(|_| step.is_ok());
-                stream::iter(first.map(Ok).into_iter().chain([step]))
+                stream::iter(match step {
+                    Ok(step) => told.next(step).into_iter().map(Ok).collect(),
+                    Err(error) => vec![Err(pull_fault(&error))],
+                })
             })
             .boxed()
     }

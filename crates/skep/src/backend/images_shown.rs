@@ -109,16 +109,46 @@ pub(super) fn history(image: &image::Image, details: image::Details) -> Vec<Hist
     details.history.into_iter().enumerate().map(step).collect()
 }
 
-/// Returns a step of a pull of what the user calls `named`.
-pub(super) fn pull_step(step: image::PullStep, named: &str) -> PullStep {
-    match step {
-        image::PullStep::Layer { digest, state } => {
-            PullStep::Layer { id: short(digest), state: layer_state(state) }
+/// A pull as people are told of it. Nothing is said before the registry has answered, because until then a failure is a
+/// status; layers that are here already are only worth a word if another one is not; the digest comes last.
+pub(super) struct Told {
+    began: Option<PullStep>,
+    named: String,
+    here: Vec<PullStep>,
+    digest: Option<PullStep>,
+}
+
+impl Told {
+    pub(super) fn new(began: PullStep, named: String) -> Self {
+        Told { began: Some(began), named, here: Vec::new(), digest: None }
+    }
+
+    /// Returns what is to be said at a step of the store.
+    pub(super) fn next(&mut self, step: image::PullStep) -> Vec<PullStep> {
+        let mut said: Vec<PullStep> = self.began.take().into_iter().collect();
+        match step {
+            image::PullStep::Layer { digest, state } => {
+                let layer = PullStep::Layer { id: short(digest), state: layer_state(state) };
+                match state {
+                    image::LayerState::AlreadyHere => self.here.push(layer),
+                    _ => {
+                        said.append(&mut self.here);
+                        said.push(layer);
+                    }
+                }
+            }
+            image::PullStep::Resolved { digest } => {
+                self.digest = Some(PullStep::Resolved { digest: digest.to_string() });
+            }
+            image::PullStep::Ended { is_new, image: _ } => {
+                if is_new {
+                    said.append(&mut self.here);
+                }
+                said.extend(self.digest.take());
+                said.push(PullStep::Ended { is_new, reference: self.named.clone() });
+            }
         }
-        image::PullStep::Resolved { digest } => PullStep::Resolved { digest: digest.to_string() },
-        image::PullStep::Ended { is_new, image: _ } => {
-            PullStep::Ended { is_new, reference: named.to_owned() }
-        }
+        said
     }
 }
 
