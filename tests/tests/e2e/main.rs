@@ -15,5 +15,6 @@ mod logs;
 mod node;
 mod recorded;
 mod registries;
+mod tls;
 mod updates;
 mod walkthrough;

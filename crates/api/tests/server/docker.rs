@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Output;
 use std::time::Duration;
 
+use skep_api::server::listen::Access;
 use skep_api::server::{Address, Listener, Server};
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -29,7 +30,7 @@ impl Daemon {
         }
         let folder = tempfile::tempdir().expect("a folder");
         let address = Address::Unix(folder.path().join("s.sock"));
-        let listener = Listener::bind(&address).await.expect("a listener");
+        let listener = Listener::bind(&address, &Access::default()).await.expect("a listener");
         let stop = CancellationToken::new();
         let served = tokio::spawn(Server::new(fake.clone()).serve(vec![listener], stop.clone()));
         Some(Daemon { folder, stop, served, fake })

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use skep_api::server::listen::Access;
 use skep_api::server::{Address, Listener, Server};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -10,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 use super::fake::Fake;
 
 async fn start() -> (String, CancellationToken, tokio::task::JoinHandle<()>) {
-    let listener = Listener::bind(&Address::Tcp("127.0.0.1:0".into())).await.expect("a listener");
+    let listener =
+        Listener::bind(&Address::Tcp("127.0.0.1:0".into()), &Access::default()).await.expect("a listener");
     let Address::Tcp(host) = listener.address() else { panic!("not tcp") };
     let stop = CancellationToken::new();
     let served = tokio::spawn(Server::new(Fake::new()).serve(vec![listener], stop.clone()));
