@@ -12,6 +12,7 @@ pub mod backend;
 mod containers;
 mod disk;
 mod distribution;
+mod drain;
 mod entry;
 mod error;
 mod events;

@@ -51,6 +51,26 @@ async fn one_connection_carries_many_requests_and_long_ones() {
 }
 
 #[tokio::test]
+async fn a_refusal_reaches_a_client_that_is_still_sending() {
+    let (host, stop, served) = start().await;
+    let mut stream = TcpStream::connect(&host).await.expect("connected");
+    let head = "POST /containers/create HTTP/1.1\r\nHost: docker\r\nTransfer-Encoding: chunked\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    // The answer is decided by now; the body comes all the same, and is more than the sockets hold.
+    let chunk = format!("100000\r\n{}\r\n", "x".repeat(1 << 20));
+    for _ in 0..3 {
+        stream.write_all(chunk.as_bytes()).await.expect("the server still reads");
+    }
+    let answer = talk(&mut stream, "0\r\n\r\n", "service create").await;
+    assert!(answer.starts_with("HTTP/1.1 501 "), "{answer}");
+    // The connection is good for more.
+    talk(&mut stream, "GET /_ping HTTP/1.1\r\nHost: docker\r\n\r\n", "OK").await;
+    drop(stream);
+    stop.cancel();
+    served.await.expect("the server ends");
+}
+
+#[tokio::test]
 async fn the_end_of_the_daemon_ends_endless_answers_and_idle_connections() {
     let (host, stop, served) = start().await;
     let mut idle = TcpStream::connect(&host).await.expect("connected");
