@@ -14,7 +14,7 @@ use skep_api::server::facts::{
 };
 use skep_model::template::{Platform, RegistryAuth};
 
-use super::{Daemon, failed, images_shown as shown, later, rfc3339};
+use super::{Daemon, failed, images_shown as shown, rfc3339};
 
 impl Images for Daemon {
     fn images(&self) -> BoxFuture<'_, Result<Vec<ImageFacts>, Fault>> {
@@ -161,8 +161,40 @@ impl Images for Daemon {
         .boxed()
     }
 
-    fn login(&self, _: Credentials) -> BoxFuture<'_, Result<String, Fault>> {
-        std::future::ready(Err(later("checking registry credentials"))).boxed()
+    fn login(&self, credentials: Credentials) -> BoxFuture<'_, Result<String, Fault>> {
+        async move {
+            let registry = registry_of(&credentials.server);
+            let auth = image::Auth {
+                username: credentials.username,
+                password: credentials.password,
+                identity_token: credentials.identity_token,
+                registry_token: String::new(),
+            };
+            let asked = self.engine.images().login(&registry, auth).await;
+            asked.map(|()| String::new()).map_err(|error| login_fault(&registry, &error))
+        }
+        .boxed()
+    }
+}
+
+/// Returns the host of a registry that may be typed as a URL. Without one it is Docker's own.
+fn registry_of(server: &str) -> String {
+    let bare = server.trim_start_matches("https://").trim_start_matches("http://");
+    match bare.split('/').next().unwrap_or_default() {
+        "" | "index.docker.io" | "registry-1.docker.io" => "docker.io".to_owned(),
+        host => host.to_owned(),
+    }
+}
+
+/// Returns what dockerd answers when a login fails.
+fn login_fault(registry: &str, error: &PullError) -> Fault {
+    match error {
+        PullError::Unauthorized { .. } | PullError::Denied { .. } => {
+            let text =
+                format!("Get \"https://{registry}/v2/\": unauthorized: incorrect username or password");
+            Fault::new(FaultClass::Unauthorized, text)
+        }
+        error => pull_fault(error),
     }
 }
 

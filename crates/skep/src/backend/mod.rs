@@ -129,8 +129,3 @@ fn rfc3339(text: &str) -> Timestamp {
 fn failed(error: &dyn std::error::Error) -> Fault {
     Fault::new(FaultClass::Failed, chain(error))
 }
-
-/// What this node does not do yet.
-fn later(what: &str) -> Fault {
-    Fault::new(FaultClass::Unsupported, format!("skep: {what} is not supported yet"))
-}
