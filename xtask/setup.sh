@@ -153,6 +153,7 @@ for part in "$@"; do
         test)
             need_demo
             need docker docker.io
+            need openssl openssl
             need nft nftables
             need runc runc
             need pgrep procps

@@ -23,6 +23,7 @@ pub mod docker;
 pub mod engine;
 pub mod images;
 pub mod oracle;
+pub mod recorded;
 pub mod redis;
 pub mod registry;
 pub mod sandbox;

@@ -109,7 +109,7 @@ pub fn labels(task: &Task, image: &image::Config) -> Labels {
 }
 
 /// Returns the image's environment with the service's over it. A bare name removes the variable.
-fn environment(spec: &ContainerSpec, image: &image::Config) -> Vec<String> {
+pub fn environment(spec: &ContainerSpec, image: &image::Config) -> Vec<String> {
     let name = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
     let mut pairs: Vec<String> = Vec::new();
     for pair in image.env.iter().chain(&spec.env) {

@@ -21,9 +21,13 @@ mod run;
 pub mod volume;
 
 pub use clock::Clock;
+pub use container::environment;
 pub use credentials::read as credentials;
 pub use describe::{describe, hostname};
 pub use engine::logs::{LogQuery, LogRecord, LogSource};
-pub use engine::{Config, ContainerEvent, ContainerView, Engine, EngineError, ExecHappened, Happened, chain};
+pub use engine::{
+    Config, ContainerEvent, ContainerPaths, ContainerView, Engine, EngineError, ExecHappened, Happened,
+    HealthProbe, HealthView, chain,
+};
 pub use record::{ContainerRecord, MountRecord};
 pub use run::{Link, run};

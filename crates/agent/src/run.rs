@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use skep_core::message::{ManagerMessage, NodeMessage};
+use skep_core::worker::task::Tracked;
 use skep_core::worker::{Effect, Event, Outcome, Output, Worker};
 use skep_model::node::NodeDescription;
 use skep_model::{TaskId, Timestamp};
@@ -96,8 +97,16 @@ impl Node {
         if let Event::Did(id, outcome) = &event {
             self.note(*id, outcome);
         }
+        let looked_at = match &event {
+            Event::Did(id, _) => vec![*id],
+            Event::Recovered { containers, .. } => containers.iter().map(|(id, _)| *id).collect(),
+            _ => Vec::new(),
+        };
         let Output { effects, wake_at } = self.worker.step(now, event);
         self.wake_at = wake_at;
+        for id in looked_at {
+            self.engine.note_health(id, self.worker.task(id).and_then(Tracked::health));
+        }
         for effect in effects {
             self.perform(effect).await?;
         }

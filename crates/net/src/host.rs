@@ -23,6 +23,7 @@ use crate::error::{Doing, NetError, Removal, chain};
 use crate::mac::Mac;
 use crate::netlink::Netlink;
 use crate::netns::{Inside, Namespaces};
+use crate::nft::connections;
 use crate::nft::neighbours;
 use crate::nft::ruleset::{Holder, Ruleset};
 use crate::port::{self, Port};
@@ -98,7 +99,12 @@ impl Host {
     /// Closes the ports of `id`.
     pub async fn unpublish(&self, id: &str) -> Result<(), NetError> {
         let mut book = self.book.lock().await;
-        if book.forget(id) { self.load(&book).await } else { Ok(()) }
+        let closed = book.forget(id);
+        let Some(Published { address, .. }) = closed.first().copied() else { return Ok(()) };
+        self.load(&book).await?;
+        // After the rules, or a packet in between would be remembered again.
+        let forgotten = on_thread("net-forget", move || connections::forget(address)).await;
+        forgotten.doing("forget the connections of", address)?.doing("forget the connections of", address)
     }
 
     async fn load(&self, book: &Book) -> Result<(), NetError> {

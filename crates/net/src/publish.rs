@@ -75,9 +75,9 @@ impl Book {
         Ok(published)
     }
 
-    /// Returns whether there was anything to forget.
-    pub(crate) fn forget(&mut self, id: &str) -> bool {
-        self.0.remove(id).is_some_and(|reserved| !reserved.is_empty())
+    /// Forgets what `id` had, and returns it.
+    pub(crate) fn forget(&mut self, id: &str) -> Vec<Published> {
+        self.0.remove(id).into_iter().flatten().map(|(published, _)| published).collect()
     }
 
     /// Returns everything published, in an order that does not change.

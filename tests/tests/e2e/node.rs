@@ -28,7 +28,27 @@ fn the_data_directory_belongs_to_one_daemon() {
 fn a_port_in_use_is_named() {
     let sandbox = Sandbox::new().unwrap();
     let _taken = sandbox.in_network(|| Ok(std::net::TcpListener::bind("127.0.0.1:2375")?)).unwrap();
-    expect_refusal(&sandbox, &["--host=tcp://127.0.0.1:2375"], &["127.0.0.1:2375"]);
+    let flags = ["--host=tcp://127.0.0.1:2375", "--insecure-tcp-without-tls"];
+    expect_refusal(&sandbox, &flags, &["127.0.0.1:2375", "in use"]);
+}
+
+#[test]
+fn tcp_without_tls_is_refused_with_its_remedy() {
+    let sandbox = Sandbox::new().unwrap();
+    expect_refusal(&sandbox, &["--host=tcp://127.0.0.1:2375"], &["refusing to listen", "--tlsverify"]);
+}
+
+#[test]
+fn the_socket_belongs_to_the_group_that_is_named() {
+    use std::os::unix::fs::MetadataExt;
+    let sandbox = Sandbox::new().unwrap();
+    let binary = skep_tests::daemon::binary().unwrap();
+    let daemon = Daemon::start_with(&sandbox, &binary, &["--group=daemon"]).unwrap();
+    let socket = std::fs::metadata(daemon.socket()).unwrap();
+    assert_eq!((socket.mode() & 0o777, socket.uid(), socket.gid()), (0o660, 0, 1));
+    drop(daemon);
+    let sandbox = Sandbox::new().unwrap();
+    expect_refusal(&sandbox, &["--group=nobody-has-it"], &["nobody-has-it", "groupadd"]);
 }
 
 #[test]
@@ -62,7 +82,8 @@ fn without_root_it_says_so() {
 fn it_listens_on_every_host_it_is_given() {
     let sandbox = Sandbox::new().unwrap();
     let binary = skep_tests::daemon::binary().unwrap();
-    let _daemon = Daemon::start_with(&sandbox, &binary, &["--host=tcp://127.0.0.1:2375"]).unwrap();
+    let flags = ["--host=tcp://127.0.0.1:2375", "--insecure-tcp-without-tls"];
+    let _daemon = Daemon::start_with(&sandbox, &binary, &flags).unwrap();
     let answer =
         sandbox.in_network(|| skep_tests::Http::tcp("127.0.0.1:2375")?.send("GET", "/_ping", &[], &[]));
     assert_eq!(answer.unwrap().text(), "OK");

@@ -51,6 +51,23 @@ fn a_login_is_needed_and_used() {
 }
 
 #[test]
+fn a_login_is_judged_by_the_registry() {
+    let cluster = Cluster::start().unwrap();
+    let _private = Registry::start_with(&cluster.sandbox, 5001, true).unwrap();
+    let login = |password: &str, registry: &str| {
+        cluster.docker.try_run(&["login", "-u", USER, "-p", password, registry]).unwrap()
+    };
+    let wrong = login("nonsense", "127.0.0.1:5001");
+    assert_eq!(wrong.code, Some(1), "{wrong:?}");
+    assert!(wrong.stderr.contains("unauthorized: incorrect username or password"), "{wrong:?}");
+    let right = login(PASSWORD, "127.0.0.1:5001");
+    assert!(right.code == Some(0) && right.stdout.contains("Login Succeeded"), "{right:?}");
+    let nobody = login(PASSWORD, "127.0.0.1:1");
+    assert!(nobody.code == Some(1) && nobody.stderr.contains("127.0.0.1:1"), "{nobody:?}");
+    assert_eq!(cluster.docker.try_run(&["logout", "127.0.0.1:5001"]).unwrap().code, Some(0));
+}
+
+#[test]
 fn a_local_image_needs_no_registry() {
     let mut cluster = Cluster::start().unwrap();
     let image = cluster.busybox("1").unwrap();

@@ -2,10 +2,12 @@
 
 use std::net::Ipv4Addr;
 
+use skep_core::worker::health::Health;
 use skep_core::worker::{Exit, FoundState};
 use skep_model::Timestamp;
 use skep_runtime::State;
 
+use super::view::Probes;
 use super::{exit, timestamp};
 
 /// When a container's process started, and how it ended.
@@ -16,6 +18,9 @@ pub struct Life {
     pub pid: i32,
     /// The address it holds: its own until it ends.
     pub address: Option<Ipv4Addr>,
+    /// What the worker makes of its health checks.
+    pub health: Option<Health>,
+    pub probes: Probes,
 }
 
 impl Life {

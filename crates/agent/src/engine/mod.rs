@@ -12,6 +12,7 @@ mod mounts;
 mod ports;
 mod prepare;
 mod recover;
+mod view;
 
 use std::collections::BTreeMap;
 use std::fs::Permissions;
@@ -22,7 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use skep_core::worker::Exit;
-use skep_model::{Task, TaskId, Timestamp, signal};
+use skep_model::{Task, TaskId, signal};
 use skep_net::addresses::Pool;
 use skep_runtime::{Exec, ExecLimits, Handle, Runtime};
 use tokio::sync::{Semaphore, broadcast, watch};
@@ -36,6 +37,7 @@ pub use events::{ContainerEvent, ExecHappened, Happened};
 use life::Life;
 use prepare::PrepareFailure;
 pub(crate) use recover::timestamp;
+pub use view::{ContainerPaths, ContainerView, HealthProbe, HealthView};
 
 /// Containers prepared at the same time: enough to keep the processors busy while others wait for disks
 /// and registries, few enough not to starve the containers that run.
@@ -130,15 +132,6 @@ impl Known {
         let life = self.life();
         life.started_at.is_some() && life.ended.is_none() && !self.handle.has_ended()
     }
-}
-
-/// A container as `docker ps` shows it.
-#[derive(Clone, Debug)]
-pub struct ContainerView {
-    pub record: Arc<ContainerRecord>,
-    pub started_at: Option<Timestamp>,
-    /// How and when it ended.
-    pub ended: Option<(Exit, Timestamp)>,
 }
 
 impl Engine {
@@ -298,22 +291,16 @@ impl Engine {
             Ok(known) => known,
             Err(error) => return (false, error.to_string()),
         };
-        let args = match test.split_first() {
-            Some((kind, rest)) if kind == "CMD" => rest.to_vec(),
-            Some((kind, [line])) if kind == "CMD-SHELL" => {
-                vec!["/bin/sh".to_owned(), "-c".to_owned(), line.clone()]
-            }
-            _ => return (false, format!("the health check {test:?} begins with neither CMD nor CMD-SHELL")),
+        let started_at = timestamp(SystemTime::now());
+        let (code, output) = run_probe(&known.handle, test, timeout).await;
+        let probe = HealthProbe {
+            started_at,
+            ended_at: timestamp(SystemTime::now()),
+            exit_code: code.unwrap_or(-1),
+            output: output.clone(),
         };
-        let exec = Exec { args, ..Exec::default() };
-        let limits = ExecLimits { timeout, output_bytes_max: PROBE_OUTPUT_MAX };
-        match known.handle.exec(&exec, limits).await {
-            Ok(ended) => match ended.code {
-                Some(code) => (code == 0, String::from_utf8_lossy(&ended.output).into_owned()),
-                None => (false, format!("health check exceeded timeout ({}s)", timeout.as_secs_f64())),
-            },
-            Err(error) => (false, chain(&error)),
-        }
+        known.life().probes.add(probe);
+        (code == Some(0), output)
     }
 
     /// Ends whatever there is of the task's container and releases all it holds.
@@ -371,19 +358,6 @@ impl Engine {
         Ok(())
     }
 
-    /// Returns the containers there are.
-    pub fn containers(&self) -> Vec<ContainerView> {
-        let known: Vec<Known> = self.known().values().cloned().collect();
-        let view = |known: Known| {
-            let (started_at, ended) = {
-                let life = known.life();
-                (life.started_at, life.ended.clone())
-            };
-            ContainerView { record: known.record, started_at, ended }
-        };
-        known.into_iter().map(view).collect()
-    }
-
     /// Returns the container of that id.
     pub(crate) fn container(&self, id: &str) -> Option<Known> {
         self.known().values().find(|known| known.record.container_id == id).cloned()
@@ -414,6 +388,26 @@ impl Engine {
     /// Returns the directory of the task's own files.
     fn task_dir(&self, id: TaskId) -> PathBuf {
         self.config.data_root.join("tasks").join(container::id(id))
+    }
+}
+
+/// Runs a health check; without an exit code it did not run to its end, and the text says why.
+async fn run_probe(handle: &Handle, test: &[String], timeout: Duration) -> (Option<i32>, String) {
+    let args = match test.split_first() {
+        Some((kind, rest)) if kind == "CMD" => rest.to_vec(),
+        Some((kind, [line])) if kind == "CMD-SHELL" => {
+            vec!["/bin/sh".to_owned(), "-c".to_owned(), line.clone()]
+        }
+        _ => return (None, format!("the health check {test:?} begins with neither CMD nor CMD-SHELL")),
+    };
+    let exec = Exec { args, ..Exec::default() };
+    let limits = ExecLimits { timeout, output_bytes_max: PROBE_OUTPUT_MAX };
+    match handle.exec(&exec, limits).await {
+        Ok(ended) => match ended.code {
+            Some(code) => (Some(code), String::from_utf8_lossy(&ended.output).into_owned()),
+            None => (None, format!("health check exceeded timeout ({}s)", timeout.as_secs_f64())),
+        },
+        Err(error) => (None, chain(&error)),
     }
 }
 

@@ -41,6 +41,19 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Asks a registry, `host[:port]`, whether it takes these credentials. Takes at most 10 s.
+    pub async fn login(&self, registry: &str, auth: Auth) -> Result<(), PullError> {
+        // Nobody is asked about this repository; a token has to be for one.
+        let reference = format!("{registry}/skep/login").parse()?;
+        let source = Source { reference, auth: Some(auth) };
+        let asked = tokio::time::timeout(LOOKUP_FOR_MAX, self.inner.registries.login(&source));
+        asked.await.unwrap_or_else(|_| {
+            Err(PullError::TimedOut { registry: registry.to_owned(), after: LOOKUP_FOR_MAX })
+        })
+    }
+}
+
 impl Inner {
     async fn look_up(&self, source: &Source) -> Result<Distribution, PullError> {
         let served = self.registries.manifest(source).await?;

@@ -7,15 +7,11 @@ use crate::wire;
 
 /// Converts a container, or names what of it is not honoured.
 pub fn to_model(spec: wire::ContainerSpec) -> Result<ContainerSpec, Unconverted> {
-    refuse_if(spec.init == Some(true), "--init")?;
-    refuse_if(spec.tty, "--tty")?;
-    refuse_if(spec.open_stdin, "OpenStdin")?;
     refuse_if(!spec.secrets.is_empty(), "--secret")?;
     refuse_if(!spec.configs.is_empty(), "--config")?;
     if !matches!(spec.isolation.as_str(), "" | "default") {
         return Err(unsupported(format_args!("--isolation {}", spec.isolation)));
     }
-    refuse_placeholders(&spec)?;
     let stop_grace = spec.stop_grace_period.map(|nanos| {
         duration(nanos).ok_or_else(|| argument("ContainerSpec: stop-grace-period cannot be negative"))
     });
@@ -57,16 +53,6 @@ pub fn to_model(spec: wire::ContainerSpec) -> Result<ContainerSpec, Unconverted>
             .filter(|adjust| (-1000..=1000).contains(adjust))
             .ok_or_else(|| argument("ContainerSpec: oom-score-adj must be between -1000 and 1000"))?,
     })
-}
-
-/// Docker expands `{{.Task.Slot}}` and the like in these fields; text that means something else to the
-/// user than to Skep must not pass.
-fn refuse_placeholders(spec: &wire::ContainerSpec) -> Result<(), Unconverted> {
-    let has = |text: &str| text.contains("{{");
-    refuse_if(has(&spec.hostname), "a {{placeholder}} in --hostname")?;
-    refuse_if(spec.env.iter().any(|pair| has(pair)), "a {{placeholder}} in --env")?;
-    let in_mounts = spec.mounts.iter().any(|mount| has(&mount.source) || has(&mount.target));
-    refuse_if(in_mounts, "a {{placeholder}} in --mount")
 }
 
 /// Options that equal what Skep does anyway are taken; the rest is refused.

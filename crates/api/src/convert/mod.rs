@@ -15,6 +15,7 @@ pub mod gate;
 pub mod local;
 pub mod mount;
 pub mod node;
+pub mod port;
 pub mod rollout;
 pub mod service;
 pub mod task;

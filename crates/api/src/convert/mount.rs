@@ -1,6 +1,6 @@
-//! Mounts: bind and tmpfs. The other kinds come later and are refused by name.
+//! Mounts: bind, volume and tmpfs. The other kinds are refused by name.
 
-use skep_model::mount::{BindMount, Mount, MountKind, TmpfsMount};
+use skep_model::mount::{BindMount, Mount, MountKind, TmpfsMount, VolumeDriver, VolumeMount, VolumeOptions};
 
 use super::{Unconverted, argument, invalid, refuse_if, unsupported};
 use crate::wire;
@@ -12,8 +12,9 @@ const PROPAGATIONS: [&str; 6] = ["rprivate", "private", "rshared", "shared", "rs
 pub fn to_model(given: wire::Mount) -> Result<Mount, Unconverted> {
     let kind = match given.kind.to_ascii_lowercase().as_str() {
         "" | "bind" => bind_to_model(&given)?,
+        "volume" => volume_to_model(&given)?,
         "tmpfs" => tmpfs_to_model(&given)?,
-        known @ ("volume" | "npipe" | "cluster" | "image") => {
+        known @ ("npipe" | "cluster" | "image") => {
             return Err(unsupported(format_args!("--mount type={known}")));
         }
         _ => return Err(invalid(format!("invalid MountType: {:?}", given.kind))),
@@ -43,16 +44,10 @@ fn bind_to_model(given: &wire::Mount) -> Result<MountKind, Unconverted> {
         ],
     )?;
     let options = given.bind_options.clone().unwrap_or_default();
-    refuse_if(options.non_recursive, "--mount bind-recursive=disabled")?;
-    refuse_if(options.read_only_non_recursive, "--mount bind-recursive=writable")?;
-    refuse_if(options.read_only_force_recursive, "--mount bind-recursive=readonly")?;
     let propagation = match options.propagation.as_str() {
         // Compat: options without a propagation read back as the default one, no options as none.
         "" if given.bind_options.is_some() => PROPAGATIONS[0],
         "" => "",
-        word @ ("rshared" | "shared") => {
-            return Err(unsupported(format_args!("--mount bind-propagation={word}")));
-        }
         word if PROPAGATIONS.contains(&word) => word,
         other => return Err(invalid(format!("invalid MountPropagation: {other:?}"))),
     };
@@ -60,8 +55,31 @@ fn bind_to_model(given: &wire::Mount) -> Result<MountKind, Unconverted> {
         source: given.source.clone(),
         propagation: propagation.to_owned(),
         create_source: options.create_mountpoint,
-        ..BindMount::default()
+        non_recursive: options.non_recursive,
+        read_only_non_recursive: options.read_only_non_recursive,
+        read_only_force_recursive: options.read_only_force_recursive,
     }))
+}
+
+fn volume_to_model(given: &wire::Mount) -> Result<MountKind, Unconverted> {
+    refuse_foreign(
+        "volume",
+        [
+            (given.bind_options.is_some(), "BindOptions"),
+            (given.tmpfs_options.is_some(), "TmpfsOptions"),
+            (given.image_options.is_some(), "ImageOptions"),
+            (given.cluster_options.is_some(), "ClusterOptions"),
+            (false, ""),
+        ],
+    )?;
+    let driver = |given: wire::Driver| VolumeDriver { name: given.name, options: given.options };
+    let options = given.volume_options.clone().map(|options| VolumeOptions {
+        no_copy: options.no_copy,
+        labels: options.labels,
+        subpath: options.subpath,
+        driver: options.driver_config.map(driver),
+    });
+    Ok(MountKind::Volume(VolumeMount { source: given.source.clone(), options }))
 }
 
 fn tmpfs_to_model(given: &wire::Mount) -> Result<MountKind, Unconverted> {
@@ -99,13 +117,26 @@ pub fn to_wire(mount: &Mount) -> wire::Mount {
             bind_options: (!bind.propagation.is_empty()).then(|| wire::BindOptions {
                 propagation: bind.propagation.clone(),
                 create_mountpoint: bind.create_source,
-                ..Default::default()
+                non_recursive: bind.non_recursive,
+                read_only_non_recursive: bind.read_only_non_recursive,
+                read_only_force_recursive: bind.read_only_force_recursive,
             }),
             ..shown
         },
-        MountKind::Volume(volume) => {
-            wire::Mount { kind: "volume".to_owned(), source: volume.source.clone(), ..shown }
-        }
+        MountKind::Volume(volume) => wire::Mount {
+            kind: "volume".to_owned(),
+            source: volume.source.clone(),
+            volume_options: volume.options.as_ref().map(|options| wire::VolumeOptions {
+                no_copy: options.no_copy,
+                labels: options.labels.clone(),
+                subpath: options.subpath.clone(),
+                driver_config: options.driver.as_ref().map(|driver| wire::Driver {
+                    name: driver.name.clone(),
+                    options: driver.options.clone(),
+                }),
+            }),
+            ..shown
+        },
         MountKind::Tmpfs(tmpfs) => wire::Mount {
             kind: "tmpfs".to_owned(),
             tmpfs_options: (tmpfs.size_bytes != 0 || tmpfs.mode.is_some()).then(|| wire::TmpfsOptions {

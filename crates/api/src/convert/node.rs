@@ -75,9 +75,9 @@ fn spec_to_wire(spec: &NodeSpec) -> wire::NodeSpec {
 
 /// The drivers that every node has.
 fn plugins() -> Vec<wire::PluginDescription> {
-    [("Log", template::LOG_DRIVER), ("Network", "bridge")]
-        .map(|(kind, name)| wire::PluginDescription { kind: kind.to_owned(), name: name.to_owned() })
-        .into()
+    let logs = template::LOG_DRIVERS.map(|name| ("Log", name));
+    let all = logs.into_iter().chain([("Network", "bridge"), ("Volume", "local")]);
+    all.map(|(kind, name)| wire::PluginDescription { kind: kind.to_owned(), name: name.to_owned() }).collect()
 }
 
 /// Returns Swarm's word for a role.

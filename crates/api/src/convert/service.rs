@@ -7,7 +7,7 @@ use skep_model::service::Mode;
 use skep_model::template::RegistryAuth;
 use skep_model::{Rollout, Service, ServiceSpec};
 
-use super::{Unconverted, invalid, refuse_if, template, time, unsupported, update};
+use super::{Unconverted, invalid, port, refuse_if, template, time, update};
 use crate::wire;
 
 /// Converts a specification, with the registry credentials that came beside it.
@@ -60,10 +60,8 @@ fn endpoint_to_model(endpoint: Option<wire::EndpointSpec>) -> Result<Endpoint, U
         "dnsrr" => EndpointMode::Dnsrr,
         other => return Err(invalid(format!("invalid resolution mode: {other:?}"))),
     };
-    if !endpoint.ports.is_empty() {
-        return Err(unsupported("--publish"));
-    }
-    Ok(Endpoint { mode, ports: Vec::new() })
+    let ports = endpoint.ports.into_iter().map(port::to_model).collect::<Result<_, _>>()?;
+    Ok(Endpoint { mode, ports })
 }
 
 /// Shows a specification as the client gave it.
@@ -103,7 +101,7 @@ fn endpoint_to_wire(endpoint: &Endpoint) -> wire::EndpointSpec {
         EndpointMode::Vip => "vip",
         EndpointMode::Dnsrr => "dnsrr",
     };
-    wire::EndpointSpec { mode: mode.to_owned(), ports: Vec::new() }
+    wire::EndpointSpec { mode: mode.to_owned(), ports: endpoint.ports.iter().map(port::to_wire).collect() }
 }
 
 /// Shows a service with the progress of its rollout.
@@ -115,7 +113,11 @@ pub fn to_wire(service: &Service, rollout: Option<&Rollout>) -> wire::Service {
         updated_at: time(service.meta.updated_at),
         spec: spec_to_wire(&service.spec),
         previous_spec: service.previous.as_ref().map(|previous| Box::new(spec_to_wire(&previous.spec))),
-        endpoint: wire::Endpoint { spec: endpoint_to_wire(&service.spec.endpoint), ..Default::default() },
+        endpoint: wire::Endpoint {
+            spec: endpoint_to_wire(&service.spec.endpoint),
+            ports: service.spec.endpoint.ports.iter().map(port::to_wire).collect(),
+            ..Default::default()
+        },
         update_status: rollout.and_then(update::status_to_wire),
         service_status: None,
         job_status: service.job.map(|job| wire::JobStatus {

@@ -3,7 +3,7 @@
 use skep_model::Task;
 use skep_model::task::{Desired, SlotId, TaskState, TaskStatus};
 
-use super::{template, time};
+use super::{port, template, time};
 use crate::wire;
 
 /// Shows a task.
@@ -40,7 +40,7 @@ fn status_to_wire(status: &TaskStatus) -> wire::TaskStatus {
             pid: i64::from(container.pid),
             exit_code: i64::from(container.exit_code),
         }),
-        port_status: wire::PortStatus::default(),
+        port_status: wire::PortStatus { ports: status.ports.iter().map(port::to_wire).collect() },
     }
 }
 

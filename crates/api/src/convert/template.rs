@@ -11,10 +11,10 @@ use skep_model::template::{
 use super::{Unconverted, argument, container, duration, invalid, nanos, refuse_if, unsupported};
 use crate::wire;
 
-/// The only log driver there is, under Docker's name.
+/// The log driver that is used where none is named.
 pub const LOG_DRIVER: &str = "json-file";
-/// The options of it that are honoured.
-const LOG_OPTIONS: [&str; 2] = ["max-size", "max-file"];
+/// All log drivers, under Docker's names. Their options are judged with the specification.
+pub const LOG_DRIVERS: [&str; 3] = [LOG_DRIVER, "local", "none"];
 
 /// Converts a template; the credentials of its image are the caller's to add.
 pub fn to_model(spec: wire::TaskSpec) -> Result<TaskSpec, Unconverted> {
@@ -56,7 +56,8 @@ fn resources_to_model(resources: wire::ResourceRequirements) -> Result<Resources
             pids: limits.pids,
         }),
         reservations: reservations.map(reservations_to_model).transpose()?,
-        ..Resources::default()
+        swap_bytes: resources.swap_bytes,
+        swappiness: resources.memory_swappiness,
     })
 }
 
@@ -105,11 +106,8 @@ fn placement_to_model(placement: wire::Placement) -> Result<Placement, Unconvert
 }
 
 fn log_to_model(log: wire::Driver) -> Result<LogDriver, Unconverted> {
-    if !matches!(log.name.as_str(), "" | LOG_DRIVER) {
+    if !log.name.is_empty() && !LOG_DRIVERS.contains(&log.name.as_str()) {
         return Err(unsupported(format_args!("--log-driver {}", log.name)));
-    }
-    if let Some(option) = log.options.keys().find(|option| !LOG_OPTIONS.contains(&option.as_str())) {
-        return Err(unsupported(format_args!("--log-opt {option}")));
     }
     Ok(LogDriver { name: log.name, options: log.options })
 }
@@ -144,6 +142,8 @@ fn resources_to_wire(resources: &Resources) -> wire::ResourceRequirements {
             memory_bytes: kept.memory_bytes,
             generic_resources: kept.generic.iter().map(generic_to_wire).collect(),
         }),
+        swap_bytes: resources.swap_bytes,
+        memory_swappiness: resources.swappiness,
     }
 }
 

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use tower::ServiceExt as _;
 use tracing::Instrument as _;
 
+use super::drain::Shared;
 use super::error::Error;
 use crate::convert::gate::Minor;
 
@@ -29,13 +30,18 @@ pub async fn enter(routes: Router, request: Request) -> Response {
         if request.method() == Method::OPTIONS {
             return StatusCode::OK.into_response();
         }
-        match admit(request) {
+        let (request, hold) = held(request);
+        let response = match admit(request) {
             Ok(request) => {
                 let Ok(response) = routes.oneshot(request).await;
                 response
             }
             Err(error) => error.into_response(),
+        };
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            hold.drain().await;
         }
+        response
     };
     let mut response: Response = answer.instrument(span).await;
     let headers = response.headers_mut();
@@ -46,6 +52,13 @@ pub async fn enter(routes: Router, request: Request) -> Response {
         .insert(HeaderName::from_static("docker-experimental"), const { HeaderValue::from_static("false") });
     headers.insert(header::SERVER, const { HeaderValue::from_static(SERVER) });
     response
+}
+
+/// Keeps a hold on the body, so that a client is read out before it is refused.
+fn held(request: Request) -> (Request, Shared) {
+    let (parts, body) = request.into_parts();
+    let (body, hold) = Shared::split(body);
+    (Request::from_parts(parts, body), hold)
 }
 
 /// Takes the version off the path and notes it beside the request.

@@ -12,6 +12,7 @@ pub mod backend;
 mod containers;
 mod disk;
 mod distribution;
+mod drain;
 mod entry;
 mod error;
 mod events;
@@ -46,7 +47,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use backend::{Backend, Rows, View};
 use error::Error;
-use facts::{ContainerFacts, LocalEvent};
+use facts::LocalEvent;
 pub use listen::{Address, Listener};
 
 /// What every endpoint works with.
@@ -68,16 +69,7 @@ impl Context {
         self.backend.view().await.map_err(Error::from)
     }
 
-    /// Tells those who follow events what was done to a container by hand.
-    fn tell_container(&self, container: &ContainerFacts, action: &str, more: &[(&str, &str)]) {
-        let mut attributes = container.labels.clone();
-        attributes.insert("image".to_owned(), container.image.clone());
-        attributes.insert("name".to_owned(), container.name.clone());
-        attributes.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
-        self.tell("container", action, &container.id, attributes);
-    }
-
-    /// Tells those who follow events what was done by hand to an object of this node.
+    /// Tells those who follow events what was done by hand to an image or a volume; containers tell for themselves.
     fn tell(&self, kind: &str, action: &str, id: &str, attributes: BTreeMap<String, String>) {
         self.events.tell(LocalEvent {
             kind: kind.to_owned(),

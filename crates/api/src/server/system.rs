@@ -16,7 +16,7 @@ use super::error::Error;
 use super::facts::{HostFacts, LocalNode, LocalState};
 use super::{Context, View, reply};
 use crate::convert::cluster;
-use crate::convert::template::LOG_DRIVER;
+use crate::convert::template::{LOG_DRIVER, LOG_DRIVERS};
 use crate::wire;
 
 pub fn routes() -> Router<Arc<Context>> {
@@ -147,10 +147,10 @@ fn host_to_wire(host: HostFacts, swarm: wire::SwarmInfo) -> wire::Info {
         driver: host.storage_driver,
         driver_status: Some(host.storage_status),
         plugins: wire::PluginsInfo {
-            volume: Some(Vec::new()),
+            volume: Some(vec!["local".to_owned()]),
             network: Some(vec!["bridge".to_owned()]),
             authorization: None,
-            log: Some(vec![LOG_DRIVER.to_owned()]),
+            log: Some(LOG_DRIVERS.map(str::to_owned).into()),
         },
         memory_limit: host.limits.memory,
         swap_limit: host.limits.swap,

@@ -154,6 +154,12 @@ pub struct ResourceRequirements {
     /// Docker's `Reservations`.
     #[serde(skip_serializing_if = "zero")]
     pub reservations: Option<Resources>,
+    /// Swap beside the memory limit; -1: unlimited; absent: as much as memory.
+    #[serde(skip_serializing_if = "zero")]
+    pub swap_bytes: Option<i64>,
+    /// 0 to 100; absent and -1: the kernel's default.
+    #[serde(skip_serializing_if = "zero")]
+    pub memory_swappiness: Option<i64>,
 }
 
 /// Upper bounds; 0 means none.

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Output;
 use std::time::Duration;
 
+use skep_api::server::listen::Access;
 use skep_api::server::{Address, Listener, Server};
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -29,7 +30,7 @@ impl Daemon {
         }
         let folder = tempfile::tempdir().expect("a folder");
         let address = Address::Unix(folder.path().join("s.sock"));
-        let listener = Listener::bind(&address).await.expect("a listener");
+        let listener = Listener::bind(&address, &Access::default()).await.expect("a listener");
         let stop = CancellationToken::new();
         let served = tokio::spawn(Server::new(fake.clone()).serve(vec![listener], stop.clone()));
         Some(Daemon { folder, stop, served, fake })
@@ -178,10 +179,8 @@ async fn what_comes_later_is_refused_by_name() {
     let Some(daemon) = Daemon::start(Fake::new()).await else { return };
     let cases: &[(&[&str], &str)] = &[
         (&["--mode", "global"], "--mode global"),
-        (&["--publish", "80:80"], "--publish"),
-        (&["--mount", "type=volume,target=/d"], "--mount type=volume"),
-        (&["--init"], "--init"),
-        (&["--tty"], "--tty"),
+        (&["--publish", "mode=host,target=80,protocol=sctp"], "--publish protocol=sctp"),
+        (&["--mount", "type=cluster,source=v,target=/d"], "--mount type=cluster"),
         (&["--placement-pref", "spread=node.labels.zone"], "--placement-pref"),
         (&["--generic-resource", "gpu=1"], "--generic-resource"),
         (&["--log-driver", "syslog"], "--log-driver syslog"),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::http::Method;
+use skep_api::server::listen::Access;
 use skep_api::server::{Address, Listener, Server};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -23,7 +24,9 @@ struct Door {
 impl Door {
     async fn open() -> Self {
         let fake = Fake::new();
-        let listener = Listener::bind(&Address::Tcp("127.0.0.1:0".into())).await.expect("a listener");
+        let listener = Listener::bind(&Address::Tcp("127.0.0.1:0".into()), &Access::default())
+            .await
+            .expect("a listener");
         let Address::Tcp(host) = listener.address() else { panic!("not tcp") };
         let stop = CancellationToken::new();
         let served = tokio::spawn(Server::new(fake.clone()).serve(vec![listener], stop.clone()));

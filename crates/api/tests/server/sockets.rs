@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use skep_api::server::listen::Access;
 use skep_api::server::{Address, Listener, Server};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -10,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 use super::fake::Fake;
 
 async fn start() -> (String, CancellationToken, tokio::task::JoinHandle<()>) {
-    let listener = Listener::bind(&Address::Tcp("127.0.0.1:0".into())).await.expect("a listener");
+    let listener =
+        Listener::bind(&Address::Tcp("127.0.0.1:0".into()), &Access::default()).await.expect("a listener");
     let Address::Tcp(host) = listener.address() else { panic!("not tcp") };
     let stop = CancellationToken::new();
     let served = tokio::spawn(Server::new(Fake::new()).serve(vec![listener], stop.clone()));
@@ -43,6 +45,26 @@ async fn one_connection_carries_many_requests_and_long_ones() {
     let long = format!("GET /services?x={} HTTP/1.1\r\nHost: docker\r\n\r\n", "y".repeat(60 * 1024));
     let answer = talk(&mut stream, &long, "[]\n").await;
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    drop(stream);
+    stop.cancel();
+    served.await.expect("the server ends");
+}
+
+#[tokio::test]
+async fn a_refusal_reaches_a_client_that_is_still_sending() {
+    let (host, stop, served) = start().await;
+    let mut stream = TcpStream::connect(&host).await.expect("connected");
+    let head = "POST /containers/create HTTP/1.1\r\nHost: docker\r\nTransfer-Encoding: chunked\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    // The answer is decided by now; the body comes all the same, and is more than the sockets hold.
+    let chunk = format!("100000\r\n{}\r\n", "x".repeat(1 << 20));
+    for _ in 0..3 {
+        stream.write_all(chunk.as_bytes()).await.expect("the server still reads");
+    }
+    let answer = talk(&mut stream, "0\r\n\r\n", "service create").await;
+    assert!(answer.starts_with("HTTP/1.1 501 "), "{answer}");
+    // The connection is good for more.
+    talk(&mut stream, "GET /_ping HTTP/1.1\r\nHost: docker\r\n\r\n", "OK").await;
     drop(stream);
     stop.cancel();
     served.await.expect("the server ends");

@@ -169,7 +169,11 @@ fn task(flags: &CreateFlags) -> Result<TaskSpec, Fault> {
         generic_resources: generic_resources(&flags.generic_resource)?,
     };
     let mut task = TaskSpec {
-        resources: Some(ResourceRequirements { limits: Some(limits), reservations: Some(reservations) }),
+        resources: Some(ResourceRequirements {
+            limits: Some(limits),
+            reservations: Some(reservations),
+            ..Default::default()
+        }),
         placement: Some(Placement {
             constraints: flags.constraint.clone(),
             preferences: flags.placement_pref.clone(),

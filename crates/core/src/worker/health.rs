@@ -33,6 +33,22 @@ pub enum Verdict {
     Unhealthy,
 }
 
+/// What is known of a container's health.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Health {
+    pub state: State,
+    /// Failed probes in a row that counted.
+    pub failing_streak: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// No probe has succeeded yet.
+    Starting,
+    Healthy,
+    Unhealthy,
+}
+
 /// Returns the check that results from the service's and the image's, or `None` if there is none.
 pub fn effective(spec: Option<&Healthcheck>, image: Option<&Healthcheck>) -> Option<Healthcheck> {
     let own = spec.cloned().unwrap_or_default();
@@ -97,6 +113,16 @@ impl Monitor {
         (!self.probing).then_some(self.next_at)
     }
 
+    /// Returns what the probes so far add up to.
+    pub fn health(&self) -> Health {
+        let state = match self.seen_healthy {
+            _ if self.failing_streak >= self.retries => State::Unhealthy,
+            true => State::Healthy,
+            false => State::Starting,
+        };
+        Health { state, failing_streak: self.failing_streak }
+    }
+
     /// Takes in the result of the probe under way.
     pub fn probed(&mut self, now: Timestamp, healthy: bool) -> Verdict {
         self.probing = false;
@@ -141,6 +167,7 @@ mod tests {
         assert!(monitor.due(second(10)).is_some());
         assert_eq!(monitor.due(second(11)), None, "one probe at a time");
         assert_eq!(monitor.probed(second(11), false), Verdict::Unchanged);
+        assert_eq!(monitor.health(), Health { state: State::Starting, failing_streak: 1 });
         assert_eq!(monitor.wake_at(), Some(second(21)));
         assert!(monitor.due(second(21)).is_some());
         assert_eq!(monitor.probed(second(21), true), Verdict::Healthy);

@@ -137,6 +137,11 @@ impl Worker {
         self.tasks.values()
     }
 
+    /// Returns one of them.
+    pub fn task(&self, id: TaskId) -> Option<&Tracked> {
+        self.tasks.get(&id)
+    }
+
     /// Takes in one event.
     pub fn step(&mut self, now: Timestamp, event: Event) -> Output {
         let mut effects = Vec::new();

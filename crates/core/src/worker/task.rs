@@ -13,7 +13,7 @@ use skep_model::task::{ContainerStatus, Desired, TaskState, TaskStatus};
 use skep_model::template::Healthcheck;
 use skep_model::{Task, TaskId, Timestamp};
 
-use super::health::{self, Monitor, Verdict};
+use super::health::{self, Health, Monitor, Verdict};
 use super::{Effect, Exit, Found, FoundState, Outcome};
 use crate::message::Told;
 
@@ -343,6 +343,11 @@ impl Tracked {
 
     fn set_pid(&mut self, pid: i32) {
         self.status.container.get_or_insert_default().pid = pid;
+    }
+
+    /// Returns what the health checks say, if there are any.
+    pub fn health(&self) -> Option<Health> {
+        self.monitor.as_ref().map(Monitor::health)
     }
 
     fn watch_health(&mut self, started_at: Timestamp, now: Timestamp) {

@@ -152,6 +152,18 @@ fn dump_once(request: &[u8]) -> io::Result<Option<Vec<Vec<u8>>>> {
     Err(io::Error::new(io::ErrorKind::InvalidData, "the kernel's list has no end"))
 }
 
+/// Sends a single request that asks for a verdict, and waits for it. Blocks.
+pub(crate) fn command(request: &[u8]) -> io::Result<()> {
+    let socket = connect()?;
+    socket.send(request, 0)?;
+    let (datagram, _) = socket.recv_from_full().map_err(patience)?;
+    let verdict = wire::replies(&datagram).find_map(|reply| match reply.content {
+        Content::Verdict(verdict) => Some(verdict),
+        _ => None,
+    });
+    verdict.unwrap_or_else(|| Err(io::Error::new(io::ErrorKind::InvalidData, "the kernel gave no verdict")))
+}
+
 fn connect() -> io::Result<Socket> {
     let mut socket = Socket::new(NETLINK_NETFILTER)?;
     socket.bind_auto()?;

@@ -29,6 +29,8 @@ const FAMILY_HEADER: usize = 4;
 /// Where the flags are in `nlmsghdr`.
 const FLAGS_AT: usize = 6;
 const SUBSYSTEM: u16 = 10;
+/// Subsystem 1, message 2.
+const CONNECTIONS_DELETE: u16 = 0x102;
 const BATCH_BEGIN: u16 = 0x10;
 const BATCH_END: u16 = 0x11;
 const NLMSG_ERROR: u16 = 2;
@@ -36,7 +38,7 @@ const NLMSG_DONE: u16 = 3;
 const FLAG_REQUEST: u16 = 0x1;
 const FLAG_DUMP_INTERRUPTED: u16 = 0x10;
 /// Answer even if all is well.
-pub(super) const FLAG_ACK: u16 = 0x4;
+pub(crate) const FLAG_ACK: u16 = 0x4;
 /// List all objects.
 pub(super) const FLAG_DUMP: u16 = 0x300;
 /// Create what does not exist.
@@ -157,6 +159,19 @@ pub(super) fn request(
 ) {
     let kind = (SUBSYSTEM << 8) | kind as u16;
     let header = Header { kind, flags: FLAG_REQUEST | flags, sequence, family: family.number(), resource: 0 };
+    message(bytes, header, fill);
+}
+
+/// Writes a request to forget connections, the one message to another part of netfilter.
+pub(super) fn delete_connections(
+    bytes: &mut Vec<u8>,
+    flags: u16,
+    sequence: u32,
+    fill: impl FnOnce(&mut Attributes<'_>),
+) {
+    let family = Family::Ipv4.number();
+    let header =
+        Header { kind: CONNECTIONS_DELETE, flags: FLAG_REQUEST | flags, sequence, family, resource: 0 };
     message(bytes, header, fill);
 }
 

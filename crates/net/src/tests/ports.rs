@@ -81,6 +81,16 @@ fn datagrams_come_and_go_through_a_published_port() {
         server.send_to(b"pong", from).unwrap();
         let (count, from) = client.recv_from(&mut buffer).unwrap();
         assert_eq!((&buffer[..count], from), (&b"pong"[..], at("192.0.2.1", 5353)));
+
+        // The same sender, from the same port, reaches the port's next holder.
+        let next = host.attach("b", ip("172.31.0.3")).await.unwrap();
+        let server = within(&next.netns, || UdpSocket::bind("172.31.0.3:53").unwrap()).await;
+        server.set_read_timeout(Some(PATIENCE)).unwrap();
+        host.unpublish("a").await.unwrap();
+        host.publish("b", &[Published { address: next.address, ..wish }]).await.unwrap();
+        client.send_to(b"again", "192.0.2.1:5353").unwrap();
+        let (count, _) = server.recv_from(&mut buffer).unwrap();
+        assert_eq!(&buffer[..count], b"again");
     });
 }
 

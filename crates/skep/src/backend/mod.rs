@@ -2,7 +2,11 @@
 //! each kind of object.
 
 mod containers;
+mod detail;
+mod execs;
+mod files;
 mod images;
+mod images_shown;
 mod volumes;
 
 use std::sync::Arc;
@@ -10,13 +14,13 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt};
-use skep_agent::{Engine, LogQuery, LogSource, chain};
+use skep_agent::{Engine, LogQuery, chain};
 use skep_api::server::backend::{Swarm, View};
 use skep_api::server::facts::{
-    Changed, Fault, FaultClass, HostFacts, LocalNode, LogLine, LogRequest, LogStream, NewSwarm,
+    Changed, Fault, FaultClass, HostFacts, LocalNode, LogLine, LogRequest, NewSwarm,
 };
 use skep_model::request::{Refusal, RefusalClass, Reply, Request, Rotation};
-use skep_model::{NodeId, TaskId};
+use skep_model::{NodeId, TaskId, Timestamp};
 use tokio::sync::broadcast;
 
 use crate::daemon::options::Settings;
@@ -29,6 +33,9 @@ pub struct Daemon {
     pub engine_id: String,
     pub settings: Settings,
     pub engine: Arc<Engine>,
+    pub containers: Arc<skep_agent::containers::Containers>,
+    /// Bytes of memory of the machine.
+    pub machine_memory: u64,
     pub membership: Membership,
     pub changes: broadcast::Sender<Changed>,
 }
@@ -102,28 +109,23 @@ impl Swarm for Daemon {
             follow,
         };
         let records = self.engine.clone().logs(request.task_id, query);
-        records
-            .map(|record| match record {
-                Ok(record) => Ok(LogLine {
-                    stream: match record.source {
-                        LogSource::Stdout => LogStream::Stdout,
-                        LogSource::Stderr => LogStream::Stderr,
-                    },
-                    at: record.at,
-                    line: record.line,
-                }),
-                Err(error) => Err(failed(&error)),
-            })
-            .boxed()
+        records.map(|record| record.map(containers::log_line).map_err(|error| failed(&error))).boxed()
     }
+}
+
+/// Returns an instant of the machine's clock as the model has it.
+fn instant(at: std::time::SystemTime) -> Timestamp {
+    let since = at.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// Returns an instant in RFC 3339, as images carry it; zero if it is none.
+fn rfc3339(text: &str) -> Timestamp {
+    let at: Option<jiff::Timestamp> = text.parse().ok();
+    Timestamp(at.map_or(0, |at| i64::try_from(at.as_nanosecond()).unwrap_or(0)))
 }
 
 /// What went wrong on this node, with all its causes.
 fn failed(error: &dyn std::error::Error) -> Fault {
     Fault::new(FaultClass::Failed, chain(error))
-}
-
-/// What this node does not do yet.
-fn later(what: &str) -> Fault {
-    Fault::new(FaultClass::Unsupported, format!("skep: {what} is not supported yet"))
 }

@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
 use skep_agent::{Engine, chain};
-use skep_api::server::listen::{ListenError, Listener};
+use skep_api::server::listen::tls::{self, TlsError};
+use skep_api::server::listen::{Access, ListenError, Listener};
 use skep_api::server::{Backend, Server};
 use skep_runtime::probe::Probe;
 use tokio::signal::unix::{SignalKind, signal};
@@ -56,6 +57,10 @@ enum DaemonError {
     Membership(#[from] MembershipError),
     #[error(transparent)]
     Listen(#[from] ListenError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error("the group {0:?} does not exist; make it with groupadd, or leave --group out")]
+    Group(String),
     #[error("{0}; when that is mended, start the daemon again: containers run on")]
     Fatal(String),
     #[error("cannot write the process id to {path}")]
@@ -130,11 +135,15 @@ async fn run(settings: Settings) -> Result<(), DaemonError> {
     let (changes, _) = broadcast::channel(CHANGES_MAX);
     tokio::spawn(container_events::forward(engine.clone(), changes.clone()));
     let description = skep_agent::describe(env!("CARGO_PKG_VERSION"), settings.labels.clone());
+    let machine_memory = description.memory_bytes;
     let fatal = Fatal::default();
     let membership =
         Membership::open(&settings.data_root, engine.clone(), description, changes.clone(), fatal.clone())
             .await?;
-    let daemon = Arc::new(Daemon { engine_id, settings, engine, membership, changes });
+    let containers = skep_agent::containers::Containers::new(engine.clone());
+    let machine_memory = u64::try_from(machine_memory).unwrap_or(0);
+    let daemon =
+        Arc::new(Daemon { engine_id, settings, engine, containers, machine_memory, membership, changes });
     tokio::spawn(repair(daemon.engine.clone(), stop.clone()));
     stop_on_failure(stop.clone(), fatal.clone());
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "the daemon is ready");
@@ -167,6 +176,10 @@ async fn take_down(engine: &Engine) {
 }
 
 async fn bind(settings: &Settings) -> Result<Vec<Listener>, DaemonError> {
+    let access = Access {
+        group: settings.group.as_deref().map(group_number).transpose()?,
+        tls: settings.tls.as_ref().map(tls::load).transpose()?,
+    };
     let mut listeners = Vec::with_capacity(settings.hosts.len());
     for address in &settings.hosts {
         if let skep_api::server::listen::Address::Unix(path) = address
@@ -175,9 +188,19 @@ async fn bind(settings: &Settings) -> Result<Vec<Listener>, DaemonError> {
             let failed = |source| DaemonError::Start { action: "create the directory of the socket", source };
             std::fs::create_dir_all(parent).map_err(failed)?;
         }
-        listeners.push(Listener::bind(address).await?);
+        listeners.push(Listener::bind(address, &access).await?);
     }
     Ok(listeners)
+}
+
+/// Returns the number of a group that is given by name or number.
+fn group_number(group: &str) -> Result<u32, DaemonError> {
+    if let Ok(number) = group.parse() {
+        return Ok(number);
+    }
+    let unknown = || DaemonError::Group(group.to_owned());
+    let found = nix::unistd::Group::from_name(group).map_err(|_| unknown())?;
+    found.map(|found| found.gid.as_raw()).ok_or_else(unknown)
 }
 
 fn engine_config(settings: &Settings) -> skep_agent::Config {

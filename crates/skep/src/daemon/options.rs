@@ -3,12 +3,11 @@
 //! An option that stands in both is an error, as in dockerd, because nobody could say which one counts.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use serde::Deserialize;
-use skep_api::server::listen::{Address, ListenError};
+use skep_api::server::listen::{Address, ListenError, tls};
 use skep_net::Subnet;
 
 const CONFIG_FILE_DEFAULT: &str = "/etc/skep/daemon.json";
@@ -32,6 +31,24 @@ pub struct Flags {
     /// Where to listen, repeatable: unix://PATH or tcp://ADDRESS:PORT [default: unix:///run/skep/skep.sock]
     #[arg(short = 'H', long = "host", value_name = "HOST")]
     hosts: Vec<String>,
+    /// Group that may use the unix sockets, by name or number [default: root's]
+    #[arg(short = 'G', long, value_name = "GROUP")]
+    group: Option<String>,
+    /// Let in over TCP who shows a certificate signed by --tlscacert, and nobody else
+    #[arg(long)]
+    tlsverify: bool,
+    /// Authority that signs the clients' certificates
+    #[arg(long, value_name = "FILE")]
+    tlscacert: Option<PathBuf>,
+    /// This daemon's certificate
+    #[arg(long, value_name = "FILE")]
+    tlscert: Option<PathBuf>,
+    /// Key of this daemon's certificate
+    #[arg(long, value_name = "FILE")]
+    tlskey: Option<PathBuf>,
+    /// Take tcp:// hosts without TLS: whoever reaches them, any user of this machine included, is root
+    #[arg(long)]
+    insecure_tcp_without_tls: bool,
     /// File to write the process id to
     #[arg(short = 'p', long, value_name = "FILE")]
     pidfile: Option<PathBuf>,
@@ -71,6 +88,12 @@ struct File {
     data_root: Option<PathBuf>,
     exec_root: Option<PathBuf>,
     hosts: Vec<String>,
+    group: Option<String>,
+    tlsverify: bool,
+    tlscacert: Option<PathBuf>,
+    tlscert: Option<PathBuf>,
+    tlskey: Option<PathBuf>,
+    insecure_tcp_without_tls: bool,
     pidfile: Option<PathBuf>,
     insecure_registries: Vec<String>,
     labels: Vec<String>,
@@ -99,6 +122,10 @@ pub struct Settings {
     pub data_root: PathBuf,
     pub exec_root: PathBuf,
     pub hosts: Vec<Address>,
+    /// Name or number.
+    pub group: Option<String>,
+    /// What TCP is protected by; `None` only where the operator said so.
+    pub tls: Option<tls::Files>,
     pub pidfile: Option<PathBuf>,
     pub insecure_registries: Vec<String>,
     pub labels: BTreeMap<String, String>,
@@ -124,10 +151,15 @@ pub enum SettingsError {
     #[error(transparent)]
     Host(#[from] ListenError),
     #[error(
-        "refusing to listen on {0}: the API gives root on this machine to whoever reaches it; use a loopback \
-         address, or reach the unix socket over ssh"
+        "refusing to listen on {0}: the API gives root on this machine to whoever reaches it; protect it with \
+         --tlsverify, --tlscacert, --tlscert and --tlskey, or reach the unix socket over ssh, or say \
+         --insecure-tcp-without-tls"
     )]
     Exposed(Address),
+    #[error("--tlsverify needs --{0} as well")]
+    TlsFile(&'static str),
+    #[error("--{0} is given without --tlsverify; without it clients would not be asked who they are")]
+    TlsUnused(&'static str),
     #[error("invalid label {0:?}: expected KEY=VALUE")]
     Label(String),
     #[error("conflicting labels for {0}: give each key once")]
@@ -162,6 +194,12 @@ fn merge(flags: Flags, file: File, path: &Path) -> Result<Settings, SettingsErro
         data_root,
         exec_root,
         hosts,
+        group,
+        tlsverify,
+        tlscacert,
+        tlscert,
+        tlskey,
+        insecure_tcp_without_tls,
         pidfile,
         insecure_registries,
         labels,
@@ -174,6 +212,13 @@ fn merge(flags: Flags, file: File, path: &Path) -> Result<Settings, SettingsErro
         oci_runtime,
     } = flags;
     let mut twice = Vec::new();
+    let tls = tls_files(
+        tlsverify || file.tlsverify,
+        one(&mut twice, "tlscacert", tlscacert, file.tlscacert),
+        one(&mut twice, "tlscert", tlscert, file.tlscert),
+        one(&mut twice, "tlskey", tlskey, file.tlskey),
+    )?;
+    let is_exposed = tls.is_none() && !insecure_tcp_without_tls && !file.insecure_tcp_without_tls;
     let settings = Settings {
         data_root: absolute(
             "data-root",
@@ -185,7 +230,9 @@ fn merge(flags: Flags, file: File, path: &Path) -> Result<Settings, SettingsErro
             one(&mut twice, "exec-root", exec_root, file.exec_root)
                 .unwrap_or_else(|| EXEC_ROOT_DEFAULT.into()),
         )?,
-        hosts: parse_hosts(many(&mut twice, "hosts", hosts, file.hosts))?,
+        hosts: parse_hosts(many(&mut twice, "hosts", hosts, file.hosts), is_exposed)?,
+        group: one(&mut twice, "group", group, file.group),
+        tls,
         pidfile: one(&mut twice, "pidfile", pidfile, file.pidfile),
         insecure_registries: many(
             &mut twice,
@@ -235,24 +282,36 @@ fn absolute(name: &'static str, path: PathBuf) -> Result<PathBuf, SettingsError>
     if path.is_absolute() { Ok(path) } else { Err(SettingsError::Relative { name, path }) }
 }
 
-fn parse_hosts(hosts: Vec<String>) -> Result<Vec<Address>, SettingsError> {
+/// Refuses TCP where nobody would ask clients who they are. That it is a loopback address is no protection: every user of
+/// the machine reaches it.
+fn parse_hosts(hosts: Vec<String>, is_exposed: bool) -> Result<Vec<Address>, SettingsError> {
     if hosts.is_empty() {
         return Ok(vec![SOCKET_DEFAULT.parse()?]);
     }
-    hosts.iter().map(|host| checked(host.parse()?)).collect()
+    let parse = |host: &String| match host.parse()? {
+        address @ Address::Tcp(_) if is_exposed => Err(SettingsError::Exposed(address)),
+        address => Ok(address),
+    };
+    hosts.iter().map(parse).collect()
 }
 
-/// Refuses an address that others could reach: there is no TLS on it.
-fn checked(address: Address) -> Result<Address, SettingsError> {
-    let is_local = match &address {
-        Address::Unix(_) => true,
-        Address::Tcp(address) => {
-            let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
-            let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
-            host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
-        }
-    };
-    if is_local { Ok(address) } else { Err(SettingsError::Exposed(address)) }
+/// TLS is mutual or not at all.
+fn tls_files(
+    verify: bool,
+    authority: Option<PathBuf>,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+) -> Result<Option<tls::Files>, SettingsError> {
+    let files = [("tlscacert", &authority), ("tlscert", &certificate), ("tlskey", &key)];
+    if !verify {
+        let unused = files.iter().find(|(_, file)| file.is_some());
+        return unused.map_or(Ok(None), |(name, _)| Err(SettingsError::TlsUnused(name)));
+    }
+    if let Some((name, _)) = files.iter().find(|(_, file)| file.is_none()) {
+        return Err(SettingsError::TlsFile(name));
+    }
+    let all = authority.zip(certificate).zip(key);
+    Ok(all.map(|((authority, certificate), key)| tls::Files { authority, certificate, key }))
 }
 
 fn parse_labels(labels: Vec<String>) -> Result<BTreeMap<String, String>, SettingsError> {
@@ -282,8 +341,8 @@ mod tests {
     #[test]
     fn flags_and_file_and_defaults_add_up() {
         let settings = settings(
-            &["--data-root=/d", "-H", "unix:///s", "-H", "tcp://127.0.0.1:2375", "--label", "a=b"],
-            r#"{"exec-root": "/e", "insecure-registries": ["10.0.0.0/8"], "log-level": "warn"}"#,
+            &["--data-root=/d", "-H", "unix:///s", "-H", "tcp://127.0.0.1:2375", "--label", "a=b", "-G", "bees"],
+            r#"{"exec-root": "/e", "insecure-tcp-without-tls": true, "insecure-registries": ["10.0.0.0/8"], "log-level": "warn"}"#,
         )
         .unwrap();
         assert_eq!(settings.data_root, Path::new("/d"));
@@ -291,6 +350,18 @@ mod tests {
         assert_eq!(settings.hosts, [Address::Unix("/s".into()), Address::Tcp("127.0.0.1:2375".into())]);
         assert_eq!((settings.log_level, settings.bridge.as_str()), (LogLevel::Warn, "skep0"));
         assert_eq!(settings.labels["a"], "b");
+        assert_eq!((settings.group.as_deref(), settings.tls), (Some("bees"), None));
+    }
+
+    #[test]
+    fn tcp_is_taken_with_mutual_tls() {
+        let files = ["--tlsverify", "--tlscacert=/a", "--tlscert=/c", "-H", "tcp://0.0.0.0:2376"];
+        let settings = settings(&files, r#"{"tlskey": "/k"}"#).unwrap();
+        let files = settings.tls.expect("TLS");
+        assert_eq!(
+            (files.authority.as_path(), files.certificate.as_path(), files.key.as_path()),
+            (Path::new("/a"), Path::new("/c"), Path::new("/k"))
+        );
     }
 
     #[test]
@@ -299,7 +370,11 @@ mod tests {
         assert!(error(&[], r#"{"data-rot": "/x"}"#).contains("unknown field `data-rot`"));
         assert!(error(&["--exec-root=/a"], r#"{"exec-root": "/b"}"#).contains("both as flags"));
         assert!(error(&["-H", "http://x"], "{}").contains("invalid host \"http://x\""));
-        assert!(error(&["-H", "tcp://0.0.0.0:2375"], "{}").contains("refusing to listen"));
+        assert!(error(&["-H", "tcp://127.0.0.1:2375"], "{}").contains("refusing to listen"));
+        assert!(
+            error(&["--tlsverify", "--tlscert=c"], "{}").contains("--tlsverify needs --tlscacert as well")
+        );
+        assert!(error(&["--tlskey=k"], "{}").contains("--tlskey is given without --tlsverify"));
         assert!(error(&["--data-root=rel"], "{}").contains("must be an absolute path"));
         assert!(error(&["--cgroup-parent=rel"], "{}").contains("must be an absolute path"));
         assert!(error(&["--oci-runtime=/no/such"], "{}").contains("does not exist"));

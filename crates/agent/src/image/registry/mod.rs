@@ -107,6 +107,11 @@ impl Registries {
         self.endpoints.stall_after()
     }
 
+    /// Asks the registry for the root of its protocol, which it shows to users that it knows.
+    pub async fn login(&self, source: &Source) -> Result<(), PullError> {
+        self.ask(source, "", HeaderMap::new()).await.map(drop)
+    }
+
     async fn get(
         &self,
         source: &Source,
@@ -114,11 +119,6 @@ impl Registries {
         accept: Option<&'static str>,
         offset: u64,
     ) -> Result<Response, PullError> {
-        let registry = source.reference.registry();
-        let endpoint = self.endpoints.find(registry).await?;
-        let url = format!("{}/v2/{}/{path}", endpoint.base, source.reference.repository());
-        let reason = "the registry's name is not a URL";
-        let url = Url::parse(&url).map_err(|_| PullError::Protocol { url, reason })?;
         let mut headers = HeaderMap::new();
         if let Some(accept) = accept {
             headers.insert(ACCEPT, HeaderValue::from_static(accept));
@@ -129,6 +129,16 @@ impl Registries {
                 HeaderValue::from_str(&format!("bytes={offset}-")).expect("digits are visible"),
             );
         }
+        self.ask(source, &format!("{}/{path}", source.reference.repository()), headers).await
+    }
+
+    /// Sends a request for what is below `/v2/`, and logs in if the registry wants that.
+    async fn ask(&self, source: &Source, path: &str, mut headers: HeaderMap) -> Result<Response, PullError> {
+        let registry = source.reference.registry();
+        let endpoint = self.endpoints.find(registry).await?;
+        let url = format!("{}/v2/{path}", endpoint.base);
+        let reason = "the registry's name is not a URL";
+        let url = Url::parse(&url).map_err(|_| PullError::Protocol { url, reason })?;
         if let Some(authorization) = self.tokens.cached(source) {
             headers.insert(AUTHORIZATION, authorization);
         }

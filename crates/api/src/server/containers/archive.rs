@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::super::Context;
 use super::super::error::Error;
 use super::super::extract::Reference;
-use super::super::facts::{ArchiveOptions, PathStat};
+use super::super::facts::{ArchiveOptions, Fault, FaultClass, PathStat};
 use super::super::query::Query;
 use super::find;
 use crate::convert::time;
@@ -56,6 +56,16 @@ fn path(query: &Query) -> Result<&str, Error> {
     }
 }
 
+/// What is missing is named as the client named it, not as it was resolved.
+fn missing(fault: Fault, reference: &str, path: &str) -> Error {
+    match fault.class {
+        FaultClass::NotFound if !fault.message.starts_with("No such container") => {
+            Error::no_such(format!("Could not find the file {path} in container {reference}"))
+        }
+        _ => fault.into(),
+    }
+}
+
 async fn look(
     State(context): State<Arc<Context>>,
     Reference(reference): Reference,
@@ -63,7 +73,8 @@ async fn look(
 ) -> Result<Response, Error> {
     let path = path(&query)?;
     let id = find(&context, &reference).await?.id;
-    let stat = context.backend.path_stat(&id, path).await?;
+    let stat = context.backend.path_stat(&id, path).await;
+    let stat = stat.map_err(|fault| missing(fault, &reference, path))?;
     Ok((stat_header(&stat), StatusCode::OK).into_response())
 }
 
@@ -74,7 +85,8 @@ async fn read(
 ) -> Result<Response, Error> {
     let path = path(&query)?;
     let id = find(&context, &reference).await?.id;
-    let (stat, archive) = context.backend.read_archive(&id, path).await?;
+    let read = context.backend.read_archive(&id, path).await;
+    let (stat, archive) = read.map_err(|fault| missing(fault, &reference, path))?;
     let head = (stat_header(&stat), [(header::CONTENT_TYPE, TAR)]);
     Ok((head.0, head.1, Body::from_stream(archive)).into_response())
 }
@@ -88,11 +100,12 @@ async fn write(
     let path = path(&query)?;
     let options = ArchiveOptions {
         keep_kinds: query.loose("noOverwriteDirNonDir"),
-        keep_owners: query.loose("copyUIDGID"),
+        chown_to_user: query.loose("copyUIDGID"),
     };
     let id = find(&context, &reference).await?.id;
     let archive = body.into_data_stream().map_err(std::io::Error::other).boxed();
-    context.backend.write_archive(&id, path, options, archive).await?;
+    let written = context.backend.write_archive(&id, path, options, archive).await;
+    written.map_err(|fault| missing(fault, &reference, path))?;
     Ok(StatusCode::OK.into_response())
 }
 

@@ -12,7 +12,7 @@ use futures_util::FutureExt as _;
 use super::super::entry::ApiMinor;
 use super::super::error::Error;
 use super::super::extract::{Json, OptionalJson, Reference};
-use super::super::facts::{ExecFacts, ExecSpec, TerminalSize};
+use super::super::facts::{ExecSpec, TerminalSize};
 use super::super::hijack::Hijack;
 use super::super::query::Query;
 use super::super::{Context, reply};
@@ -40,9 +40,7 @@ async fn create(
     if !found.is_running() {
         return Err(Error::conflict(format!("container {} is not running", found.id)));
     }
-    let action = format!("exec_create: {}", config.cmd.join(" "));
     let id = context.backend.exec_create(&found.id, to_model(config)?).await?;
-    context.tell_container(&found, &action, &[("execID", &id)]);
     Ok(reply::json_with(StatusCode::CREATED, &wire::ExecCreated { id }))
 }
 
@@ -81,7 +79,6 @@ async fn start(
     let size = size(options.console_size)?;
     // Whatever can be refused is refused before the connection is another protocol's.
     let exec = context.backend.exec_startable(&id).await?;
-    tell_start(&context, &exec).await;
     if options.detach {
         context.backend.exec_start_detached(&id).await?;
         return Ok(StatusCode::OK.into_response());
@@ -89,13 +86,6 @@ async fn start(
     let backend = context.backend.clone();
     let begin = async move { backend.exec_start(&id, size).await };
     hijack.answer(&context, minor, exec.spec.tty, begin.boxed())
-}
-
-async fn tell_start(context: &Context, exec: &ExecFacts) {
-    if let Ok(found) = find(context, &exec.container_id).await {
-        let action = format!("exec_start: {}", exec.spec.command.join(" "));
-        context.tell_container(&found, &action, &[("execID", &exec.id)]);
-    }
 }
 
 async fn inspect(State(context): State<Arc<Context>>, Reference(id): Reference) -> Result<Response, Error> {

@@ -40,7 +40,11 @@ pub(super) async fn logs(
     };
     let layout = Layout { timestamps: query.loose("timestamps"), details: query.loose("details") };
     let found = find(&context, &reference).await?;
-    let tty = context.backend.container(&found.id).await?.process.tty;
+    let detail = context.backend.container(&found.id).await?;
+    if detail.spec.log.as_ref().is_some_and(|log| log.name == "none") {
+        return Err(Error::unsupported("configured logging driver does not support reading"));
+    }
+    let tty = detail.process.tty;
     let lines = context.backend.container_logs(&found.id, request);
     let frames = lines.map(move |line| Ok::<Bytes, std::convert::Infallible>(encode(layout, tty, line)));
     let frames = frames.take_until(context.stop.clone().cancelled_owned());

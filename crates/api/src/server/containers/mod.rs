@@ -112,11 +112,6 @@ async fn resize(
     let size = terminal_size(&query)?;
     let found = find(&context, &reference).await?;
     context.backend.resize(&found.id, size).await?;
-    context.tell_container(
-        &found,
-        "resize",
-        &[("height", &size.height.to_string()), ("width", &size.width.to_string())],
-    );
     Ok(reply::empty())
 }
 
@@ -180,7 +175,6 @@ async fn attach(
         });
         session.output = lines.chain(session.output).boxed();
     }
-    context.tell_container(&found, "attach", &[]);
     let start = std::future::ready(Ok(session)).boxed();
     hijack.answer(&context, minor, tty, start)
 }

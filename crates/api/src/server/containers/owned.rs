@@ -79,7 +79,6 @@ async fn stop(
     if !ran {
         return Ok(StatusCode::NOT_MODIFIED.into_response());
     }
-    context.tell_container(&found, "stop", &[]);
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -117,7 +116,6 @@ async fn kill(
         )));
     }
     context.backend.kill(&found.id, signal).await?;
-    context.tell_container(&found, "kill", &[("signal", &signal.to_string())]);
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

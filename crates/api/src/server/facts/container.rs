@@ -246,6 +246,6 @@ pub struct PathStat {
 pub struct ArchiveOptions {
     /// Refuse to replace a directory by something else, or the other way round.
     pub keep_kinds: bool,
-    /// Give files the owner of the archive rather than the container's user.
-    pub keep_owners: bool,
+    /// Give files to the container's user rather than to the owners that the archive names.
+    pub chown_to_user: bool,
 }

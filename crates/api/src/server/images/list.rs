@@ -42,10 +42,10 @@ pub(super) async fn list(
             && before.is_none_or(|before| row.created_at < before)
             && since.is_none_or(|since| row.created_at > since)
             && filters.any("dangling", |word| matches!(word, "true" | "1") == row.repo_tags.is_empty())
-            && filters.any("reference", |pattern| {
-                row.repo_tags.iter().chain(&row.repo_digests).any(|name| is_like(name, pattern))
-            })
     });
+    if filters.has("reference") {
+        rows.retain_mut(|row| keep_like(row, &filters));
+    }
     let counted = Counted { shared_size: query.loose("shared-size"), containers: false };
     Ok(reply::array(rows.into_iter().map(move |row| image::summary(&row, counted, minor))))
 }
@@ -58,6 +58,14 @@ fn is_named(row: &ImageFacts, reference: &str) -> bool {
     row.id == reference
         || id.starts_with(reference)
         || row.repo_tags.iter().chain(&row.repo_digests).any(named)
+}
+
+/// Leaves an image only the names that were asked for; returns whether there are any.
+fn keep_like(row: &mut ImageFacts, filters: &Filters) -> bool {
+    let is_wanted = |name: &String| filters.any("reference", |pattern| is_like(name, pattern));
+    row.repo_tags.retain(is_wanted);
+    row.repo_digests.retain(is_wanted);
+    !row.repo_tags.is_empty() || !row.repo_digests.is_empty()
 }
 
 /// Compares a name with a pattern: with its tag or without.

@@ -28,6 +28,8 @@ struct Turn {
 pub(super) struct Merge {
     context: Arc<Context>,
     wish: Wish,
+    /// The output of terminals is not framed.
+    tty: bool,
     /// Tasks whose turn comes when another log has ended.
     waiting: VecDeque<Turn>,
     open: SelectAll<BoxStream<'static, (Origin, Result<LogLine, Fault>)>>,
@@ -39,10 +41,11 @@ pub(super) struct Merge {
 }
 
 impl Merge {
-    pub(super) fn new(context: Arc<Context>, wish: Wish) -> Self {
+    pub(super) fn new(context: Arc<Context>, wish: Wish, tty: bool) -> Self {
         Merge {
             context,
             wish,
+            tty,
             waiting: VecDeque::new(),
             open: SelectAll::new(),
             seen: BTreeSet::new(),
@@ -121,11 +124,11 @@ impl Merge {
                 if self.wish.layout.details && origin.node_id.is_none() {
                     origin.node_id = node_of(&*self.context.backend, origin.task_id).await;
                 }
-                frame::line(self.wish.layout, &origin.details(), false, &line)
+                frame::line(self.wish.layout, &origin.details(), self.tty, &line)
             }
             Err(fault) => {
                 self.failed = true;
-                frame::failure(false, &fault.message)
+                frame::failure(self.tty, &fault.message)
             }
         }
     }

@@ -107,11 +107,12 @@ async fn of_service(
     // Subscribed first: a task made between the two is then seen twice rather than never.
     let changes = context.backend.changes();
     let view = context.view().await?;
-    let id: ServiceId = refs::service(&*view, &reference)?.id;
-    let mut merge = Merge::new(context, wish);
+    let service = refs::service(&*view, &reference)?;
+    let (id, tty): (ServiceId, bool) = (service.id, service.spec.task.container.tty);
+    let mut merge = Merge::new(context, wish, tty);
     merge.add_service(&*view, id);
     merge.follow_service(id, changes);
-    Ok(respond(merge, minor))
+    Ok(respond(merge, minor, tty))
 }
 
 async fn of_task(
@@ -123,14 +124,15 @@ async fn of_task(
     let wish = Wish::from_query(&query)?;
     let view = context.view().await?;
     let task: &Task = refs::task(&*view, &reference)?;
-    let mut merge = Merge::new(context, wish);
+    let tty = task.spec.container.tty;
+    let mut merge = Merge::new(context, wish, tty);
     merge.add(task);
-    Ok(respond(merge, minor))
+    Ok(respond(merge, minor, tty))
 }
 
-fn respond(merge: Merge, minor: Minor) -> Response {
+fn respond(merge: Merge, minor: Minor, tty: bool) -> Response {
     let frames = stream::unfold(merge, |mut merge| async move { Some((merge.next().await?, merge)) });
-    reply::stream(media_type(minor, false), frames.map(Ok::<Bytes, std::convert::Infallible>))
+    reply::stream(media_type(minor, tty), frames.map(Ok::<Bytes, std::convert::Infallible>))
 }
 
 /// The tasks of a service that a log is read of, in the order of their ids.
