@@ -178,7 +178,6 @@ async fn the_cluster_and_its_node() {
 async fn what_comes_later_is_refused_by_name() {
     let Some(daemon) = Daemon::start(Fake::new()).await else { return };
     let cases: &[(&[&str], &str)] = &[
-        (&["--mode", "global"], "--mode global"),
         (&["--publish", "mode=host,target=80,protocol=sctp"], "--publish protocol=sctp"),
         (&["--mount", "type=cluster,source=v,target=/d"], "--mount type=cluster"),
         (&["--placement-pref", "spread=node.labels.zone"], "--placement-pref"),
