@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use skep_model::node::NodeDescription;
 use skep_model::task::{Desired, TaskStatus, Whole};
-use skep_model::{Id, TaskId};
+use skep_model::{Id, Task, TaskId};
 
 /// Names one registration of one node with one leader; what carries an old one is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -76,11 +76,28 @@ pub struct Assignments {
     pub checksum: u64,
 }
 
+/// What may change of a task that a node has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    pub desired: Desired,
+    /// A template that a running task takes over as it is: other limits, say.
+    pub revision: u64,
+}
+
+impl Told {
+    pub fn of(task: &Task) -> Self {
+        Told { desired: task.desired, revision: task.revision }
+    }
+}
+
 /// Returns a figure that two sides with the same tasks, desired alike, agree on.
-pub fn checksum(tasks: impl IntoIterator<Item = (TaskId, Desired)>) -> u64 {
-    tasks.into_iter().fold(0, |sum, (id, desired)| {
+pub fn checksum(tasks: impl IntoIterator<Item = (TaskId, Told)>) -> u64 {
+    tasks.into_iter().fold(0, |sum, (id, told)| {
         let number = id.number();
-        let mixed = (number as u64) ^ ((number >> 64) as u64).rotate_left(17) ^ desired as u64;
+        let mixed = (number as u64)
+            ^ ((number >> 64) as u64).rotate_left(17)
+            ^ told.desired as u64
+            ^ told.revision.rotate_left(33);
         sum ^ mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31).wrapping_mul(0xff51_afd7_ed55_8ccd)
     })
 }

@@ -57,4 +57,7 @@ scenarios! {
     w12_job_attempts,
     w35_node_returns,
     w36_job_nodes,
+    w40_lost_for_a_day,
+    node_unknown,
+    node_removed,
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::template::Platform;
-use crate::{Labels, Meta, NodeId};
+use crate::{Labels, Meta, NodeId, Timestamp};
 
 /// A node as stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,6 +78,8 @@ pub struct Plugin {
 #[serde(default)]
 pub struct NodeStatus {
     pub state: NodeState,
+    /// When it entered that state, by the clock of the leader that saw it.
+    pub since: Timestamp,
     pub message: String,
     /// Bare IP address.
     pub addr: String,
@@ -93,6 +95,15 @@ pub enum NodeState {
 }
 
 impl Node {
+    /// Enters a state at `now`; stays as it is where it is in that state already.
+    pub fn enter(&mut self, state: NodeState, message: &str, now: Timestamp) {
+        if self.status.state != state {
+            self.status.since = now;
+        }
+        self.status.state = state;
+        self.status.message = message.to_owned();
+    }
+
     /// Returns whether new tasks may be placed here.
     pub fn takes_tasks(&self) -> bool {
         self.status.state == NodeState::Ready && self.spec.availability == Availability::Active

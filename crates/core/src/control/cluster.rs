@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use skep_model::cluster::ClusterSpec;
-use skep_model::node::{NodeState, NodeStatus};
+use skep_model::node::NodeStatus;
 use skep_model::request::{NewCluster, Refusal, RefusalClass, Reply, Rotation};
 use skep_model::{Cluster, Meta, Node};
 
@@ -37,7 +37,7 @@ pub fn init(draft: &mut Draft, new: NewCluster) -> Result<Reply, Refusal> {
         meta,
         spec: new.node,
         description: new.description,
-        status: NodeStatus { state: NodeState::Unknown, message: String::new(), addr: new.node_addr },
+        status: NodeStatus { since: draft.now(), addr: new.node_addr, ..NodeStatus::default() },
         manager_addr: Some(new.manager_addr),
     });
     Ok(Reply::Done)

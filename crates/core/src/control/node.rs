@@ -5,6 +5,7 @@ use skep_model::request::{Refusal, RefusalClass, Reply};
 use skep_model::{Node, NodeId};
 
 use super::check_version;
+use crate::dispatch::presence;
 use crate::store::{Draft, Key};
 
 pub fn update(draft: &mut Draft, id: NodeId, version: u64, spec: NodeSpec) -> Result<Reply, Refusal> {
@@ -13,17 +14,30 @@ pub fn update(draft: &mut Draft, id: NodeId, version: u64, spec: NodeSpec) -> Re
     };
     check_version(draft, Key::Node(id), &stored.meta, version)?;
     if stored.spec.role == Role::Manager && spec.role == Role::Worker {
-        let managers = draft.nodes().filter(|node| node.spec.role == Role::Manager).count();
-        if managers <= 1 {
-            let text = "attempting to demote the last manager of the swarm";
-            return Err(Refusal::new(RefusalClass::FailedPrecondition, text));
-        }
+        check_demotion(draft, id)?;
     }
     draft.put_node(Node { spec, ..Node::clone(stored) });
     Ok(Reply::Done)
 }
 
-/// Removes a node that is down, or any with `force`. Its tasks are orphaned and replaced.
+/// A manager may go as long as the others are a quorum of those that remain.
+fn check_demotion(draft: &Draft, id: NodeId) -> Result<(), Refusal> {
+    let others = || draft.nodes().filter(|node| node.spec.role == Role::Manager && node.id != id);
+    let remaining = others().count();
+    if remaining == 0 {
+        let text = "attempting to demote the last manager of the swarm";
+        return Err(Refusal::new(RefusalClass::FailedPrecondition, text));
+    }
+    let reachable = others().filter(|node| node.status.state != NodeState::Down).count();
+    if reachable < remaining / 2 + 1 {
+        let text = "can't remove member from the raft: this would result in a loss of quorum";
+        return Err(Refusal::new(RefusalClass::FailedPrecondition, text));
+    }
+    Ok(())
+}
+
+/// Removes a node that is not up, or any with `force`. Its tasks are orphaned and replaced; those that could
+/// run nowhere else are forgotten.
 pub fn remove(draft: &mut Draft, id: NodeId, force: bool) -> Result<Reply, Refusal> {
     let Some(node) = draft.node(id) else {
         return Err(Refusal::new(RefusalClass::NotFound, format!("node {id} not found")));
@@ -34,9 +48,12 @@ pub fn remove(draft: &mut Draft, id: NodeId, force: bool) -> Result<Reply, Refus
         );
         return Err(Refusal::new(RefusalClass::FailedPrecondition, text));
     }
-    if node.status.state != NodeState::Down && !force {
+    if node.status.state == NodeState::Ready && !force {
         let text = format!("node {id} is not down and can't be removed");
         return Err(Refusal::new(RefusalClass::FailedPrecondition, text));
+    }
+    for task in presence::unended_on(draft, id) {
+        presence::orphan(draft, task, "Task belonged to a node that has been deleted");
     }
     draft.delete_node(id);
     Ok(Reply::Done)

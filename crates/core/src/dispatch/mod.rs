@@ -4,27 +4,36 @@
 //! again and is sent its whole set. What a node is told comes from committed state only.
 
 mod assign;
+mod deadlines;
+pub(crate) mod presence;
 mod report;
 mod session;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use skep_model::node::NodeState;
-use skep_model::{Node, NodeId, Timestamp, limits};
+use skep_model::{NodeId, Timestamp, limits};
 
 use crate::message::{ManagerMessage, NodeMessage, SessionId};
 use crate::random::Random;
-use crate::store::{Change, ChangeSet, Draft, Store, earlier};
+use crate::store::{Change, ChangeSet, Draft, Store};
+use deadlines::Deadlines;
 use session::Session;
 
-/// Conversations with all nodes.
+/// Conversations with all nodes. What costs is what there is to say, not how many there are.
 #[derive(Debug)]
 pub struct Dispatch {
     sessions: BTreeMap<NodeId, Session>,
-    /// Nodes that a former leader saw and that have not registered since, with their deadlines.
-    expected: BTreeMap<NodeId, Timestamp>,
+    /// When a silent node is down, and when one that is down is lost.
+    deadlines: Deadlines,
+    /// Nodes that were up under the leader before, and are not said to be unknown yet.
+    doubted: BTreeSet<NodeId>,
     heard: Vec<(NodeId, NodeMessage)>,
+    /// Nodes that there may be something to tell.
+    to_tell: BTreeSet<NodeId>,
+    /// Nodes with reports that were taken in and are not stored yet.
+    reported: BTreeSet<NodeId>,
 }
 
 /// Messages heard but not yet taken in; more are dropped, and the nodes send them again.
@@ -34,24 +43,35 @@ impl Dispatch {
     /// Returns the state of a new leader: every node that was up may take twice the usual grace to
     /// register.
     pub fn new(store: &Store, now: Timestamp) -> Self {
-        let grace = 2 * limits::HEARTBEAT_GRACE * heartbeat_period(store);
-        let expected = store
-            .nodes()
-            .filter(|node| node.status.state != NodeState::Down)
-            .map(|node| (node.id, now + grace))
-            .collect();
-        Dispatch { sessions: BTreeMap::new(), expected, heard: Vec::new() }
+        let grace = limits::HEARTBEAT_GRACE_UNKNOWN * heartbeat_period(store);
+        let mut dispatch = Dispatch {
+            sessions: BTreeMap::new(),
+            deadlines: Deadlines::default(),
+            doubted: BTreeSet::new(),
+            heard: Vec::new(),
+            to_tell: BTreeSet::new(),
+            reported: BTreeSet::new(),
+        };
+        for node in store.nodes() {
+            if node.status.state == NodeState::Down {
+                dispatch.deadlines.set(node.id, presence::lost_at(node));
+            } else {
+                dispatch.deadlines.set(node.id, now + grace);
+                dispatch.doubted.insert(node.id);
+            }
+        }
+        dispatch
     }
 
     /// Takes a message for the next pass. A heartbeat counts at once.
     pub fn hear(&mut self, store: &Store, now: Timestamp, node_id: NodeId, message: NodeMessage) {
-        if let NodeMessage::Heartbeat { session } = message {
-            let grace = limits::HEARTBEAT_GRACE * heartbeat_period(store);
-            if let Some(known) = self.session_mut(node_id, session) {
-                known.silent_at = now + grace;
-                known.beat = true;
-                return;
-            }
+        if let NodeMessage::Heartbeat { session } = message
+            && let Some(known) = self.session_mut(node_id, session)
+        {
+            known.beat = true;
+            self.deadlines.set(node_id, now + limits::HEARTBEAT_GRACE * heartbeat_period(store));
+            self.to_tell.insert(node_id);
+            return;
         }
         if self.heard.len() < HEARD_MAX {
             self.heard.push((node_id, message));
@@ -60,6 +80,11 @@ impl Dispatch {
 
     /// Takes in what was heard and what fell silent. Returns the next deadline.
     pub fn plan(&mut self, draft: &mut Draft, random: &mut Random) -> Option<Timestamp> {
+        while !draft.is_full()
+            && let Some(id) = self.doubted.pop_first()
+        {
+            presence::is_doubted(draft, id);
+        }
         let mut heard = std::mem::take(&mut self.heard).into_iter();
         while !draft.is_full()
             && let Some((node_id, message)) = heard.next()
@@ -76,25 +101,23 @@ impl Dispatch {
                 if self.sessions.get(&node_id).is_some_and(|session| session.is_opened_by(attempt)) {
                     return;
                 }
-                let Some(stored) = draft.node(node_id).map(|node| Node::clone(node)) else { return };
-                let mut node = stored.clone();
-                node.description = *description;
-                node.status.state = NodeState::Ready;
-                node.status.message.clear();
-                node.status.addr = addr;
-                if node != stored {
-                    draft.put_node(node);
+                if !presence::appears(draft, node_id, *description, addr) {
+                    return;
                 }
-                let silent_at = draft.now() + limits::HEARTBEAT_GRACE * heartbeat_period(draft);
-                self.expected.remove(&node_id);
-                self.sessions.insert(node_id, Session::new(SessionId(random.next()), attempt, silent_at));
+                self.doubted.remove(&node_id);
+                self.deadlines.set(node_id, draft.now() + limits::HEARTBEAT_GRACE * heartbeat_period(draft));
+                self.sessions.insert(node_id, Session::new(SessionId(random.next()), attempt));
+                self.to_tell.insert(node_id);
             }
             NodeMessage::Heartbeat { session } => self.refuse(node_id, session),
             NodeMessage::Report { session, sequence, statuses } => match self.session_mut(node_id, session) {
                 Some(known) => {
                     let rest = report::apply(draft, node_id, statuses);
                     match rest.is_empty() {
-                        true => known.taken_in = known.taken_in.max(Some(sequence)),
+                        true => {
+                            known.taken_in = known.taken_in.max(Some(sequence));
+                            self.reported.insert(node_id);
+                        }
                         // Acknowledged when all of it is stored.
                         false => {
                             let rest = NodeMessage::Report { session, sequence, statuses: rest };
@@ -113,35 +136,22 @@ impl Dispatch {
 
     /// Remembers to tell the node that its session is not the one in force.
     fn refuse(&mut self, node_id: NodeId, id: SessionId) {
-        let unknown = || Session::refused();
-        self.sessions.entry(node_id).or_insert_with(unknown).refused = Some(id);
+        self.sessions.entry(node_id).or_insert_with(Session::refused).refused = Some(id);
+        self.to_tell.insert(node_id);
     }
 
-    /// Declares silent nodes down.
+    /// Declares silent nodes down, and what was on nodes that are down for long orphaned.
     fn expire(&mut self, draft: &mut Draft) -> Option<Timestamp> {
         let now = draft.now();
-        let mut wake_at = None;
-        let mut silent = Vec::new();
-        let deadlines = self.sessions.iter().filter(|(_, session)| session.is_open());
-        let deadlines = deadlines.map(|(id, session)| (*id, session.silent_at));
-        for (id, deadline) in deadlines.chain(self.expected.iter().map(|(id, at)| (*id, *at))) {
-            if deadline <= now {
-                silent.push(id);
-            } else {
-                wake_at = earlier(wake_at, Some(deadline));
-            }
-        }
-        for id in silent {
+        while !draft.is_full()
+            && let Some(id) = self.deadlines.take_due(now)
+        {
             self.sessions.remove(&id);
-            self.expected.remove(&id);
-            if let Some(node) = draft.node(id).filter(|node| node.status.state != NodeState::Down) {
-                let mut node = Node::clone(node);
-                node.status.state = NodeState::Down;
-                node.status.message = "heartbeat failure".to_owned();
-                draft.put_node(node);
+            if let Some(at) = presence::is_overdue(draft, id) {
+                self.deadlines.set(id, at);
             }
         }
-        wake_at
+        self.deadlines.next()
     }
 
     /// Notes which nodes' sets a committed change may have altered.
@@ -152,16 +162,21 @@ impl Dispatch {
                 Change::DeleteTask { id, node_id, .. } => (*node_id, *id),
                 _ => continue,
             };
-            if let Some(session) = node_id.and_then(|id| self.sessions.get_mut(&id)) {
+            let Some(node_id) = node_id else { continue };
+            if let Some(session) = self.sessions.get_mut(&node_id) {
                 session.stale.insert(task_id);
+                self.to_tell.insert(node_id);
             }
         }
     }
 
     /// Everything taken in so far is stored, so the nodes may be told that it is.
     pub fn settled(&mut self) {
-        for session in self.sessions.values_mut() {
-            session.to_acknowledge = session.taken_in.take().or(session.to_acknowledge);
+        for id in std::mem::take(&mut self.reported) {
+            if let Some(session) = self.sessions.get_mut(&id) {
+                session.to_acknowledge = session.taken_in.take().or(session.to_acknowledge);
+                self.to_tell.insert(id);
+            }
         }
     }
 
@@ -169,10 +184,13 @@ impl Dispatch {
     pub fn send(&mut self, store: &Store) -> Vec<(NodeId, ManagerMessage)> {
         let period = heartbeat_period(store);
         let mut messages = Vec::new();
-        for (node_id, session) in &mut self.sessions {
-            session.messages(store, *node_id, period, &mut messages);
+        for node_id in std::mem::take(&mut self.to_tell) {
+            let Some(session) = self.sessions.get_mut(&node_id) else { continue };
+            session.messages(store, node_id, period, &mut messages);
+            if !session.is_open {
+                self.sessions.remove(&node_id);
+            }
         }
-        self.sessions.retain(|_, session| session.is_open());
         messages
     }
 }

@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use skep_model::task::Desired;
-use skep_model::{NodeId, TaskId, Timestamp};
+use skep_model::{NodeId, TaskId};
 
 use super::assign;
-use crate::message::{ManagerMessage, SessionId};
+use crate::message::{ManagerMessage, SessionId, Told};
 use crate::store::Store;
 
 #[derive(Debug)]
@@ -15,12 +14,12 @@ pub struct Session {
     pub id: SessionId,
     /// The registration that opened it.
     attempt: u64,
-    /// The node is down if nothing is heard before this instant.
-    pub silent_at: Timestamp,
+    /// Else it only stands for a node that has none and must be told so.
+    pub is_open: bool,
     /// Number of the next assignment message; `None`: the node was not told that it is registered.
     pub sequence: Option<u64>,
     /// What the node holds after the last message.
-    pub told: BTreeMap<TaskId, Desired>,
+    pub told: BTreeMap<TaskId, Told>,
     /// Tasks whose committed state may differ from what the node was told.
     pub stale: BTreeSet<TaskId>,
     /// Sequence of the last report taken in whose statuses are not stored yet.
@@ -34,11 +33,11 @@ pub struct Session {
 }
 
 impl Session {
-    pub fn new(id: SessionId, attempt: u64, silent_at: Timestamp) -> Self {
+    pub fn new(id: SessionId, attempt: u64) -> Self {
         Session {
             id,
             attempt,
-            silent_at,
+            is_open: true,
             sequence: None,
             told: BTreeMap::new(),
             stale: BTreeSet::new(),
@@ -51,16 +50,12 @@ impl Session {
 
     /// Returns the placeholder for a node that has no session and must be told so.
     pub fn refused() -> Self {
-        Session::new(SessionId(0), 0, Timestamp::MAX)
-    }
-
-    pub fn is_open(&self) -> bool {
-        self.silent_at != Timestamp::MAX
+        Session { is_open: false, ..Session::new(SessionId(0), 0) }
     }
 
     /// Returns whether this registration opened the session: a repeated one opens no other.
     pub fn is_opened_by(&self, attempt: u64) -> bool {
-        self.is_open() && self.attempt == attempt
+        self.is_open && self.attempt == attempt
     }
 
     /// Appends what the node must be told now.
@@ -74,7 +69,7 @@ impl Session {
         if let Some(session) = self.refused.take().filter(|refused| *refused != self.id) {
             messages.push((node_id, ManagerMessage::SessionInvalid { session }));
         }
-        if !self.is_open() {
+        if !self.is_open {
             return;
         }
         if self.sequence.is_none() {

@@ -233,7 +233,7 @@ impl Worker {
         if !(put.is_empty() && forget.is_empty()) {
             effects.push(Effect::Remember { put, forget });
         }
-        let held = self.assigned.iter().filter_map(|id| self.tasks.get(id)).map(|t| (t.id, t.desired()));
+        let held = self.assigned.iter().filter_map(|id| self.tasks.get(id)).map(|t| (t.id, t.told()));
         if checksum(held) != assignments.checksum {
             self.link.distrust(now);
         }

@@ -15,6 +15,7 @@ use skep_model::{Task, TaskId, Timestamp};
 
 use super::health::{self, Monitor, Verdict};
 use super::{Effect, Exit, Found, FoundState, Outcome};
+use crate::message::Told;
 
 /// Attempts at a preparation whose failure may pass, such as a registry that does not answer.
 const PREPARE_ATTEMPTS_MAX: u32 = 3;
@@ -118,6 +119,11 @@ impl Tracked {
     /// Returns what is wanted of the task; nothing is wanted of an unknown container.
     pub fn desired(&self) -> Desired {
         self.task.as_ref().map_or(Desired::Ready, |task| task.desired)
+    }
+
+    /// Returns what the node was told of the task.
+    pub fn told(&self) -> Told {
+        self.task.as_ref().map_or(Told { desired: Desired::Ready, revision: 0 }, |task| Told::of(task))
     }
 
     /// The managers no longer list the task.

@@ -162,11 +162,15 @@ impl World {
         }
     }
 
-    /// Puts a new leader in the place of the old one.
+    /// Puts a new leader in the place of the old one. Nodes that are not cut off see their connection break,
+    /// and register with it.
     pub fn change_leader(&mut self) {
         self.seed += 1;
         self.leader = Some(Leader::new(self.seed, &self.store, self.now));
         self.lead(Event::Woke);
+        let connected = self.machines.iter().filter(|(_, machine)| !machine.is_cut);
+        let connected: Vec<_> = connected.map(|(id, _)| *id).collect();
+        connected.into_iter().for_each(|id| self.connect(id));
     }
 
     /// Changes the leader now and again and again.
@@ -243,6 +247,13 @@ impl World {
         machine.worker = Some(Worker::new());
         let tasks = machine.memory.values().cloned().collect();
         let containers = machine.engine.found();
+        self.step_node(id, worker::Event::Recovered { tasks, containers });
+        self.connect(id);
+    }
+
+    /// Gives the agent of a node, if it runs, a way to the leader.
+    fn connect(&mut self, id: NodeId) {
+        let machine = &self.machines[&id];
         let description = Box::new(NodeDescription {
             hostname: format!("n{}", id.number()),
             platform: Platform { architecture: "x86_64".into(), os: "linux".into() },
@@ -250,7 +261,6 @@ impl World {
             memory_bytes: 1 << 32,
             ..NodeDescription::default()
         });
-        self.step_node(id, worker::Event::Recovered { tasks, containers });
         let addr = format!("10.0.0.{}", id.number());
         self.step_node(id, worker::Event::Connected { description, addr });
     }
