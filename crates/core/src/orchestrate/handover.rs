@@ -143,7 +143,11 @@ pub(super) fn is_held(store: &Store, rollout: Option<&Rollout>, candidate: &Task
 /// mid-change count, too.
 fn may_disturb(draft: &Draft, service: &Service, parallelism: u64) -> bool {
     let idle = || draft.slots_idle(service.id).map(|id| slot::load(draft, service.id, id));
-    let changing = || idle().filter(|slot| is_changing(draft, slot)).take(usize::try_from(parallelism).unwrap_or(usize::MAX));
+    let changing = || {
+        idle()
+            .filter(|slot| is_changing(draft, slot))
+            .take(usize::try_from(parallelism).unwrap_or(usize::MAX))
+    };
     parallelism == 0 || (changing().count() as u64) < parallelism
 }
 

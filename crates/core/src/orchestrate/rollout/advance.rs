@@ -71,6 +71,8 @@ fn take_up(
     if waiting.is_empty() && busy == 0 {
         return complete(draft, service, rollout, &config);
     }
+    // One whose node a new leader has yet to hear of is waited for.
+    waiting.retain(|slot| global::takes_task(draft, service, slot.id));
     for slot in waiting.into_iter().take(free) {
         let task_id = match slot.live().rfind(|task| !task.is_over() && is_current(draft, service, task)) {
             Some(ready_made) => ready_made.id,
