@@ -14,7 +14,8 @@ async fn every_refusal_has_docker_s_status_and_sentence() {
     let id = api.create(BODY).await;
     let node = node_id().to_string();
     let update = format!("/services/{id}/update");
-    let networked = r#"{"Name":"g","TaskTemplate":{"ContainerSpec":{"Image":"i"},"Networks":[{"Target":"n"}]}}"#;
+    let networked =
+        r#"{"Name":"g","TaskTemplate":{"ContainerSpec":{"Image":"i"},"Networks":[{"Target":"n"}]}}"#;
     let invalid = r#"{"Name":"a.b","TaskTemplate":{"ContainerSpec":{"Image":"i"}}}"#;
     let manager = format!(
         "rpc error: code = FailedPrecondition desc = node {node} is a cluster manager and is a member of the raft \
