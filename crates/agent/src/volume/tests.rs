@@ -149,7 +149,8 @@ fn an_empty_volume_is_filled_from_the_image_as_it_is_there() {
     symlink("/etc/passwd", layer.join("srv/link")).expect("a link");
     // The image's path leads over a symlink that is absolute in the image.
     symlink("/srv", layer.join("data")).expect("a link");
-    copy::fill(&[layer.clone()], Path::new("/data"), &data, Some(&dir.path().join("temp"))).expect("filled");
+    copy::fill(std::slice::from_ref(&layer), Path::new("/data"), &data, Some(&dir.path().join("temp")))
+        .expect("filled");
     let same = fs::metadata(data.join("same")).expect("there");
     assert_eq!((same.uid(), same.gid(), same.mode() & 0o7777), (7, 8, 0o4750));
     assert_eq!(same.ino(), fs::metadata(data.join("sub/file")).expect("there").ino());
@@ -163,12 +164,12 @@ fn an_empty_volume_is_filled_from_the_image_as_it_is_there() {
 
     // What has content is left alone, and what the image does not have is nothing.
     fs::write(layer.join("srv/new"), "").expect("written");
-    copy::fill(&[layer.clone()], Path::new("/srv"), &data, None).expect("nothing to do");
+    copy::fill(std::slice::from_ref(&layer), Path::new("/srv"), &data, None).expect("nothing to do");
     assert!(!data.join("new").exists());
     let other = dir.path().join("other");
     fs::create_dir(&other).expect("a volume");
     for target in ["/none", "/srv/same", "/../../../../root"] {
-        copy::fill(&[layer.clone()], Path::new(target), &other, None).expect("nothing to copy");
+        copy::fill(std::slice::from_ref(&layer), Path::new(target), &other, None).expect("nothing to copy");
         assert_eq!(fs::read_dir(&other).expect("read").count(), 0, "{target}");
     }
 }

@@ -215,7 +215,7 @@ impl Inner {
     async fn keep_layer(self: &Arc<Self>, file: &Spooled) -> Result<OciDescriptor, ArchiveError> {
         let (digest, path, inner) = (file.digest, file.temp.path().to_owned(), Arc::clone(self));
         blocking(move || inner.blobs.link(&inner.temps, digest, &path)).await?;
-        Ok(self.layer_descriptor(file.digest)?)
+        self.layer_descriptor(file.digest)
     }
 
     fn record_of(
