@@ -14,11 +14,13 @@
 //!
 //! Reading order: [`run`], [`profile`] (what a seed means), [`world`] (the run itself), [`machine`] and
 //! [`engine`] (a node), [`operator`] (what is asked), [`invariants`], [`liveness`]. `README.md` beside this
-//! folder lists the invariants and what they find.
+//! folder lists the invariants and what they find. [`fleet`] is another thing: one large cluster without
+//! faults, to be measured.
 
 pub mod dice;
 pub mod engine;
 pub mod fit;
+pub mod fleet;
 pub mod invariants;
 pub mod liveness;
 pub mod machine;

@@ -1,8 +1,11 @@
 #![forbid(unsafe_code)]
-//! Runs seeds: `--seed N` one, `--seeds N` the first N, `--seeds A..B` a range; `--trace` tells the story.
+//! Runs seeds: `--seed N` one, `--seeds N` the first N, `--seeds A..B` a range; `--trace` tells the story. Or
+//! measures a large cluster: `fleet --nodes N --tasks M`.
 //!
 //! Seeds are independent, so they are shared out among as many threads as there are cores. What is printed
 //! does not depend on how: failures come in the order of their seeds.
+
+mod measure;
 
 use std::ops::Range;
 use std::process::ExitCode;
@@ -12,8 +15,9 @@ use std::time::Instant;
 use skep_sim::trace::Trace;
 use skep_sim::{Failure, Summary};
 
-const USAGE: &str =
-    "usage: skep-sim --seed N | --seeds COUNT | --seeds A..B  [--trace] [--threads N] [--failures-max N]";
+const USAGE: &str = "\
+usage: skep-sim --seed N | --seeds COUNT | --seeds A..B  [--trace] [--threads N] [--failures-max N]
+       skep-sim fleet [--nodes N] [--tasks N] [--write FILE]";
 
 /// What to run.
 struct Order {
@@ -29,6 +33,9 @@ const FAILURES_MAX: u64 = 20;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(("fleet", rest)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        return measure::main(rest);
+    }
     let Some(order) = parse(&arguments) else {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
