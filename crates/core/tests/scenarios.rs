@@ -2,6 +2,7 @@
 //! -p skep-core --test scenarios` writes what they print now; the language is in `harness/script.rs`.
 
 mod harness;
+mod pitfalls;
 
 use expect_test::expect_file;
 

@@ -15,6 +15,7 @@ mod crate_rules;
 mod edges;
 mod modules;
 mod orphans;
+mod pitfalls;
 mod purity;
 mod reminders;
 mod size;
@@ -62,6 +63,7 @@ pub fn main() -> Result<bool> {
 fn check(workspace: &Workspace) -> Result<(Vec<Finding>, usize)> {
     let mut findings = edges::check(workspace);
     let mut file_count = 0;
+    let mut numbered_tests = pitfalls::Tests::default();
     for package in &workspace.packages {
         let manifest = read(&package.manifest)?;
         findings.extend(crate_rules::check_manifest(workspace.relative(&package.manifest), &manifest));
@@ -81,9 +83,11 @@ fn check(workspace: &Workspace) -> Result<(Vec<Finding>, usize)> {
         file_count += tree.files.len();
         for file in tree.files.values() {
             findings.extend(check_file(&package.name, file));
+            numbered_tests.add(file);
         }
     }
     findings.extend(architecture::check(workspace)?);
+    findings.extend(numbered_tests.check(&read(&workspace.root.join(pitfalls::PAGE))?));
     findings.sort();
     findings.dedup();
     Ok((findings, file_count))

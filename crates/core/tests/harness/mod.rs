@@ -40,6 +40,8 @@ pub struct World {
     tasks: Vec<TaskId>,
     /// What was committed, for whoever follows.
     pub committed: Vec<(Timestamp, Store, ChangeSet)>,
+    /// Every version of the store, with the instant from which it holds.
+    pub versions: Vec<(Timestamp, Store)>,
 }
 
 struct Machine {
@@ -78,6 +80,7 @@ impl World {
             answers: BTreeMap::new(),
             tasks: Vec::new(),
             committed: Vec::new(),
+            versions: Vec::new(),
         };
         let mut changes = vec![Change::PutCluster(Arc::new(cluster(history)))];
         for (number, cpus) in (1..).zip(nodes) {
@@ -205,6 +208,7 @@ impl World {
     fn commit(&mut self, changes: &ChangeSet) {
         self.committed.push((self.now, self.store.clone(), changes.clone()));
         self.store.apply(self.store.index() + 1, changes);
+        self.versions.push((self.now, self.store.clone()));
         let mut made: Vec<_> = changes
             .iter()
             .filter_map(|change| match change {

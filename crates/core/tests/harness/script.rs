@@ -16,6 +16,7 @@ use std::time::Duration;
 use skep_core::check;
 use skep_core::store::{Change, Store};
 use skep_model::census::Census;
+use skep_model::endpoint::{Endpoint, Port, PublishMode};
 use skep_model::node::{Availability, NodeSpec, NodeState};
 use skep_model::request::{AuthFrom, Refusal, Reply, Request, ServiceChange};
 use skep_model::rollout::{Direction, Phase};
@@ -29,7 +30,11 @@ use super::engine::Behaviour;
 
 /// Runs a script and returns it with the output that its commands print.
 pub fn run(script: &str) -> String {
-    let mut world: Option<World> = None;
+    play(&mut None, script)
+}
+
+/// Runs a script in a world that may have a past; a script that names no nodes begins with one.
+pub fn play(world: &mut Option<World>, script: &str) -> String {
     let mut rendered = String::new();
     for line in script.lines().filter(|line| line.is_empty() || line.starts_with(['>', '#'])) {
         rendered.push_str(line);
@@ -40,7 +45,7 @@ pub fn run(script: &str) -> String {
             ["nodes", ..] => {
                 let cpus: Vec<i64> = words[1].split(',').map(|cpus| cpus.parse().expect("CPUs")).collect();
                 let history = option(&words, "history").map_or(5, |limit| limit.parse().expect("a limit"));
-                world = Some(World::new(&cpus, history));
+                *world = Some(World::new(&cpus, history));
                 String::new()
             }
             _ => perform(world.get_or_insert_with(|| World::new(&[8], 5)), &words),
@@ -210,6 +215,12 @@ fn set(spec: &mut ServiceSpec, text: &str) {
             *(if key == "total" { total_completions } else { max_concurrent }) = number();
         }
         "force" => task.force_update += 1,
+        "host-port" => {
+            let number = value.parse().expect("a port");
+            let port = Port { target: number, published: number, mode: PublishMode::Host, ..Port::default() };
+            let endpoint = Endpoint { ports: vec![port], ..Endpoint::default() };
+            *spec = std::mem::take(spec).with_endpoint(endpoint);
+        }
         "label" => drop(spec.labels.insert(value.to_owned(), String::new())),
         "profile" => drop(spec.labels.insert("skep.profile".to_owned(), value.to_owned())),
         "grace" => task.container.stop_grace = Some(duration(value)),
