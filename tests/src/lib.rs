@@ -16,6 +16,7 @@
 //! Read [`sandbox`] first, then [`cluster`]; `tests/e2e/walkthrough.rs` shows how it reads in use.
 
 pub mod bench;
+pub mod clients;
 pub mod cluster;
 pub mod daemon;
 pub mod demo;

@@ -6,6 +6,8 @@
 
 mod adoption;
 mod api;
+mod bollard;
+mod clients;
 mod containers;
 mod crashes;
 mod differential;
