@@ -6,8 +6,8 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, Args, Command, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    self, any, cluster, completion, container, image, info, init, login, logout, node, rollout, service,
-    start, swarm, system, version, volume,
+    self, any, cluster, completion, container, image, info, init, login, logout, node, rollout,
+    service, start, swarm, system, version, volume,
 };
 use crate::context::Context;
 use crate::endpoint::Choice;
@@ -16,6 +16,9 @@ use crate::usage;
 
 /// The exit code of a command that Ctrl-C ended: 128 and the number of SIGINT.
 const INTERRUPTED: u8 = 130;
+
+/// The words of `--log-level`.
+const LOG_LEVELS: [&str; 8] = ["trace", "debug", "info", "warn", "warning", "error", "fatal", "panic"];
 
 /// A self-contained orchestrator for containers, compatible with Docker Swarm
 #[derive(Debug, Parser)]
@@ -35,9 +38,15 @@ struct Global {
     /// Name of the context to use to connect to the daemon (overrides SKEP_HOST and DOCKER_HOST env vars and default context set with "skep context use")
     #[arg(short, long, value_name = "string")]
     context: Option<String>,
+    /// Enable debug mode
+    #[arg(short = 'D', long)]
+    debug: bool,
     /// Daemon socket to connect to (default "unix:///run/skep/skep.sock")
     #[arg(short = 'H', long = "host", value_name = "list")]
     hosts: Vec<String>,
+    /// Set the logging level ("debug", "info", "warn", "error", "fatal") (default "info")
+    #[arg(short, long, value_name = "string", default_value = "info")]
+    log_level: String,
     /// Use TLS; implied by --tlsverify
     #[arg(long)]
     tls: bool,
@@ -143,6 +152,14 @@ async fn parse_and_run(context: &mut Context, mut command: Command, arguments: V
         Ok(None) => Ok(()),
         Err(fault) => Err(fault),
     };
+    let outcome = match outcome {
+        Err(fault) if fault.trailer == Trailer::Help => {
+            let found = usage::find(&command, words);
+            let help = usage::help(found.command, &found.path, context.io.columns);
+            context.io.text(&help).map_err(Fault::from)
+        }
+        outcome => outcome,
+    };
     let flushed = context.io.out.flush().map_err(Fault::from);
     match outcome.and(flushed) {
         Ok(()) => 0,
@@ -157,7 +174,7 @@ async fn parse_and_run(context: &mut Context, mut command: Command, arguments: V
 fn report(context: &mut Context, command: &Command, words: &[String], fault: &Fault) {
     let found = usage::find(command, words);
     let trailer = match fault.trailer {
-        Trailer::None => String::new(),
+        Trailer::None | Trailer::Help => String::new(),
         Trailer::Run => usage::trailer(found.command, &found.path, "Run") + "\n",
         Trailer::See => usage::trailer(found.command, &found.path, "See") + "\n",
         Trailer::Bare => format!("\nRun '{} --help' for more information\n", found.path),
@@ -193,9 +210,7 @@ fn parse(context: &mut Context, command: &Command, words: &[String]) -> Result<O
                 (Some(word), ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument)
                     if !word.starts_with('-') =>
                 {
-                    let text = format!("{program}: unknown command: {} {word}", found.path);
-                    // Compat: docker 28.2 leaves the usage line out at the root.
-                    Fault::usage(text, if found.path == program { Trailer::Bare } else { Trailer::Run })
+                    unknown_command(program, &found.path, word)
                 }
                 _ => usage::refusal(&error, found.command, &found.rest),
             });
@@ -212,9 +227,38 @@ fn parse(context: &mut Context, command: &Command, words: &[String]) -> Result<O
         .map_err(|error| usage::refusal(&error, found.command, &found.rest))
 }
 
+/// A command that does not exist, or that only docker has.
+fn unknown_command(program: &str, path: &str, word: &str) -> Fault {
+    let typed = format!("{path} {word}");
+    // Compat: docker 28.2 leaves the usage line out at the root.
+    let trailer = if path == program { Trailer::Bare } else { Trailer::Run };
+    let fault = Fault::usage(format!("{program}: unknown command: {typed}"), trailer);
+    let behind = typed.strip_prefix(program).unwrap_or(&typed).trim_start();
+    match commands::instead_of(behind) {
+        Some(instead) => fault.hint(instead),
+        None => fault,
+    }
+}
+
 async fn execute(context: &mut Context, root: Root, grammar: &Command) -> Result<(), Fault> {
     let Root { global, command } = root;
-    let Global { config, context: name, hosts, tls, tlscacert, tlscert, tlskey, tlsverify, version } = global;
+    let Global {
+        config,
+        context: name,
+        // The client writes no log, so that there is nothing more to say.
+        debug: _,
+        hosts,
+        log_level,
+        tls,
+        tlscacert,
+        tlscert,
+        tlskey,
+        tlsverify,
+        version,
+    } = global;
+    if !LOG_LEVELS.contains(&log_level.to_lowercase().as_str()) {
+        return Err(Fault::new(format!("Unable to parse logging level: {log_level}")));
+    }
     context.config_flag = config;
     context.choice = Choice { hosts, context: name, tls, tls_verify: tlsverify, tlscacert, tlscert, tlskey };
     if version {

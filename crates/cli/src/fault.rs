@@ -21,6 +21,8 @@ pub(crate) enum Trailer {
     See,
     /// The same as `Run`, without the usage line.
     Bare,
+    /// The help of the command, on standard output.
+    Help,
 }
 
 /// The end of a command that did not succeed. Nobody matches on its text; `run` prints it once.
@@ -66,6 +68,11 @@ impl Fault {
     /// A wrong number of arguments, or an unknown command.
     pub(crate) fn usage(text: impl Into<String>, trailer: Trailer) -> Fault {
         Fault { trailer, ..Fault::new(text) }
+    }
+
+    /// A command that was called with nothing to do, which docker takes for a question and answers with its help.
+    pub(crate) fn help() -> Fault {
+        Fault { code: 0, trailer: Trailer::Help, ..Fault::silent() }
     }
 
     /// The end of a command whose container ended with this code: nothing to say, nothing to add.

@@ -165,7 +165,8 @@ impl Store {
 }
 
 impl Stored {
-    fn to_json(&self) -> Value {
+    /// The metadata as it is kept and exported.
+    pub(crate) fn to_json(&self) -> Value {
         let mut metadata = self.rest.clone();
         if !self.description.is_empty() {
             metadata.insert("Description".to_owned(), json!(self.description));
@@ -182,7 +183,8 @@ fn remove(directory: &Path) -> io::Result<()> {
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<Stored, serde_json::Error> {
+/// Reads metadata.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Stored, serde_json::Error> {
     let value: Value = serde_json::from_slice(bytes)?;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut rest = value["Metadata"].as_object().cloned().unwrap_or_default();

@@ -46,7 +46,7 @@ pub use logs::{Frame, LogQuery, LogStream, Stream};
 pub use messages::Messages;
 pub use service::{RegistryAuthFrom, UpdateOptions};
 pub use stats::{BlockEntry, CpuStats, MemoryStats, StatsSample};
-pub use swarm::RotateTokens;
+pub use swarm::Rotate;
 pub use tls::Tls;
 pub use version::ApiVersion;
 pub use volume::{Volume, VolumeRequest, Volumes};

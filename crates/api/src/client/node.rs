@@ -1,5 +1,7 @@
 //! Calls about nodes.
 
+use hyper::Method;
+
 use super::call::{Call, object};
 use super::{Client, ClientError, Filters};
 use crate::wire::{Node, NodeSpec, Version};
@@ -19,5 +21,10 @@ impl Client {
     pub async fn update_node(&self, id: &str, version: Version, spec: &NodeSpec) -> Result<(), ClientError> {
         let call = Call::post(object("nodes", "node", id, "/update")?, spec);
         self.done(call.query("version", version.index.to_string())).await
+    }
+    /// Takes a node out of the cluster.
+    pub async fn remove_node(&self, reference: &str, force: bool) -> Result<(), ClientError> {
+        let call = Call::new(Method::DELETE, object("nodes", "node", reference, "")?);
+        self.done(call.flag("force", force)).await
     }
 }

@@ -4,15 +4,17 @@ use hyper::Method;
 
 use super::call::{Call, object};
 use super::{Client, ClientError, Filters};
-use crate::wire::{InitRequest, Named, Swarm, SwarmSpec, UnlockKey, Version};
+use crate::wire::{InitRequest, JoinRequest, Named, Swarm, SwarmSpec, UnlockKey, Version};
 
-/// Which join token an update replaces.
+/// Which secrets of the cluster an update replaces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RotateTokens {
+pub struct Rotate {
     /// Makes a new worker token.
-    pub worker: bool,
+    pub worker_token: bool,
     /// Makes a new manager token.
-    pub manager: bool,
+    pub manager_token: bool,
+    /// Makes a new key for locked managers.
+    pub unlock_key: bool,
 }
 
 impl Client {
@@ -21,23 +23,28 @@ impl Client {
         self.json(Call::post("/swarm/init", request)).await
     }
 
+    /// Makes this daemon a node of a cluster that exists.
+    pub async fn join_swarm(&self, request: &JoinRequest) -> Result<(), ClientError> {
+        self.done(Call::post("/swarm/join", request)).await
+    }
+
     /// The cluster, with its join tokens.
     pub async fn swarm(&self) -> Result<Swarm, ClientError> {
         self.json(Call::get("/swarm")).await
     }
 
-    /// Replaces the settings of the cluster, and the chosen tokens.
+    /// Replaces the settings of the cluster, and the chosen secrets.
     pub async fn update_swarm(
         &self,
         version: Version,
         spec: &SwarmSpec,
-        rotate: RotateTokens,
+        rotate: Rotate,
     ) -> Result<(), ClientError> {
         let call = Call::post("/swarm/update", spec)
             .query("version", version.index.to_string())
-            .query("rotateWorkerToken", rotate.worker.to_string())
-            .query("rotateManagerToken", rotate.manager.to_string())
-            .query("rotateManagerUnlockKey", "false");
+            .query("rotateWorkerToken", rotate.worker_token.to_string())
+            .query("rotateManagerToken", rotate.manager_token.to_string())
+            .query("rotateManagerUnlockKey", rotate.unlock_key.to_string());
         self.done(call).await
     }
 
@@ -50,6 +57,11 @@ impl Client {
     /// The key that unlocks a manager after a restart; empty when autolock is off.
     pub async fn unlock_key(&self) -> Result<UnlockKey, ClientError> {
         self.json(Call::get("/swarm/unlockkey")).await
+    }
+
+    /// Opens a manager that started locked.
+    pub async fn unlock_swarm(&self, key: &UnlockKey) -> Result<(), ClientError> {
+        self.done(Call::post("/swarm/unlock", key)).await
     }
 
     /// Looks up a network that services can use.

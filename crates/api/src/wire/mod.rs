@@ -37,8 +37,8 @@ pub use service::{
     UpdateConfig, UpdateStatus,
 };
 pub use swarm::{
-    CaConfig, ClusterInfo, DispatcherConfig, EncryptionConfig, ExternalCa, InitRequest, JoinTokens,
-    OrchestrationConfig, Peer, RaftConfig, Swarm, SwarmInfo, SwarmSpec, TaskDefaults, UnlockKey,
+    CaConfig, ClusterInfo, DispatcherConfig, EncryptionConfig, ExternalCa, InitRequest, JoinRequest,
+    JoinTokens, OrchestrationConfig, Peer, RaftConfig, Swarm, SwarmInfo, SwarmSpec, TaskDefaults, UnlockKey,
 };
 pub use system::{Commit, Component, Info, PlatformName, PluginsInfo, SystemVersion};
 pub use task::{

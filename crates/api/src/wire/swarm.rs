@@ -197,7 +197,25 @@ pub struct InitRequest {
     pub subnet_size: u32,
 }
 
-/// Answer of `GET /swarm/unlockkey`.
+/// Body of `POST /swarm/join`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct JoinRequest {
+    /// Docker's `ListenAddr`.
+    pub listen_addr: String,
+    /// Docker's `AdvertiseAddr`.
+    pub advertise_addr: String,
+    /// Docker's `DataPathAddr`.
+    pub data_path_addr: String,
+    /// Managers of the cluster.
+    pub remote_addrs: Vec<String>,
+    /// Docker's `JoinToken`.
+    pub join_token: String,
+    /// Empty means `active`.
+    pub availability: String,
+}
+
+/// Answer of `GET /swarm/unlockkey`, body of `POST /swarm/unlock`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 pub struct UnlockKey {

@@ -2,6 +2,7 @@
 //!
 //! What several commands do alike is here: counting arguments, filters, `--format`, `inspect`.
 
+mod absent;
 pub(crate) mod any;
 pub(crate) mod cluster;
 pub(crate) mod completion;
@@ -25,6 +26,10 @@ pub(crate) mod version;
 pub(crate) mod volume;
 
 use std::pin::Pin;
+
+#[cfg(test)]
+pub(crate) use absent::ABSENT;
+pub(crate) use absent::instead_of;
 
 use crate::context::Context;
 use crate::fault::{Fault, Trailer};
@@ -170,3 +175,6 @@ mod tests;
 
 #[cfg(test)]
 mod node_tests;
+
+#[cfg(test)]
+mod swarm_tests;

@@ -6,9 +6,12 @@ use jiff::Timestamp;
 use skep_api::client::{Client, ClientError};
 use skep_api::wire::{PortConfig, Task};
 
+use super::flags::TaskListFlags;
+use super::show_list;
+use crate::context::Context;
 use crate::fault::Fault;
 use crate::format::{
-    Cell, Column, Listing, capitalize, ellipsis, familiar_image, natural_order, short_id, since,
+    Cell, Column, Format, Listing, capitalize, ellipsis, familiar_image, natural_order, short_id, since,
 };
 
 /// How many display columns an error takes.
@@ -27,7 +30,7 @@ const COLUMNS: &[Column] = &[
 
 /// How the table is wanted.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Style {
+struct Style {
     /// Shows ids, images and errors in full.
     pub no_trunc: bool,
     /// Marks earlier tasks of a slot, as tables do.
@@ -38,14 +41,14 @@ pub(crate) struct Style {
 
 /// The names of services and nodes, by id. What has no name is called by its id.
 #[derive(Debug, Default)]
-pub(crate) struct Names {
+struct Names {
     services: BTreeMap<String, String>,
     nodes: BTreeMap<String, String>,
 }
 
 impl Names {
     /// Asks for the names of all that the tasks mention.
-    pub(crate) async fn resolve(client: &Client, tasks: &[Task]) -> Result<Names, Fault> {
+    async fn resolve(client: &Client, tasks: &[Task]) -> Result<Names, Fault> {
         let mut names = Names::default();
         let services: BTreeSet<&String> = tasks.iter().map(|task| &task.service_id).collect();
         for id in services.into_iter().filter(|id| !id.is_empty()) {
@@ -90,8 +93,23 @@ fn known<T>(answer: Result<T, ClientError>) -> Result<Option<T>, ClientError> {
     }
 }
 
+/// Shows tasks as the flags and the user's `tasksFormat` want them.
+pub(crate) async fn show(
+    context: &mut Context,
+    tasks: Vec<Task>,
+    list: &TaskListFlags,
+    no_trunc: bool,
+) -> Result<(), Fault> {
+    let format = context.list_format(&list.format, "tasksFormat", list.quiet)?;
+    let client = context.client().await?;
+    let anonymous = list.no_resolve || list.quiet;
+    let names = if anonymous { Names::default() } else { Names::resolve(&client, &tasks).await? };
+    let style = Style { no_trunc, mark_history: Format::parse(&format).is_table(), now: (context.now)() };
+    show_list(context, &listing(tasks, &names, style), &format, list.quiet)
+}
+
 /// One row per task: by name, the newest of a name first.
-pub(crate) fn listing(tasks: Vec<Task>, names: &Names, style: Style) -> Listing {
+fn listing(tasks: Vec<Task>, names: &Names, style: Style) -> Listing {
     let mut tasks: Vec<(String, Task)> = tasks.into_iter().map(|task| (names.task(&task), task)).collect();
     tasks.sort_by(|(name, task), (other_name, other)| {
         natural_order(name, other_name).then_with(|| other.created_at.cmp(&task.created_at))
@@ -159,7 +177,6 @@ mod tests {
     use skep_api::wire::{ContainerSpec, TaskStatus, Time};
 
     use super::*;
-    use crate::format::Format;
 
     fn instant(text: &str) -> Timestamp {
         text.parse().expect("an instant")

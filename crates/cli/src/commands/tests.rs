@@ -190,3 +190,25 @@ async fn nobody_listens() {
          hint: start it with \"skep daemon\", or name another one with -H, SKEP_HOST or \"skep context use\"\n"
     );
 }
+
+#[tokio::test]
+async fn formats_of_the_configuration_are_dockers() {
+    let daemon = Daemon::start(answer);
+    let folder = tempfile::tempdir().expect("a folder");
+    let formats = r#"{"servicesFormat":"{{.Name}}!","tasksFormat":"table {{.Name}}\\t{{.Error}}",
+        "nodesFormat":"{{.Hostname}}?","serviceInspectFormat":"{{.Spec.Name}} inspected"}"#;
+    std::fs::write(folder.path().join("config.json"), formats).expect("writes");
+    let (host, config) = (daemon.host(), folder.path().display().to_string());
+    let env = [("DOCKER_HOST", host.as_str()), ("DOCKER_CONFIG", config.as_str())];
+    let lines = "service ls
+        service ls -q
+        service ls --format {{.ID}}
+        service ps web
+        service ps -q web
+        node ls
+        service inspect web
+        service inspect --format {{.ID}} web";
+    assert_eq!(crate::testing::differences(lines, &env).await, "");
+    let ran = crate::testing::skep(&["service", "ls"], &env).await;
+    assert_eq!((ran.code, ran.out.as_str()), (0, "web!\n"));
+}

@@ -64,4 +64,6 @@ fn takes_next(command: &Command, word: &str) -> bool {
 }
 
 #[cfg(test)]
+mod surface;
+#[cfg(test)]
 mod tests;

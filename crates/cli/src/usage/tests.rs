@@ -103,8 +103,11 @@ async fn the_root_help_names_every_command() {
                                    daemon (overrides SKEP_HOST and DOCKER_HOST
                                    env vars and default context set with "skep
                                    context use")
+          -D, --debug              Enable debug mode
           -H, --host list          Daemon socket to connect to (default
                                    "unix:///run/skep/skep.sock")
+          -l, --log-level string   Set the logging level ("debug", "info",
+                                   "warn", "error", "fatal") (default "info")
               --tls                Use TLS; implied by --tlsverify
               --tlscacert string   Trust certs signed only by this CA (default
                                    "~/.docker/ca.pem")

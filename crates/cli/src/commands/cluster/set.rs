@@ -1,7 +1,7 @@
 //! `cluster set`.
 
 use clap::Args;
-use skep_api::client::RotateTokens;
+use skep_api::client::Rotate;
 
 use super::PREFIX;
 use crate::commands::at_least_one;
@@ -27,5 +27,5 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
         };
         swarm.cluster.spec.labels.insert(format!("{PREFIX}{key}"), value.to_owned());
     }
-    Ok(client.update_swarm(swarm.cluster.version, &swarm.cluster.spec, RotateTokens::default()).await?)
+    Ok(client.update_swarm(swarm.cluster.version, &swarm.cluster.spec, Rotate::default()).await?)
 }

@@ -1,7 +1,7 @@
 //! `cluster unset`.
 
 use clap::Args;
-use skep_api::client::RotateTokens;
+use skep_api::client::Rotate;
 
 use super::PREFIX;
 use crate::commands::at_least_one;
@@ -26,5 +26,5 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
             return Err(Fault::new(format!("policy {key} is not set")));
         }
     }
-    Ok(client.update_swarm(swarm.cluster.version, &swarm.cluster.spec, RotateTokens::default()).await?)
+    Ok(client.update_swarm(swarm.cluster.version, &swarm.cluster.spec, Rotate::default()).await?)
 }

@@ -2,6 +2,8 @@
 
 mod create;
 mod endpoint;
+mod export;
+mod import;
 mod inspect;
 mod ls;
 mod rm;
@@ -19,6 +21,8 @@ use crate::store::{DEFAULT, Store};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Commands {
     Create(create::Flags),
+    Export(export::Flags),
+    Import(import::Flags),
     Inspect(inspect::Flags),
     #[command(visible_alias = "list")]
     Ls(ls::Flags),
@@ -32,6 +36,8 @@ pub(crate) enum Commands {
 pub(crate) async fn run(context: &mut Context, command: Commands) -> Result<(), Fault> {
     match command {
         Commands::Create(flags) => create::run(context, flags),
+        Commands::Export(flags) => export::run(context, flags),
+        Commands::Import(flags) => import::run(context, flags).await,
         Commands::Inspect(flags) => inspect::run(context, flags),
         Commands::Ls(flags) => ls::run(context, flags),
         Commands::Rm(flags) => rm::run(context, flags),
@@ -66,3 +72,6 @@ fn check_name(name: &str) -> Result<(), Fault> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,11 +36,12 @@ const TABLE: &str = "table {{.ID}} {{if .Self}}*{{else}} {{end}}\t{{.Hostname}}\
 pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
     let Flags { list, arguments } = flags;
     none(context, &arguments)?;
+    let format = context.list_format(&list.format, "nodesFormat", list.quiet)?;
     let client = context.client().await?;
     let nodes = client.nodes(&list.filters()).await?;
     let info = if nodes.is_empty() || list.quiet { Info::default() } else { client.info().await? };
-    let is_default = Format::parse(&list.format) == Format::Table && !list.quiet;
-    let format = if is_default { TABLE } else { &list.format };
+    let is_default = Format::parse(&format) == Format::Table && !list.quiet;
+    let format = if is_default { TABLE } else { &format };
     show_list(context, &listing(nodes, &info), format, list.quiet)
 }
 

@@ -4,6 +4,8 @@ mod inspect;
 mod ls;
 mod pretty;
 mod ps;
+mod rm;
+mod role;
 mod update;
 
 use clap::Subcommand;
@@ -16,18 +18,25 @@ use crate::fault::Fault;
 /// Manage Swarm nodes
 #[derive(Debug, Subcommand)]
 pub(crate) enum Commands {
+    Demote(role::Demote),
     Inspect(inspect::Flags),
     #[command(visible_alias = "list")]
     Ls(ls::Flags),
+    Promote(role::Promote),
     Ps(ps::Flags),
+    #[command(visible_alias = "remove")]
+    Rm(rm::Flags),
     Update(update::Flags),
 }
 
 pub(crate) fn run(context: &mut Context, command: Commands) -> Running<'_> {
     match command {
+        Commands::Demote(flags) => start(context, flags, role::demote),
         Commands::Inspect(flags) => start(context, flags, inspect::run),
         Commands::Ls(flags) => start(context, flags, ls::run),
+        Commands::Promote(flags) => start(context, flags, role::promote),
         Commands::Ps(flags) => start(context, flags, ps::run),
+        Commands::Rm(flags) => start(context, flags, rm::run),
         Commands::Update(flags) => start(context, flags, update::run),
     }
 }

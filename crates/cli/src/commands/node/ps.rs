@@ -5,11 +5,9 @@ use skep_api::wire::Task;
 
 use super::resolve;
 use crate::commands::flags::TaskListFlags;
-use crate::commands::show_list;
-use crate::commands::task_table::{Names, Style, listing};
+use crate::commands::task_table;
 use crate::context::Context;
 use crate::fault::Fault;
-use crate::format::Format;
 
 /// List tasks running on one or more nodes, defaults to current node
 #[derive(Args, Debug)]
@@ -38,12 +36,7 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     if faults.len() == arguments.len() {
         return Fault::join(faults);
     }
-    let client = context.client().await?;
-    let anonymous = list.no_resolve || list.quiet;
-    let names = if anonymous { Names::default() } else { Names::resolve(&client, &tasks).await? };
-    let mark_history = Format::parse(&list.format).is_table();
-    let style = Style { no_trunc: list.no_trunc, mark_history, now: (context.now)() };
-    show_list(context, &listing(tasks, &names, style), &list.format, list.quiet)?;
+    task_table::show(context, tasks, &list, list.no_trunc).await?;
     Fault::join(faults)
 }
 

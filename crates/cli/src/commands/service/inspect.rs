@@ -26,9 +26,12 @@ pub(crate) struct Flags {
 pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
     let Flags { inspect, arguments } = flags;
     at_least_one(context, &arguments)?;
-    let Some(format) = inspect.exclusive() else {
+    let Some(mut format) = inspect.exclusive() else {
         return Err(Fault::new("--format is incompatible with human friendly format"));
     };
+    if format.is_empty() {
+        context.config()?.text("serviceInspectFormat").clone_into(&mut format);
+    }
     if format.starts_with("pretty") && format != "pretty" {
         return Err(Fault::new("Cannot supply extra formatting options to the pretty template"));
     }

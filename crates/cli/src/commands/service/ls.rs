@@ -31,9 +31,10 @@ const COLUMNS: &[Column] = &[
 pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
     let Flags { list, arguments } = flags;
     none(context, &arguments)?;
+    let format = context.list_format(&list.format, "servicesFormat", list.quiet)?;
     let client = context.client().await?;
     let services = client.services(&list.filters(), true).await?;
-    show_list(context, &listing(services), &list.format, list.quiet)
+    show_list(context, &listing(services), &format, list.quiet)
 }
 
 /// One row per service, in natural order of names.

@@ -5,11 +5,9 @@ use skep_api::client::{Client, Filters};
 use skep_api::wire::Service;
 
 use crate::commands::flags::TaskListFlags;
-use crate::commands::task_table::{Names, Style, listing};
-use crate::commands::{at_least_one, show_list};
+use crate::commands::{at_least_one, task_table};
 use crate::context::Context;
 use crate::fault::Fault;
-use crate::format::Format;
 
 /// List the tasks of one or more services
 #[derive(Args, Debug)]
@@ -32,11 +30,7 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     }
     resolve_self(&client, &mut filters).await?;
     let tasks = client.tasks(&filters).await?;
-    let anonymous = list.no_resolve || list.quiet;
-    let names = if anonymous { Names::default() } else { Names::resolve(&client, &tasks).await? };
-    let mark_history = Format::parse(&list.format).is_table();
-    let style = Style { no_trunc: list.no_trunc || list.quiet, mark_history, now: (context.now)() };
-    show_list(context, &listing(tasks, &names, style), &list.format, list.quiet)?;
+    task_table::show(context, tasks, &list, list.no_trunc || list.quiet).await?;
     Fault::join(faults)
 }
 

@@ -4,6 +4,7 @@ use clap::Args;
 use skep_api::wire::{ExternalCa, InitRequest, SwarmSpec};
 
 use super::join_token::join_command;
+use super::unlock_key::notice;
 use crate::commands::none;
 use crate::context::Context;
 use crate::fault::Fault;
@@ -82,18 +83,13 @@ pub(crate) async fn run(context: &mut Context, mut flags: Flags) -> Result<(), F
     }
     if autolock {
         let key = client.unlock_key().await?.unlock_key;
-        context.io.text(&unlock_notice(&key))?;
+        context.io.text(&notice(&key))?;
     }
     Ok(())
 }
 
 fn request(flags: Flags) -> Result<InitRequest, Fault> {
-    let availability = flags.availability.unwrap_or_default().to_lowercase();
-    if !matches!(availability.as_str(), "" | "active" | "pause" | "drain") {
-        let text =
-            format!("invalid availability {availability:?}, only active, pause and drain are supported");
-        return Err(Fault::new(text));
-    }
+    let availability = availability(flags.availability)?;
     let mut spec = SwarmSpec::default();
     spec.orchestration.task_history_retention_limit = flags.task_history_limit;
     spec.dispatcher.heartbeat_period = flags.dispatcher_heartbeat.unwrap_or(0);
@@ -116,6 +112,17 @@ fn request(flags: Flags) -> Result<InitRequest, Fault> {
     })
 }
 
+/// Reads `--availability`; empty leaves it to the daemon.
+pub(super) fn availability(word: Option<String>) -> Result<String, Fault> {
+    let availability = word.unwrap_or_default().to_lowercase();
+    if !matches!(availability.as_str(), "" | "active" | "pause" | "drain") {
+        let text =
+            format!("invalid availability {availability:?}, only active, pause and drain are supported");
+        return Err(Fault::new(text));
+    }
+    Ok(availability)
+}
+
 /// Names the flag that helps when the daemon cannot choose an address.
 fn with_hint(error: skep_api::client::ClientError) -> Fault {
     let mut fault = Fault::from(error);
@@ -125,13 +132,4 @@ fn with_hint(error: skep_api::client::ClientError) -> Fault {
         fault.text.push_str(" - specify one with --advertise-addr");
     }
     fault
-}
-
-fn unlock_notice(key: &str) -> String {
-    format!(
-        "To unlock a swarm manager after it restarts, run the `skep swarm unlock`\n\
-         command and provide the following key:\n\n    {key}\n\n\
-         Remember to store this key in a password manager, since without it you\n\
-         will not be able to restart the manager.\n"
-    )
 }

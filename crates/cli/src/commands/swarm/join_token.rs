@@ -1,7 +1,7 @@
 //! `swarm join-token`: what another node shows in order to join.
 
 use clap::Args;
-use skep_api::client::{Client, RotateTokens};
+use skep_api::client::{Client, Rotate};
 
 use crate::commands::exactly_one;
 use crate::context::Context;
@@ -32,7 +32,8 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     // Asked first, because outside a swarm the refusal of this call is the one that helps.
     let swarm = client.swarm().await?.cluster;
     if rotate {
-        client.update_swarm(swarm.version, &swarm.spec, RotateTokens { worker, manager }).await?;
+        let rotate = Rotate { worker_token: worker, manager_token: manager, ..Rotate::default() };
+        client.update_swarm(swarm.version, &swarm.spec, rotate).await?;
         if !quiet {
             context.io.line(format_args!("Successfully rotated {role} join token.\n"))?;
         }
