@@ -6,7 +6,7 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, Args, Command, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    self, any, cluster, completion, container, image, info, init, login, logout, node, rollout,
+    self, any, cluster, completion, container, doctor, image, info, init, login, logout, node, rollout,
     service, start, swarm, system, version, volume,
 };
 use crate::context::Context;
@@ -94,6 +94,7 @@ enum Commands {
     Completion(completion::Flags),
     Cp(container::cp::Flags),
     Diff(container::diff::Flags),
+    Doctor(doctor::Flags),
     Events(system::events::Flags),
     Exec(container::exec::Flags),
     History(image::history::Flags),
@@ -281,6 +282,7 @@ async fn execute(context: &mut Context, root: Root, grammar: &Command) -> Result
         Commands::Completion(flags) => return completion::run(context, flags, grammar),
         Commands::Cp(flags) => start(context, flags, container::cp::run),
         Commands::Diff(flags) => start(context, flags, container::diff::run),
+        Commands::Doctor(flags) => start(context, flags, doctor::run),
         Commands::Events(flags) => start(context, flags, system::events::run),
         Commands::Exec(flags) => start(context, flags, container::exec::run),
         Commands::History(flags) => start(context, flags, image::history::run),

@@ -32,6 +32,8 @@ pub(crate) struct Context {
     pub now: fn() -> Timestamp,
     /// Ctrl-C.
     pub interrupt: Rc<Interrupt>,
+    /// How to look at this machine, where the program can.
+    pub machine: Option<crate::Machine>,
     client: Option<Rc<Client>>,
     config: OnceCell<ConfigFile>,
 }
@@ -55,6 +57,7 @@ impl Context {
             config_flag: None,
             now,
             interrupt,
+            machine: None,
             client: None,
             config: OnceCell::new(),
         }

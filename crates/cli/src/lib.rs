@@ -28,7 +28,14 @@ mod terminal;
 mod usage;
 
 use std::ffi::OsString;
+use std::pin::Pin;
 use std::process::ExitCode;
+
+use skep_api::wire::Finding;
+
+/// Looks at the machine that this program runs on, for `skep doctor` where no daemon answers. This library links no node
+/// code, so whoever has some lends it.
+pub type Machine = fn() -> Pin<Box<dyn Future<Output = Vec<Finding>>>>;
 
 /// The grammar: all commands with their flags and their help.
 pub fn command() -> clap::Command {
@@ -37,8 +44,9 @@ pub fn command() -> clap::Command {
 
 /// Runs one command line, program name first, and returns the exit code. `command` is [`command()`] or more.
 ///
-/// A subcommand that this library does not know is answered with its help; the caller runs its own before.
-pub fn run<I>(command: clap::Command, arguments: I) -> ExitCode
+/// A subcommand that this library does not know is answered with its help; the caller runs its own before. Without
+/// `machine` only daemons can be asked how they are.
+pub fn run<I>(command: clap::Command, arguments: I, machine: Option<Machine>) -> ExitCode
 where
     I: IntoIterator<Item = OsString>,
 {
@@ -54,6 +62,7 @@ where
         }
     };
     let mut context = context::Context::process();
+    context.machine = machine;
     let code = runtime.block_on(app::run(&mut context, command, arguments));
     // A read of the keyboard cannot be taken back: nobody waits for the next key.
     runtime.shutdown_background();

@@ -24,7 +24,7 @@ pub enum Feature {
     Masquerade,
 }
 
-/// The outcome for one feature; the error is a sentence that names what is missing and what follows.
+/// The outcome for one feature; the error is its cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     pub feature: Feature,
@@ -32,30 +32,40 @@ pub struct Finding {
 }
 
 impl Feature {
-    /// What the feature needs, and what fails without it.
-    fn sentence(self) -> &'static str {
+    /// What is wrong where the feature is missing.
+    pub fn absence(self) -> &'static str {
         match self {
-            Self::Namespaces => {
-                "network namespaces cannot be created (CONFIG_NET_NS, and root with CAP_SYS_ADMIN), \
-                 so no container can have a network"
-            }
-            Self::Bridge => {
-                "bridges cannot be created (CONFIG_BRIDGE, kernel module bridge), \
-                 so containers cannot reach the node or each other"
-            }
-            Self::Veth => {
-                "virtual interface pairs cannot be created (CONFIG_VETH, kernel module veth), \
-                 so containers cannot be connected"
-            }
+            Self::Namespaces => "network namespaces cannot be created",
+            Self::Bridge => "bridges cannot be created",
+            Self::Veth => "virtual interface pairs cannot be created",
+            Self::Masquerade => "nftables cannot translate addresses",
+        }
+    }
+
+    /// What does not work without it.
+    pub fn consequence(self) -> &'static str {
+        match self {
+            Self::Namespaces => "no container can have a network",
+            Self::Bridge => "containers cannot reach the node or each other",
+            Self::Veth => "containers cannot be connected",
+            Self::Masquerade => "containers cannot reach anything beyond the node",
+        }
+    }
+
+    /// What brings it.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::Namespaces => "enable CONFIG_NET_NS, and be root with CAP_SYS_ADMIN",
+            Self::Bridge => "load the kernel module bridge (CONFIG_BRIDGE)",
+            Self::Veth => "load the kernel module veth (CONFIG_VETH)",
             Self::Masquerade => {
-                "nftables cannot translate addresses (CONFIG_NF_TABLES, CONFIG_NFT_NAT, CONFIG_NFT_MASQ, \
-                 CONFIG_NFT_CT), so containers cannot reach anything beyond the node"
+                "enable CONFIG_NF_TABLES, CONFIG_NFT_NAT, CONFIG_NFT_MASQ and CONFIG_NFT_CT, or load their modules"
             }
         }
     }
 
-    fn found(self, result: Result<(), String>) -> Finding {
-        Finding { feature: self, outcome: result.map_err(|cause| format!("{}: {cause}", self.sentence())) }
+    fn found(self, outcome: Result<(), String>) -> Finding {
+        Finding { feature: self, outcome }
     }
 }
 

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use skep_agent::{ContainerView, Engine};
 use skep_api::server::facts::{ContainerCounts, HostFacts, LimitFacts};
+use skep_api::wire::Condition;
 use skep_runtime::Layout;
-use skep_runtime::probe::Probe;
 
 use crate::daemon::options::{LogLevel, Settings};
 use crate::daemon::root::{RootError, write_atomically};
+use crate::doctor::{self, Features};
 use crate::manager::entropy;
 
 /// Returns the name of this daemon, drawn once per data directory.
@@ -31,10 +32,10 @@ pub fn engine_id(data_root: &Path) -> Result<String, RootError> {
 }
 
 /// Returns the facts for `/info` and `/version`.
-pub async fn facts(engine_id: &str, settings: &Settings, engine: &Engine) -> HostFacts {
+pub async fn facts(engine_id: &str, settings: &Settings, engine: &Engine, features: &Features) -> HostFacts {
     let uname = rustix::system::uname();
     let os = os_release(&std::fs::read_to_string("/etc/os-release").unwrap_or_default());
-    let probe = Probe::run();
+    let probe = &features.runtime;
     let containers = engine.containers();
     let is_running = |container: &&ContainerView| container.started_at.is_some() && container.ended.is_none();
     let running = containers.iter().filter(is_running).count() as u64;
@@ -78,9 +79,10 @@ pub async fn facts(engine_id: &str, settings: &Settings, engine: &Engine) -> Hos
         storage_status: Vec::new(),
         debug: settings.log_level == LogLevel::Debug,
         file_count: std::fs::read_dir("/proc/self/fd").map_or(0, |entries| entries.count() as u64),
-        warnings: [probe.memory, probe.cpu, probe.pids, probe.overlay_layers]
-            .into_iter()
-            .filter_map(Result::err)
+        warnings: doctor::of_machine(features, settings)
+            .iter()
+            .filter(|finding| finding.condition != Condition::Ok)
+            .map(|finding| format!("WARNING: {finding}"))
             .collect(),
     }
 }

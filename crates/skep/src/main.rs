@@ -5,6 +5,7 @@ mod authority;
 mod backend;
 mod container_events;
 mod daemon;
+mod doctor;
 mod host;
 mod manager;
 mod membership;
@@ -22,5 +23,9 @@ fn main() -> ExitCode {
         return daemon::main(&args[1..]);
     }
     // The daemon is in the help like any other command; it was handled above.
-    skep_cli::run(skep_cli::command().subcommand(daemon::command()), args)
+    skep_cli::run(
+        skep_cli::command().subcommand(daemon::command()),
+        args,
+        Some(|| Box::pin(doctor::this_machine())),
+    )
 }

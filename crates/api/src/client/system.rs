@@ -5,7 +5,7 @@ use hyper::Method;
 
 use super::call::{Call, object};
 use super::{ApiVersion, Client, ClientError};
-use crate::wire::{DistributionInspect, Info, SystemVersion};
+use crate::wire::{Checkup, DistributionInspect, Info, SystemVersion};
 
 impl Client {
     /// Asks the daemon for its newest version; `None` if it does not say.
@@ -40,6 +40,11 @@ impl Client {
     /// The versions of the daemon and its companions.
     pub async fn daemon_version(&self) -> Result<SystemVersion, ClientError> {
         self.json(Call::get("/version")).await
+    }
+
+    /// What the daemon's node finds when it looks at itself. Only Skep has this.
+    pub async fn checkup(&self) -> Result<Checkup, ClientError> {
+        self.json(Call::get("/skep/v1/doctor").unversioned()).await
     }
 
     /// Everything the daemon knows of an object of the cluster or a network, as it wrote it. `kind` is Docker's word.

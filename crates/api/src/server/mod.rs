@@ -12,6 +12,7 @@ pub mod backend;
 mod containers;
 mod disk;
 mod distribution;
+mod doctor;
 mod drain;
 mod entry;
 mod error;
@@ -113,6 +114,7 @@ impl Server {
     pub fn router(&self) -> Router {
         let routes = Router::new()
             .merge(system::routes())
+            .merge(doctor::routes())
             .merge(swarm::routes())
             .merge(nodes::routes())
             .merge(services::routes())

@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 mod container;
 pub mod decode;
+mod doctor;
 pub mod local;
 mod node;
 mod rollout;
@@ -27,6 +28,7 @@ pub use container::{
     FileTarget, HealthConfig, ImageOptions, Mount, Privileges, SeccompOptions, SecretReference,
     SelinuxContext, TmpfsOptions, Ulimit, VolumeOptions,
 };
+pub use doctor::{Checkup, Condition, Finding};
 pub use node::{
     EngineDescription, ManagerStatus, Node, NodeDescription, NodeSpec, NodeStatus, PluginDescription, TlsInfo,
 };

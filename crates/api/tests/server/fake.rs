@@ -9,6 +9,7 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt as _, StreamExt as _};
 use skep_api::server::backend::{Rows, Swarm, View};
 use skep_api::server::facts::*;
+use skep_api::wire::{Condition, Finding};
 use skep_model::cluster::{Authority, ClusterSpec, Hidden};
 use skep_model::node::{Availability, NodeDescription, NodeSpec, NodeState, NodeStatus, Role};
 use skep_model::request::{Refusal, RefusalClass, Reply, Request, RolloutVerb, Rotation, ServiceChange};
@@ -394,6 +395,19 @@ impl Swarm for Fake {
             ..Default::default()
         };
         async move { facts }.boxed()
+    }
+
+    fn checkup(&self) -> BoxFuture<'_, Vec<Finding>> {
+        let findings = vec![
+            Finding::ok("overlay", "overlay file systems, layer by layer"),
+            Finding::bad(
+                "memory limits",
+                Condition::Warning,
+                "no controller",
+                ["limits are refused", "enable it"],
+            ),
+        ];
+        async move { findings }.boxed()
     }
 
     fn init_swarm(&self, _: NewSwarm) -> BoxFuture<'_, Result<NodeId, Refusal>> {

@@ -56,6 +56,7 @@ async fn the_node_and_the_cluster() {
         expect_file!["golden/distribution.json"],
     );
     check(&api.get("/skep/v1/health").await, expect_file!["golden/health.json"]);
+    check(&api.get("/skep/v1/doctor").await, expect_file!["golden/doctor.json"]);
 }
 
 #[tokio::test]

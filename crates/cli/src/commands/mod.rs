@@ -8,6 +8,7 @@ pub(crate) mod cluster;
 pub(crate) mod completion;
 pub(crate) mod container;
 pub(crate) mod context;
+pub(crate) mod doctor;
 pub(crate) mod flags;
 pub(crate) mod image;
 pub(crate) mod info;

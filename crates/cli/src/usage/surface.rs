@@ -10,7 +10,7 @@ use crate::testing::docker;
 use crate::usage;
 
 /// Differences that are wanted: a command, or a command and a flag, and why.
-const MEANT: [(&str, &str); 36] = [
+const MEANT: [(&str, &str); 37] = [
     ("", "the program says what it is"),
     ("--config", "the directory is not spelled out, so that the help is the same for everybody"),
     ("--context", "SKEP_HOST comes before DOCKER_HOST"),
@@ -21,6 +21,7 @@ const MEANT: [(&str, &str); 36] = [
     ("cluster", "Skep's own: policies of the cluster"),
     ("completion", "docker hides its completion command"),
     ("context import", "zip archives, which neither client writes, are not read"),
+    ("doctor", "Skep's own: what is wrong with a node"),
     ("image rm --platform", "a node keeps the variant of its own platform only"),
     ("init", "Skep's own: short for swarm init"),
     ("node update --force", "Skep's own: a drain that does not wait"),

@@ -80,6 +80,7 @@ async fn the_root_help_names_every_command() {
           completion  Generate the autocompletion script for a shell
           cp          Copy files/folders between a container and the local filesystem
           diff        Inspect changes to files or directories on a container's filesystem
+          doctor      Look for what is wrong with a node, and say what to do
           events      Get real time events from the server
           history     Show the history of an image
           inspect     Return low-level information on Docker objects

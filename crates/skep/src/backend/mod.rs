@@ -10,6 +10,7 @@ mod images_shown;
 mod volumes;
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
@@ -19,14 +20,16 @@ use skep_api::server::backend::{Swarm, View};
 use skep_api::server::facts::{
     Changed, Fault, FaultClass, HostFacts, LocalNode, LogLine, LogRequest, NewSwarm,
 };
+use skep_api::wire::Finding;
 use skep_model::request::{Refusal, RefusalClass, Reply, Request, Rotation};
 use skep_model::{NodeId, TaskId, Timestamp};
-use tokio::sync::broadcast;
+use tokio::sync::{OnceCell, broadcast};
 
 use crate::daemon::options::Settings;
+use crate::doctor::Features;
 use crate::membership::Membership;
 use crate::view::StoreView;
-use crate::{authority, host};
+use crate::{authority, doctor, host};
 
 /// The daemon behind the API.
 pub struct Daemon {
@@ -38,6 +41,8 @@ pub struct Daemon {
     pub machine_memory: u64,
     pub membership: Membership,
     pub changes: broadcast::Sender<Changed>,
+    /// What the kernel offers, tried when somebody first asks.
+    pub features: OnceCell<Features>,
 }
 
 impl Daemon {
@@ -76,7 +81,20 @@ impl Swarm for Daemon {
     }
 
     fn host(&self) -> BoxFuture<'_, HostFacts> {
-        host::facts(&self.engine_id, &self.settings, &self.engine).boxed()
+        async {
+            let features = self.features.get_or_init(Features::find).await;
+            host::facts(&self.engine_id, &self.settings, &self.engine, features).await
+        }
+        .boxed()
+    }
+
+    fn checkup(&self) -> BoxFuture<'_, Vec<Finding>> {
+        async {
+            let mut findings = doctor::of_machine(&Features::find().await, &self.settings);
+            findings.extend(doctor::look_at_cluster(&self.membership, instant(SystemTime::now())).await);
+            findings
+        }
+        .boxed()
     }
 
     fn init_swarm(&self, new: NewSwarm) -> BoxFuture<'_, Result<NodeId, Refusal>> {
@@ -114,8 +132,8 @@ impl Swarm for Daemon {
 }
 
 /// Returns an instant of the machine's clock as the model has it.
-fn instant(at: std::time::SystemTime) -> Timestamp {
-    let since = at.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
+fn instant(at: SystemTime) -> Timestamp {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 

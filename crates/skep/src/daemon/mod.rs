@@ -21,7 +21,7 @@ use skep_api::server::listen::{Access, ListenError, Listener};
 use skep_api::server::{Backend, Server};
 use skep_runtime::probe::Probe;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::broadcast;
+use tokio::sync::{OnceCell, broadcast};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -97,7 +97,7 @@ pub fn main(args: &[OsString]) -> ExitCode {
 fn start(flags: Flags) -> Result<(), DaemonError> {
     let settings = Settings::load(flags)?;
     init_log(settings.log_level);
-    Probe::run().required().map_err(DaemonError::Host)?;
+    Probe::run().required().map_err(|missing| DaemonError::Host(missing.to_string()))?;
     skep_runtime::share_heaps();
     let start = |action| move |source| DaemonError::Start { action, source };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -142,8 +142,16 @@ async fn run(settings: Settings) -> Result<(), DaemonError> {
             .await?;
     let containers = skep_agent::containers::Containers::new(engine.clone());
     let machine_memory = u64::try_from(machine_memory).unwrap_or(0);
-    let daemon =
-        Arc::new(Daemon { engine_id, settings, engine, containers, machine_memory, membership, changes });
+    let daemon = Arc::new(Daemon {
+        engine_id,
+        settings,
+        engine,
+        containers,
+        machine_memory,
+        membership,
+        changes,
+        features: OnceCell::new(),
+    });
     tokio::spawn(repair(daemon.engine.clone(), stop.clone()));
     stop_on_failure(stop.clone(), fatal.clone());
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "the daemon is ready");

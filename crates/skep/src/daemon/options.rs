@@ -173,6 +173,11 @@ pub enum SettingsError {
 }
 
 impl Settings {
+    /// What the configuration file alone says.
+    pub fn of_file() -> Result<Settings, SettingsError> {
+        Settings::load(Flags::try_parse_from(["daemon"]).expect("no flag is required"))
+    }
+
     /// Merges flags and file over the defaults.
     pub fn load(flags: Flags) -> Result<Settings, SettingsError> {
         let path = flags.config_file.clone().unwrap_or_else(|| CONFIG_FILE_DEFAULT.into());

@@ -20,6 +20,7 @@ use skep_model::{Cluster, Node, NodeId, Revision, Rollout, Service, ServiceId, S
 use tokio::sync::broadcast;
 
 use super::facts::{Changed, Fault, HostFacts, LocalNode, LogLine, LogRequest, NewSwarm, SlotCounts};
+use crate::wire::Finding;
 pub use containers::{Containers, Download, Execs, Upload, Waiting};
 pub use images::{Credentials, Images, Volumes};
 
@@ -52,6 +53,9 @@ pub trait Swarm: Send + Sync {
 
     /// Returns what `/info` and `/version` say about the machine and the daemon.
     fn host(&self) -> BoxFuture<'_, HostFacts>;
+
+    /// Looks at this node anew: what its kernel offers, what its disks hold, how it stands in its cluster.
+    fn checkup(&self) -> BoxFuture<'_, Vec<Finding>>;
 
     /// Creates a cluster of this one node and returns the node's id once it leads.
     fn init_swarm(&self, new: NewSwarm) -> BoxFuture<'_, Result<NodeId, Refusal>>;
