@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
+use skep_agent::image::Policy;
 use skep_agent::{Engine, chain};
 use skep_api::server::listen::tls::{self, TlsError};
 use skep_api::server::listen::{Access, ListenError, Listener};
@@ -153,6 +154,7 @@ async fn run(settings: Settings) -> Result<(), DaemonError> {
         features: OnceCell::new(),
     });
     tokio::spawn(repair(daemon.engine.clone(), stop.clone()));
+    tokio::spawn(collect(daemon.engine.clone(), stop.clone()));
     stop_on_failure(stop.clone(), fatal.clone());
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "the daemon is ready");
     let backend: Arc<dyn Backend> = daemon.clone();
@@ -171,6 +173,11 @@ async fn repair(engine: Arc<Engine>, stop: CancellationToken) {
             tracing::warn!(error = %chain(&error), "the node's network could not be mended; it is tried again");
         }
     }
+}
+
+/// Keeps the disk free of images that nothing needs.
+async fn collect(engine: Arc<Engine>, stop: CancellationToken) {
+    stop.run_until_cancelled(engine.collect_images(Policy::default())).await;
 }
 
 /// Takes the bridge and the mounts down if no container needs them.
