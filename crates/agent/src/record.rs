@@ -245,6 +245,7 @@ mod tests {
             failures_in_a_row: 0,
             ran_at: None,
             keeps_slot: false,
+            node_failures: Vec::new(),
             iteration: None,
         }
     }

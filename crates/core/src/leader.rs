@@ -193,7 +193,7 @@ impl Leader {
     /// Takes in where the draft was written to.
     fn look_around(&mut self) {
         let moves = self.draft.take_moves();
-        self.scheduler.follow(&moves);
+        self.scheduler.follow(&self.draft, &moves);
         let nodes = moves.iter().filter_map(draft::Move::node_id).collect();
         concerned_by_nodes(&self.draft, &nodes, &mut self.dirty);
         for (id, scope) in self.draft.take_touched() {

@@ -1,18 +1,31 @@
 //! The placement constraint language: `node.labels.zone == b`, `node.role!=manager`.
 //!
-//! Parsing is Swarm's: keys it does not know are accepted and match no node. Values are compared whole
-//! and without regard to case; a missing label is the empty string.
+//! Parsing is Swarm's. Values are compared whole and without regard to case; a missing label is the empty
+//! string. A key that names no [`Property`] parses, as in Swarm, and is refused where a service is written:
+//! it could match no node.
 
 use std::net::IpAddr;
 
-use crate::node::{Node, Role};
+use crate::node::Node;
+use crate::property::Property;
 
 /// One parsed constraint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Constraint {
+    /// The key as it was typed.
     key: String,
+    subject: Subject,
     negated: bool,
     value: String,
+}
+
+/// What a constraint speaks of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Subject {
+    Property(Property),
+    /// `node.ip`: compared by range, not by its text.
+    Address,
+    Unknown,
 }
 
 /// The text is not a constraint. The wording is Swarm's.
@@ -43,7 +56,17 @@ impl Constraint {
         if !is_value(value) {
             return Err(ConstraintError::BadValue(value.to_owned()));
         }
-        Ok(Constraint { key: key.to_owned(), negated, value: value.to_owned() })
+        let subject = match Property::parse(key) {
+            Some(property) => Subject::Property(property),
+            None if key.eq_ignore_ascii_case("node.ip") => Subject::Address,
+            None => Subject::Unknown,
+        };
+        Ok(Constraint { key: key.to_owned(), subject, negated, value: value.to_owned() })
+    }
+
+    /// Returns the key where no node has such a property.
+    pub fn unknown_key(&self) -> Option<&str> {
+        matches!(self.subject, Subject::Unknown).then_some(self.key.as_str())
     }
 
     /// Returns whether `node` fulfils the constraint.
@@ -53,42 +76,11 @@ impl Constraint {
 
     /// Returns whether the node's property has the value, or `None` if there is no such property.
     fn is_equal(&self, node: &Node) -> Option<bool> {
-        let same = |text: &str| Some(text.eq_ignore_ascii_case(&self.value));
-        let key = self.key.to_ascii_lowercase();
-        match key.as_str() {
-            "node.id" => same(&node.id.to_string()),
-            "node.hostname" => same(&node.description.hostname),
-            "node.ip" => contains_address(&self.value, &node.status.addr),
-            "node.role" => same(match node.spec.role {
-                Role::Manager => "manager",
-                Role::Worker => "worker",
-            }),
-            "node.platform.os" => same(&node.description.platform.os),
-            "node.platform.arch" => {
-                let value = architecture(&self.value.to_ascii_lowercase()).to_owned();
-                Some(architecture(&node.description.platform.architecture) == value)
-            }
-            _ => {
-                // Label keys keep their case, the words before them do not matter.
-                let (labels, prefix) = if key.starts_with("node.labels.") {
-                    (&node.spec.labels, "node.labels.")
-                } else if key.starts_with("engine.labels.") {
-                    (&node.description.engine_labels, "engine.labels.")
-                } else {
-                    return None;
-                };
-                same(labels.get(&self.key[prefix.len()..]).map_or("", String::as_str))
-            }
+        match &self.subject {
+            Subject::Property(property) => Some(property.is(node, &self.value)),
+            Subject::Address => contains_address(&self.value, &node.status.addr),
+            Subject::Unknown => None,
         }
-    }
-}
-
-/// Returns Docker's name of an architecture that `uname` names otherwise.
-pub fn architecture(name: &str) -> &str {
-    match name {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
     }
 }
 
@@ -129,7 +121,7 @@ fn is_value(value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::{NodeDescription, NodeSpec, NodeStatus};
+    use crate::node::{NodeDescription, NodeSpec, NodeStatus, Role};
     use crate::template::Platform;
     use crate::{Id, Meta, NodeId};
 
@@ -181,5 +173,15 @@ mod tests {
         assert_eq!(error("1node==a"), "key '1node' is invalid");
         assert_eq!(error("node.role==a,b"), "value 'a,b' is invalid");
         assert_eq!(error("node.role=="), "value '' is invalid");
+    }
+
+    #[test]
+    fn a_key_that_no_node_has_is_known_for_what_it_is() {
+        let key = |text| Constraint::parse(text).expect("a constraint").unknown_key().map(str::to_owned);
+        assert_eq!(key("node.colour==red"), Some("node.colour".to_owned()));
+        assert_eq!(key("node.labels.==red"), Some("node.labels.".to_owned()));
+        for known in ["NODE.Role==worker", "node.ip==10.0.0.1", "node.labels.a.b!=c", "engine.labels.x==y"] {
+            assert_eq!(key(known), None, "{known}");
+        }
     }
 }

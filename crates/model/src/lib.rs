@@ -20,6 +20,8 @@ pub mod log;
 pub mod mount;
 pub mod node;
 pub mod placeholder;
+pub mod placement;
+pub mod property;
 pub mod reference;
 pub mod request;
 pub mod revision;

@@ -14,6 +14,12 @@ pub const SERVICE_NAME_LENGTH_MAX: usize = 63;
 pub const HOSTNAME_LENGTH_MAX: usize = 64;
 /// Most replicas of one service. Swarm has no bound; ours keeps a typing error from filling the store.
 pub const REPLICAS_MAX: u64 = 1_000_000;
+/// Most levels of spread preferences of one service; Swarm has no bound.
+pub const PLACEMENT_PREFERENCES_MAX: usize = 8;
+/// Failures of one revision on one node within [`NODE_FAILURES_WITHIN`] from which on the node is only chosen
+/// where no other will do.
+pub const NODE_FAILURES_MAX: usize = 5;
+pub const NODE_FAILURES_WITHIN: Duration = Duration::from_secs(300);
 /// Shortest interval or timeout of a health check, when one is given.
 pub const HEALTH_DURATION_MIN: Duration = Duration::from_millis(1);
 

@@ -40,6 +40,10 @@ pub struct Task {
     /// How many tasks of this slot, up to the one before it, failed one after another soon after they began.
     #[serde(default)]
     pub failures_in_a_row: u32,
+    /// Where tasks of this slot and revision before this one failed of late, oldest first, at most
+    /// [`crate::limits::NODE_FAILURES_MAX`] of them: a node where they fail again and again is chosen last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub node_failures: Vec<NodeFailure>,
     /// When it was first observed to run.
     #[serde(default)]
     pub ran_at: Option<Timestamp>,
@@ -50,6 +54,13 @@ pub struct Task {
     /// The run of a job that it belongs to; `None` for services that are no jobs.
     #[serde(default)]
     pub iteration: Option<u64>,
+}
+
+/// A task that failed or was rejected on a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeFailure {
+    pub node_id: NodeId,
+    pub at: Timestamp,
 }
 
 /// One place of a service, which one task at a time holds: a number where replicas are interchangeable, a

@@ -9,8 +9,10 @@ use std::collections::BTreeSet;
 use crate::constraint::{Constraint, ConstraintError};
 use crate::endpoint::{EndpointMode, PublishMode};
 use crate::placeholder::{Context, expand_container};
+use crate::placement::Affinity;
+use crate::property::{KNOWN_KEYS, Property};
 use crate::service::{FailureAction, Mode, UpdateConfig};
-use crate::template::Resources;
+use crate::template::{Placement, Resources};
 use crate::{ServiceSpec, limits};
 
 /// Why a specification is refused.
@@ -32,9 +34,8 @@ impl ServiceSpec {
     pub fn validate(&self) -> Result<(), Invalid> {
         validate_name(&self.name)?;
         validate_resources(&self.task.resources)?;
-        for constraint in &self.task.placement.constraints {
-            Constraint::parse(constraint)?;
-        }
+        validate_placement(&self.task.placement)?;
+        Affinity::of(&self.name, &self.labels).map_err(Invalid::Argument)?;
         let context = Context::stand_in(&self.name, &self.labels);
         let expanded = expand_container(&self.task.container, &context).map_err(Invalid::Argument)?;
         container::validate(&expanded)?;
@@ -101,6 +102,15 @@ fn validate_resources(resources: &Resources) -> Result<(), Invalid> {
             return refuse(format!("invalid memory value {memory_bytes}: Must be at least 4MiB"));
         }
     }
+    let generic = resources.reservations.iter().flat_map(|kept| &kept.generic);
+    for (kind, units) in generic {
+        if kind.is_empty() {
+            return refuse("a generic resource has no kind; expected KIND=UNITS, as in gpu=2");
+        }
+        if *units < 0 {
+            return refuse(format!("cannot ask for negative resource {kind}"));
+        }
+    }
     if resources.limits.as_ref().is_some_and(|limits| limits.pids < 0) {
         return refuse("invalid pids limit: Must not be negative");
     }
@@ -114,6 +124,32 @@ fn validate_resources(resources: &Resources) -> Result<(), Invalid> {
     }
     if let Some(value) = resources.swappiness.filter(|value| !(-1..=100).contains(value)) {
         return refuse(format!("invalid value: {value}. valid memory swappiness range is 0-100"));
+    }
+    Ok(())
+}
+
+/// Checks that some node could meet what is asked.
+///
+/// Swarm takes a constraint or a preference whose key it does not know; tasks of the one then wait for ever,
+/// and the other is ignored. Both are slips of the pen, and a client learns of them best at once.
+fn validate_placement(placement: &Placement) -> Result<(), Invalid> {
+    for text in &placement.constraints {
+        if let Some(key) = Constraint::parse(text)?.unknown_key() {
+            return refuse(format!(
+                "constraint {text:?}: no node has a {key}; the keys are node.ip, {KNOWN_KEYS}"
+            ));
+        }
+    }
+    for descriptor in &placement.preferences {
+        if Property::parse(descriptor).is_none() {
+            return refuse(format!(
+                "placement preference spread={descriptor}: no node has one; the keys are {KNOWN_KEYS}"
+            ));
+        }
+    }
+    if placement.preferences.len() > limits::PLACEMENT_PREFERENCES_MAX {
+        let (count, most) = (placement.preferences.len(), limits::PLACEMENT_PREFERENCES_MAX);
+        return refuse(format!("{count} placement preferences are more than the {most} that Skep allows"));
     }
     Ok(())
 }
@@ -153,7 +189,7 @@ mod tests {
     use crate::endpoint::{Endpoint, Port};
     use crate::log::LogDriver;
     use crate::mount::{Mount, MountKind, TmpfsMount};
-    use crate::template::{ContainerSpec, Healthcheck, Limits, Placement, Ulimit};
+    use crate::template::{ContainerSpec, Healthcheck, Limits, Reservations, Ulimit};
     use crate::{Labels, TaskSpec};
     use std::sync::Arc;
 
@@ -277,6 +313,35 @@ mod tests {
         spec(|_, t| t.container.hostname = "{{.Service.Name}}-{{.Task.Slot}}".into())
             .validate()
             .expect("a host name with placeholders");
+    }
+
+    #[test]
+    fn w01_generic_reservations_are_judged() {
+        let reserve = |kind: &str, units: i64| {
+            refusal(|_, t| {
+                let generic = [(kind.to_owned(), units)].into();
+                t.resources.reservations = Some(Reservations { generic, ..Default::default() });
+            })
+        };
+        assert_eq!(reserve("gpu", -1), "cannot ask for negative resource gpu");
+        assert_eq!(reserve("", 1), "a generic resource has no kind; expected KIND=UNITS, as in gpu=2");
+    }
+
+    #[test]
+    fn w02_a_key_that_no_node_has_is_refused_with_those_there_are() {
+        let constrain = |text: &str| refusal(|_, t| t.placement.constraints = vec![text.to_owned()]);
+        assert_eq!(
+            constrain("node.colour==red"),
+            "constraint \"node.colour==red\": no node has a node.colour; the keys are node.ip, node.id, \
+             node.hostname, node.role, node.platform.os, node.platform.arch, node.labels.KEY, engine.labels.KEY"
+        );
+        let prefer = |text: &str| refusal(|_, t| t.placement.preferences = vec![text.to_owned()]);
+        assert!(
+            prefer("rack").starts_with("placement preference spread=rack: no node has one; the keys are")
+        );
+        spec(|_, t| t.placement.preferences = vec!["node.labels.rack".into()])
+            .validate()
+            .expect("a preference");
     }
 
     #[test]

@@ -4,7 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use skep_core::Store;
+use skep_core::orchestrate::rollout::config_in_force;
 use skep_model::node::{Availability, NodeState, Role};
+use skep_model::placement::Affinity;
+use skep_model::service::UpdateOrder;
 use skep_model::task::{Desired, SlotId, TaskState};
 use skep_model::{Node, Service, ServiceId, Task};
 
@@ -17,7 +20,12 @@ pub enum Obstacle {
     Resources,
     Constraint,
     Platform,
+    Port,
     MaxReplicas,
+    /// A service that it must be near has no task there.
+    Near,
+    /// A service that it must keep away from has one.
+    Far,
 }
 
 /// Whether a task may use what others of its slot have, because they end before it starts.
@@ -39,29 +47,46 @@ pub fn obstacle(store: &Store, node: &Node, task: &Task, room: Room) -> Option<O
         Some(Obstacle::Constraint)
     } else if !runs_on(node, task) {
         Some(Obstacle::Platform)
-    } else if !has_place(store, node, task, room) {
+    } else if !has_ports(store, node, task, room) {
+        Some(Obstacle::Port)
+    } else if !has_place(store, node, task, room, task.spec.placement.max_replicas) {
         Some(Obstacle::MaxReplicas)
+    } else if !is_near(store, node, task) {
+        Some(Obstacle::Near)
+    } else if !is_far(store, node, task, room) {
+        Some(Obstacle::Far)
     } else {
         None
     }
 }
 
-/// A task's CPUs and bytes.
-fn demand(task: &Task) -> [i64; 2] {
+/// A task's CPUs, bytes and units of the one generic resource that there is.
+fn demand(task: &Task) -> [i64; 3] {
     let reserved = task.spec.resources.reservations.clone().unwrap_or_default();
-    [reserved.nano_cpus, reserved.memory_bytes]
+    [reserved.nano_cpus, reserved.memory_bytes, reserved.generic.get("gpu").copied().unwrap_or(0)]
+}
+
+/// Returns whether the task uses nothing before the others of its slot are over; in doubt, which is in favour of
+/// who shares, it may be so.
+fn stands_by(store: &Store, task: &Task, room: Room) -> bool {
+    let order = store
+        .service(task.service_id)
+        .map(|service| config_in_force(service, store.rollout(service.id).map(|rollout| &**rollout)).order);
+    task.desired == Desired::Ready && (room == Room::Shared || order == Some(UpdateOrder::StopFirst))
 }
 
 fn has_resources(store: &Store, node: &Node, task: &Task, room: Room) -> bool {
     let wanted = demand(task);
-    let offered = [node.description.nano_cpus, node.description.memory_bytes];
+    let offered = &node.description;
+    let gpus = offered.generic.get("gpu").copied().unwrap_or(0);
+    let offered = [offered.nano_cpus, offered.memory_bytes, gpus];
     // Of each slot: what is used, and the most that anything standing by will use in its place.
-    let mut slots: BTreeMap<(ServiceId, SlotId), [[i64; 2]; 2]> = BTreeMap::new();
+    let mut slots: BTreeMap<(ServiceId, SlotId), [[i64; 3]; 2]> = BTreeMap::new();
     for other in store.tasks_on(node.id).filter(|other| !other.is_over() && other.id != task.id) {
         let [used, standing_by] = slots.entry((other.service_id, other.slot)).or_default();
         for (kind, amount) in demand(other).into_iter().enumerate() {
             match other.desired {
-                Desired::Ready => standing_by[kind] = standing_by[kind].max(amount),
+                _ if stands_by(store, other, room) => standing_by[kind] = standing_by[kind].max(amount),
                 // Told to stop before it began, most likely: it never uses what it was given.
                 Desired::Shutdown | Desired::Remove
                     if room == Room::Shared && other.status.state < TaskState::Starting =>
@@ -72,7 +97,7 @@ fn has_resources(store: &Store, node: &Node, task: &Task, room: Room) -> bool {
             }
         }
     }
-    (0..2).filter(|kind| wanted[*kind] > 0).all(|kind| {
+    (0..3).filter(|kind| wanted[*kind] > 0).all(|kind| {
         let own = slots.get(&(task.service_id, task.slot)).map_or(0, |[a, b]| a[kind].max(b[kind]));
         let taken: i64 = slots.values().map(|[used, standing_by]| used[kind].max(standing_by[kind])).sum();
         match room {
@@ -120,8 +145,47 @@ fn alias(name: &str) -> &str {
     }
 }
 
-fn has_place(store: &Store, node: &Node, task: &Task, room: Room) -> bool {
-    let limit = task.spec.placement.max_replicas;
+fn has_ports(store: &Store, node: &Node, task: &Task, room: Room) -> bool {
+    let ports = |task: &Task| -> BTreeSet<_> {
+        let chosen = task.spec.host_ports.iter().filter(|port| port.published != 0);
+        chosen.map(|port| (port.protocol, port.published)).collect()
+    };
+    let wanted = ports(task);
+    let mut others = store.tasks_on(node.id).filter(|other| !other.is_over() && other.id != task.id);
+    others.all(|other| {
+        let follows = room == Room::Shared && (other.service_id, other.slot) == (task.service_id, task.slot);
+        follows || wanted.is_disjoint(&ports(other))
+    })
+}
+
+fn company(service: &Service) -> Affinity {
+    Affinity::of(&service.spec.name, &service.spec.labels).expect("the store holds no bad labels")
+}
+
+fn has_task_of(store: &Store, node: &Node, name: &str) -> bool {
+    let id = store.service_named(name).map(|service| service.id);
+    store.tasks_on(node.id).any(|task| Some(task.service_id) == id && task.is_live() && !task.is_over())
+}
+
+fn is_near(store: &Store, node: &Node, task: &Task) -> bool {
+    let Some(service) = store.service(task.service_id) else { return true };
+    company(service).near.iter().all(|name| has_task_of(store, node, name))
+}
+
+/// Distance is mutual: a service that is kept away from keeps away itself.
+fn is_far(store: &Store, node: &Node, task: &Task, room: Room) -> bool {
+    let Some(service) = store.service(task.service_id) else { return true };
+    let own = service.spec.name.to_ascii_lowercase();
+    let mut far: BTreeSet<String> = company(service).far.into_iter().collect();
+    let others = store.services().filter(|other| company(other).far.contains(&own));
+    far.extend(others.map(|other| other.spec.name.to_ascii_lowercase()));
+    far.iter().all(|name| match *name == own {
+        true => has_place(store, node, task, room, 1),
+        false => !has_task_of(store, node, name),
+    })
+}
+
+fn has_place(store: &Store, node: &Node, task: &Task, room: Room, limit: u64) -> bool {
     let others = store.tasks_on(node.id).filter(|other| {
         other.service_id == task.service_id && other.id != task.id && other.is_live() && !other.is_over()
     });

@@ -59,6 +59,7 @@ impl Machine {
             platform,
             nano_cpus,
             memory_bytes: 1 << 33,
+            generic: [("gpu".to_owned(), 2)].into(),
             ..NodeDescription::default()
         };
         Machine {

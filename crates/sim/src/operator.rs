@@ -7,6 +7,7 @@ use std::time::Duration;
 use skep_core::Store;
 use skep_model::cluster::ClusterSpec;
 use skep_model::node::{Availability, NodeSpec};
+use skep_model::placement::STRATEGY_LABEL;
 use skep_model::request::{AuthFrom, Request, RolloutVerb, ServiceChange};
 use skep_model::{Service, ServiceSpec};
 
@@ -96,7 +97,10 @@ impl Operator {
             0..=39 => Arc::make_mut(&mut spec.task).container = self.recipes.container(),
             40..=51 => spec.mode = self.recipes.scaled(&spec.mode),
             52..=56 => Arc::make_mut(&mut spec.task).force_update += 1,
-            57..=61 => drop(spec.labels.insert("note".into(), self.dice.number(0, 9).to_string())),
+            57..=61 => {
+                spec.labels = self.recipes.company(&spec.name);
+                spec.labels.insert("note".into(), self.dice.number(0, 9).to_string());
+            }
             62..=69 => {}
             70..=76 => spec.update = self.recipes.pace(true).filter(|_| !spec.mode.is_job()),
             77..=79 => spec.rollback = self.recipes.pace(false),
@@ -140,7 +144,9 @@ impl Operator {
     fn cluster(&mut self, store: &Store) -> Option<Request> {
         let cluster = store.cluster()?;
         let limit = self.dice.pick(&[0, 1, 2, 5, -1]);
-        let spec = ClusterSpec { task_history_limit: limit, ..cluster.spec.clone() };
+        let mut spec = ClusterSpec { task_history_limit: limit, ..cluster.spec.clone() };
+        let strategy = self.dice.pick(&["spread", "binpack"]);
+        spec.labels.insert(STRATEGY_LABEL.to_owned(), strategy.to_owned());
         Some(Request::UpdateCluster { version: cluster.meta.version, spec, rotate: Box::default() })
     }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use skep_model::endpoint::{Endpoint, Port, PublishMode};
+use skep_model::placement::{AFFINITY_LABEL, ANTI_AFFINITY_LABEL};
 use skep_model::service::{FailureAction, Mode, UpdateConfig, UpdateOrder};
 use skep_model::template::{
     ContainerSpec, Healthcheck, Placement, Reservations, Resources, RestartCondition, RestartPolicy,
@@ -72,15 +74,17 @@ impl Recipes {
             placement: self.placement(),
             ..TaskSpec::default()
         };
-        ServiceSpec {
-            name: format!("s{}", self.dice.number(1, self.service_count_max)),
-            labels: BTreeMap::new(),
+        let name = format!("s{}", self.dice.number(1, self.service_count_max));
+        let spec = ServiceSpec {
+            labels: self.company(&name),
+            name,
             task: Arc::new(task),
             update: self.pace(true).filter(|_| !mode.is_job()),
             mode,
             rollback: self.pace(false),
-            endpoint: Default::default(),
-        }
+            endpoint: Endpoint::default(),
+        };
+        spec.with_endpoint(self.endpoint())
     }
 
     pub fn container(&mut self) -> ContainerSpec {
@@ -110,13 +114,38 @@ impl Recipes {
     }
 
     fn resources(&mut self) -> Resources {
-        let cpus = if self.is_tight { self.dice.number(0, 2) } else { 0 };
-        let reservations = Reservations {
-            nano_cpus: cpus as i64 * 1_000_000_000,
-            memory_bytes: 0,
-            ..Reservations::default()
+        let (cpus, gigabytes) = match self.is_tight {
+            true => (self.dice.number(0, 2) as i64, self.dice.pick(&[0, 0, 2, 5])),
+            false => (0, 0),
         };
-        Resources { reservations: (cpus > 0).then_some(reservations), ..Resources::default() }
+        let generic = self.dice.chance(5).then(|| ("gpu".to_owned(), self.dice.number(1, 2) as i64));
+        let reservations = Reservations {
+            nano_cpus: cpus * 1_000_000_000,
+            memory_bytes: gigabytes << 30,
+            generic: generic.into_iter().collect(),
+        };
+        let is_some = reservations != Reservations::default();
+        Resources { reservations: is_some.then_some(reservations), ..Resources::default() }
+    }
+
+    /// Draws ports that tasks open on their nodes: mostly none.
+    fn endpoint(&mut self) -> Endpoint {
+        let mut endpoint = Endpoint::default();
+        if self.dice.chance(10) {
+            let published = self.dice.pick(&[80, 80, 81, 0]);
+            endpoint.ports.push(Port { target: 80, published, mode: PublishMode::Host, ..Port::default() });
+        }
+        endpoint
+    }
+
+    /// Draws whom a service must be near to or keep away from: mostly nobody.
+    pub fn company(&mut self, name: &str) -> BTreeMap<String, String> {
+        let other = format!("s{}", self.dice.number(1, self.service_count_max));
+        match self.dice.number(0, 19) {
+            0 if other != name => [(AFFINITY_LABEL.to_owned(), format!("service:{other}"))].into(),
+            1 => [(ANTI_AFFINITY_LABEL.to_owned(), format!("service:{other}"))].into(),
+            _ => BTreeMap::new(),
+        }
     }
 
     pub fn restart(&mut self) -> Option<RestartPolicy> {
@@ -142,7 +171,11 @@ impl Recipes {
             _ => Vec::new(),
         };
         let max_replicas = if self.dice.chance(10) { self.dice.number(1, 3) } else { 0 };
-        Placement { constraints, max_replicas, ..Placement::default() }
+        let preferences = match self.dice.chance(15) {
+            true => vec!["node.labels.zone".to_owned()],
+            false => Vec::new(),
+        };
+        Placement { constraints, preferences, max_replicas, ..Placement::default() }
     }
 
     pub fn pace(&mut self, may_roll_back: bool) -> Option<UpdateConfig> {

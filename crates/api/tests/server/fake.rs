@@ -273,6 +273,7 @@ fn task(id: TaskId, service: &Service, slot: u64, index: u64) -> Task {
         failures_in_a_row: 0,
         ran_at: None,
         keeps_slot: false,
+        node_failures: Vec::new(),
         iteration: None,
     }
 }

@@ -282,6 +282,7 @@ fn task(service: &Service, stamp: Arc<ServiceStamp>, slot: u64, id: u64, node: N
         failures_in_a_row: 0,
         ran_at: Some(Timestamp::default()),
         keeps_slot: false,
+        node_failures: Vec::new(),
         iteration: None,
     }
 }

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use skep_model::rollout::{Wait, WaitCode};
-use skep_model::task::{Desired, TaskState};
+use skep_model::task::{Desired, NodeFailure, TaskState};
 use skep_model::template::{RestartCondition, RestartPolicy};
 use skep_model::{Service, Task, Timestamp, limits};
 
@@ -39,6 +39,7 @@ fn attempts(ended: &Task, policy: &RestartPolicy) -> u64 {
 pub(super) fn inherit(successor: &mut Task, ended: &Task) {
     successor.restarts.clone_from(&ended.restarts);
     successor.failures_in_a_row = ended.failures_in_a_row;
+    successor.node_failures.clone_from(&ended.node_failures);
 }
 
 /// Counts the end of `ended` against `successor`, and sets when that may start.
@@ -50,9 +51,21 @@ pub(super) fn count(store: &Store, service: &Service, successor: &mut Task, ende
             true => ended.failures_in_a_row.saturating_add(1),
             false => 0,
         };
+        note_node(&mut successor.node_failures, ended, now);
     }
     let is_fixed = profile(store, service) == Some("swarm");
     successor.start_after = now + pause(&policy, successor.failures_in_a_row, is_fixed);
+}
+
+/// Notes where the task failed, for whoever chooses the next node; forgets what is long ago.
+fn note_node(failures: &mut Vec<NodeFailure>, ended: &Task, now: Timestamp) {
+    failures.retain(|failure| now < failure.at + limits::NODE_FAILURES_WITHIN);
+    if matches!(ended.status.state, TaskState::Failed | TaskState::Rejected)
+        && let Some(node_id) = ended.node_id
+    {
+        failures.push(NodeFailure { node_id, at: now });
+        failures.drain(..failures.len().saturating_sub(limits::NODE_FAILURES_MAX));
+    }
 }
 
 /// Notes one more restart; keeps as many as the policy can ever ask for.

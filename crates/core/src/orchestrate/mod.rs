@@ -159,6 +159,7 @@ fn new_task(
         failures_in_a_row: 0,
         ran_at: None,
         keeps_slot: false,
+        node_failures: Vec::new(),
         iteration: service.job.map(|job| job.iteration),
     }
 }

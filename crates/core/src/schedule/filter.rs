@@ -1,114 +1,168 @@
-//! Which nodes can take a task at all: Swarm's filters in Swarm's order, the first miss counts.
+//! Which nodes can take a task at all: Swarm's filters in Swarm's order, then affinity; the first miss counts.
 //!
-//! A task that only starts when its predecessor on the node is over needs no room beside it; otherwise
-//! a full node could never be updated.
+//! A task that only starts when its predecessor on the node is over needs no room beside it, nor a port of its
+//! own; otherwise a full node could never be updated.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use skep_model::constraint::{Constraint, architecture};
-use skep_model::service::UpdateOrder;
-use skep_model::task::{Desired, SlotId};
+use skep_model::node::{Availability, NodeState};
+use skep_model::property::architecture;
+use skep_model::task::SlotId;
 use skep_model::template::Platform;
-use skep_model::{NodeId, Task};
+use skep_model::{Node, NodeId, ServiceId};
 
-use super::node_load::Load;
-use crate::orchestrate::rollout::config_in_force;
+use super::demand::Demand;
+use super::fleet::Fleet;
+use super::load::{Load, Manner, Resource};
 use crate::store::Store;
 
-/// What a task asks of a node.
-pub struct Demand<'t> {
-    pub task: &'t Task,
-    /// The others of its slot are over before it starts.
-    is_exclusive: bool,
-    /// `None` where a constraint cannot be parsed: no node fulfils it.
-    constraints: Option<Vec<Constraint>>,
-    /// Slots of the service on each node; empty where there is no limit to them.
-    slots: BTreeMap<NodeId, BTreeSet<SlotId>>,
-}
-
-/// Why a node cannot take a task.
+/// Why a node cannot take a task, in the order in which is looked. Numbers are places in the lists of the
+/// [`Demand`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Miss {
-    NotAvailable,
-    Resources,
-    Constraint,
+    Absent(Absence),
+    Lacks(Resource),
+    Plugin(usize),
+    LogDriver,
+    Constraint(usize),
     Platform,
+    Port(usize),
     MaxReplicas,
+    Near(usize),
+    Far(usize),
 }
 
-impl<'t> Demand<'t> {
-    pub fn of(store: &Store, task: &'t Task) -> Self {
-        let placement = &task.spec.placement;
-        let constraints = placement.constraints.iter().map(|text| Constraint::parse(text).ok()).collect();
-        // Where each node has one task there is nothing to limit.
-        let is_limited = placement.max_replicas > 0 && matches!(task.slot, SlotId::Number(_));
-        let slots = if is_limited { slots_by_node(store, task) } else { BTreeMap::new() };
-        Demand { task, is_exclusive: is_exclusive(store, task), constraints, slots }
-    }
+/// Why a node takes no new tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Absence {
+    Down,
+    Unknown,
+    Disconnected,
+    Drained,
+    Paused,
+}
 
-    /// Returns whether the node is one to ask: a task that belongs to a node may run on no other.
-    pub fn may_go_to(&self, id: NodeId) -> bool {
-        match self.task.slot {
-            SlotId::Node(own) => own == id,
-            SlotId::Number(_) => true,
+/// The slot that a task is for, and what the others of its slot mean to it. None of them is on most nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    pub slot: SlotId,
+    pub manner: Manner,
+    /// The others of its slot are over before it starts, whenever that is.
+    pub is_exclusive: bool,
+}
+
+/// What is known when a node is judged.
+#[derive(Clone, Copy)]
+pub struct Field<'a> {
+    pub store: &'a Store,
+    pub fleet: &'a Fleet,
+    pub demand: &'a Demand,
+}
+
+impl Field<'_> {
+    /// Returns the first reason why the node cannot take a task; `claim`: of a slot that has others there.
+    pub fn miss(&self, load: &Load, claim: Option<Claim>) -> Option<Miss> {
+        let (demand, node) = (self.demand, &*load.node);
+        let own = claim.map(|claim| ((demand.service_id, claim.slot), claim.manner));
+        if let Some(absence) = absence(node) {
+            return Some(Miss::Absent(absence));
         }
-    }
-
-    /// Returns the first reason why the node cannot take the task.
-    pub fn miss(&self, load: &Load) -> Option<Miss> {
-        let node = &load.node;
-        if !node.takes_tasks() {
-            Some(Miss::NotAvailable)
-        } else if !load.has_room_for(self.task, self.stands_by()) {
-            Some(Miss::Resources)
-        } else if !self.constraints.as_ref().is_some_and(|all| all.iter().all(|one| one.matches(node))) {
-            Some(Miss::Constraint)
-        } else if !self.runs_on(&node.description.platform) {
-            Some(Miss::Platform)
-        } else if !self.has_place_on(node.id) {
-            Some(Miss::MaxReplicas)
-        } else {
-            None
+        if let Some(resource) = load.lacks(&demand.amount, own) {
+            return Some(Miss::Lacks(resource));
         }
-    }
-
-    /// Returns whether the task starts only when the others of its slot are over.
-    pub fn stands_by(&self) -> bool {
-        self.is_exclusive && self.task.desired == Desired::Ready
-    }
-
-    fn runs_on(&self, node: &Platform) -> bool {
-        let same = |wanted: &str, has: &str| {
-            wanted.is_empty() || has.is_empty() || architecture(wanted) == architecture(has)
+        if let Some(miss) = missing_plugin(demand, node) {
+            return Some(miss);
+        }
+        let fails = |constraint: &Option<_>| {
+            !constraint.as_ref().is_some_and(|one: &skep_model::constraint::Constraint| one.matches(node))
         };
-        let runs = |platform: &Platform| {
-            same(&platform.architecture, &node.architecture) && same(&platform.os, &node.os)
-        };
-        let platforms = &self.task.spec.placement.platforms;
-        platforms.is_empty() || platforms.iter().any(runs)
+        if let Some(index) = demand.constraints.iter().position(|(_, constraint)| fails(constraint)) {
+            return Some(Miss::Constraint(index));
+        }
+        if !runs_on(&demand.platforms, &node.description.platform) {
+            return Some(Miss::Platform);
+        }
+        if let Some(index) = demand.ports.iter().position(|port| !load.has_port(*port, own)) {
+            return Some(Miss::Port(index));
+        }
+        if !self.has_place(node.id, claim, demand.max_replicas) {
+            return Some(Miss::MaxReplicas);
+        }
+        self.disagrees(node.id, claim)
     }
 
     /// Returns whether the node may hold one more replica. A replica in mid-change is one, not two.
-    fn has_place_on(&self, id: NodeId) -> bool {
-        let Some(slots) = self.slots.get(&id) else { return true };
-        let is_here = self.is_exclusive && slots.contains(&self.task.slot);
-        let taken = slots.len() as u64 - u64::from(is_here);
-        taken < self.task.spec.placement.max_replicas
-    }
-}
-
-fn is_exclusive(store: &Store, task: &Task) -> bool {
-    let rollout = store.rollout(task.service_id).map(|rollout| &**rollout);
-    let order = store.service(task.service_id).map(|service| config_in_force(service, rollout).order);
-    order == Some(UpdateOrder::StopFirst)
-}
-
-fn slots_by_node(store: &Store, task: &Task) -> BTreeMap<NodeId, BTreeSet<SlotId>> {
-    let mut slots: BTreeMap<NodeId, BTreeSet<SlotId>> = BTreeMap::new();
-    for other in store.tasks_of(task.service_id).filter(|other| other.is_live() && !other.is_over()) {
-        if let Some(node_id) = other.node_id {
-            slots.entry(node_id).or_default().insert(other.slot);
+    fn has_place(&self, node: NodeId, claim: Option<Claim>, max: u64) -> bool {
+        let service = self.demand.service_id;
+        // Where each node has one task there is nothing to limit.
+        let is_bound = claim.is_some_and(|claim| matches!(claim.slot, SlotId::Node(_)));
+        if max == 0 || is_bound || u64::from(self.fleet.tasks_of(service, node)) < max {
+            return true;
         }
+        let slots = self.slots_on(service, node);
+        let is_own = claim.is_some_and(|claim| claim.is_exclusive && slots.contains(&claim.slot));
+        slots.len() as u64 - u64::from(is_own) < max
     }
-    slots
+
+    fn slots_on(&self, service: ServiceId, node: NodeId) -> BTreeSet<SlotId> {
+        let here = self
+            .store
+            .tasks_on(node)
+            .filter(|task| task.service_id == service && task.is_live() && !task.is_over());
+        here.map(|task| task.slot).collect()
+    }
+
+    /// Returns the first service that should be there and is not, or the other way round.
+    fn disagrees(&self, node: NodeId, claim: Option<Claim>) -> Option<Miss> {
+        let has = |id: ServiceId| self.fleet.tasks_of(id, node) > 0;
+        let demand = self.demand;
+        if let Some(index) = demand.near.iter().position(|(_, id)| !id.is_some_and(has)) {
+            return Some(Miss::Near(index));
+        }
+        let is_near = |id: ServiceId| match id == demand.service_id {
+            true => !self.has_place(node, claim, 1),
+            false => has(id),
+        };
+        demand.far.iter().position(|(_, id)| is_near(*id)).map(Miss::Far)
+    }
+}
+
+fn absence(node: &Node) -> Option<Absence> {
+    match (node.status.state, node.spec.availability) {
+        (NodeState::Down, _) => Some(Absence::Down),
+        (NodeState::Unknown, _) => Some(Absence::Unknown),
+        (NodeState::Disconnected, _) => Some(Absence::Disconnected),
+        (NodeState::Ready, Availability::Drain) => Some(Absence::Drained),
+        (NodeState::Ready, Availability::Pause) => Some(Absence::Paused),
+        (NodeState::Ready, Availability::Active) => None,
+    }
+}
+
+/// Returns what the node's engine cannot do. One that does not say what it can is taken at its word.
+fn missing_plugin(demand: &Demand, node: &Node) -> Option<Miss> {
+    let plugins = &node.description.plugins;
+    let has = |kind: &str, name: &str| {
+        let is_it = |has: &str| has == name || has.strip_suffix(":latest") == Some(name);
+        plugins.iter().any(|plugin| plugin.kind == kind && is_it(&plugin.name))
+    };
+    if plugins.is_empty() {
+        return None;
+    }
+    let lacking = demand.plugins.iter().position(|plugin| !has(&plugin.kind, &plugin.name));
+    if lacking.is_some() {
+        return lacking.map(Miss::Plugin);
+    }
+    let tells_logs = plugins.iter().any(|plugin| plugin.kind == "Log");
+    let log = demand.log.as_ref().filter(|_| tells_logs);
+    log.filter(|name| !has("Log", name)).map(|_| Miss::LogDriver)
+}
+
+fn runs_on(platforms: &[Platform], node: &Platform) -> bool {
+    let same = |wanted: &str, has: &str| {
+        wanted.is_empty() || has.is_empty() || architecture(wanted) == architecture(has)
+    };
+    let runs = |platform: &Platform| {
+        same(&platform.architecture, &node.architecture) && same(&platform.os, &node.os)
+    };
+    platforms.is_empty() || platforms.iter().any(runs)
 }

@@ -1,85 +1,203 @@
 //! Gives each task without a node one, or says why there is none.
 //!
-//! A pass looks at all live tasks that wait, oldest first. What a node offers is counted once per pass
-//! from the tasks it holds; resources and places are held until a task is observed to be over.
+//! ```text
+//!   writes ──follow──► Fleet    what each node holds and offers, and in which order nodes are asked
+//!                 └──► Waiting  the tasks without a node, in groups that ask the same
+//!   plan: open groups ──Demand──► Tree of Pools ──best node──► draft
+//!                          └─ no node: the reason, and what to wait for
+//! ```
+//!
+//! Both are functions of the store, kept up to date by the writes of each pass, so that what costs is what
+//! there is to place and not what there is. Which nodes can take a task at all is decided in [`filter`], which of
+//! them should in [`rank`] and [`spread`], what a task says that waits in [`explain`].
 
+mod amount;
+mod demand;
 mod explain;
 mod filter;
-mod node_load;
+mod fleet;
+mod load;
+mod pool;
 mod rank;
+mod run;
+mod spread;
+mod waiting;
+mod wake;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use skep_model::task::TaskState;
-use skep_model::{NodeId, Task};
+use skep_model::placement::Affinity;
+use skep_model::task::{NodeFailure, TaskState};
+use skep_model::{NodeId, ServiceId, Task, TaskId, Timestamp, limits};
 
-use crate::store::draft::Move;
 use crate::store::{Draft, Store};
-use filter::Demand;
-use node_load::Loads;
+use explain::Misses;
+use filter::Field;
+use fleet::Fleet;
+use rank::Failures;
+use waiting::{GroupKey, Waiting};
 
-/// What is known of the nodes between passes. It holds nothing that a new leader could not rebuild.
+/// What is known between passes. It holds nothing that a new leader could not rebuild.
 #[derive(Debug)]
-pub struct Scheduler {}
+pub struct Scheduler {
+    fleet: Fleet,
+    waiting: Waiting,
+    /// Services that must be near others or keep away from them.
+    affinities: BTreeMap<ServiceId, Affinity>,
+    /// Live tasks before which others of their slots failed.
+    failures: BTreeMap<(ServiceId, TaskId), (u64, Vec<NodeFailure>)>,
+    /// The group whose reasons were brought up to date last, in a round that began at this version of the fleet.
+    refreshed: Option<GroupKey>,
+    round_began_at: u64,
+    /// The version of the fleet of which all reasons speak.
+    exact_at: u64,
+    /// How many nodes may be asked to bring reasons up to date.
+    credit: usize,
+    effort: u64,
+}
+
+/// Nodes asked in a pass to bring the reasons of tasks up to date that wait: so many that small clusters are
+/// always exact, so few that a large one does not notice.
+const LOOKS_PER_PASS: usize = 16_384;
+/// Tasks of a group whose reason is written anew when only its figures changed. The others learn of it when
+/// they are tried.
+const EXACT_REASONS_MAX: usize = 100;
 
 impl Scheduler {
-    pub fn new(_store: &Store) -> Self {
-        Scheduler {}
+    /// Counts everything there is.
+    pub fn new(store: &Store) -> Self {
+        let mut scheduler = Scheduler {
+            fleet: Fleet::count(store),
+            waiting: Waiting::default(),
+            affinities: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            refreshed: None,
+            round_began_at: 0,
+            exact_at: 0,
+            credit: 0,
+            effort: 0,
+        };
+        for service in store.services() {
+            scheduler.note_affinity(store, service.id);
+        }
+        for task in store.tasks() {
+            scheduler.note_failures(task.id, None, Some(task));
+        }
+        store.tasks_unplaced().for_each(|task| scheduler.waiting.add(task));
+        scheduler
     }
-
-    /// Takes in writes to tasks and nodes.
-    pub fn follow(&mut self, _moves: &[Move]) {}
 
     /// Places what can be placed; writes the reason into what cannot.
     pub fn plan(&mut self, draft: &mut Draft) {
-        plan(draft);
+        self.work(draft);
+        self.refresh(draft);
+        self.work(draft);
     }
-}
 
-/// Places what can be placed; writes the reason into what cannot.
-fn plan(draft: &mut Draft) {
-    let mut waiting: Vec<Arc<Task>> = draft.tasks_unplaced().cloned().collect();
-    if waiting.is_empty() {
-        return;
+    /// Returns how often a task or a group was tried so far, and a node asked why it takes none.
+    pub fn effort(&self) -> u64 {
+        self.effort
     }
-    waiting.sort_by_key(|task| (task.meta.created_at, task.service_id, task.slot, task.id));
-    let mut loads = Loads::count(draft);
-    for task in waiting {
-        if draft.is_full() {
+
+    /// Tries all there is to try, single tasks first.
+    fn work(&mut self, draft: &mut Draft) {
+        while !draft.is_full() {
+            if let Some((key, turn)) = self.waiting.next_retry() {
+                run::alone(self, draft, key, turn);
+            } else if let Some((key, reach)) = self.waiting.next_open() {
+                run::group(self, draft, key, reach);
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// Asks the nodes again for groups that are stuck while nodes change, one after another, so that what their
+    /// tasks say stays true.
+    fn refresh(&mut self, draft: &Draft) {
+        let version = self.fleet.version();
+        if self.exact_at == version {
             return;
         }
-        let demand = Demand::of(draft, &task);
-        match rank::best(&loads, &demand) {
-            Ok(node_id) => {
-                loads.add(node_id, &task, demand.stands_by());
-                assign(draft, &task, node_id);
+        let cost = self.fleet.len().max(1);
+        self.credit = (self.credit + LOOKS_PER_PASS).min(LOOKS_PER_PASS.max(cost));
+        while self.credit >= cost {
+            let next = self.waiting.stuck_after(self.refreshed).next();
+            let next = next.map(|(key, stuck)| (key, stuck.asked_at == version));
+            self.refreshed = next.map(|(key, _)| key);
+            match next {
+                Some((_, true)) => self.credit -= 1,
+                Some((key, false)) => {
+                    self.credit -= cost;
+                    run::ask_again(self, draft, key);
+                }
+                None if self.round_began_at == version => {
+                    self.exact_at = version;
+                    return;
+                }
+                None => self.round_began_at = version,
             }
-            Err(misses) => wait(draft, &task, explain::sentence(&misses)),
+        }
+    }
+
+    /// Returns the nodes on which the revision failed often of late.
+    fn failures_of(&self, (service, revision): GroupKey, now: Timestamp) -> Failures {
+        let mut counts = Failures::new();
+        let all = (service, TaskId::default())..;
+        let of_service = self.failures.range(all).take_while(|((id, _), _)| *id == service);
+        for (_, (_, failures)) in of_service.filter(|(_, (number, _))| *number == revision) {
+            for failure in failures.iter().filter(|one| now < one.at + limits::NODE_FAILURES_WITHIN) {
+                *counts.entry(failure.node_id).or_default() += 1;
+            }
+        }
+        counts.retain(|_, count| *count as usize >= limits::NODE_FAILURES_MAX);
+        counts
+    }
+
+    fn note_failures(&mut self, id: TaskId, old: Option<&Task>, new: Option<&Arc<Task>>) {
+        if let Some(old) = old.filter(|old| !old.node_failures.is_empty()) {
+            self.failures.remove(&(old.service_id, id));
+        }
+        if let Some(new) = new.filter(|new| !new.node_failures.is_empty() && new.is_live()) {
+            let noted = (new.revision, new.node_failures.clone());
+            self.failures.insert((new.service_id, id), noted);
         }
     }
 }
 
-fn assign(draft: &mut Draft, task: &Task, node_id: NodeId) {
-    let now = draft.now();
-    draft.change_task(task.id, |task| {
-        task.node_id = Some(node_id);
-        task.status.state = TaskState::Assigned;
-        task.status.message = "scheduler assigned task to node".to_owned();
-        task.status.err.clear();
-        (task.status.at, task.status.applied_at) = (now, now);
-    });
+/// Asks every node why it cannot take a task; the one that can is none of the misses.
+fn ask_all(field: &Field<'_>) -> (Misses, Option<NodeId>) {
+    let mut misses = Misses::new();
+    let mut fits = None;
+    for load in field.fleet.iter() {
+        match field.miss(load, None) {
+            Some(miss) => *misses.entry(miss).or_default() += 1,
+            None => fits = fits.or(Some(load.node.id)),
+        }
+    }
+    (misses, fits)
+}
+
+fn assign(draft: &mut Draft, task: &Task, node_id: NodeId) -> Arc<Task> {
+    let (mut task, now) = (Task::clone(task), draft.now());
+    task.node_id = Some(node_id);
+    task.status.state = TaskState::Assigned;
+    task.status.message = "scheduler assigned task to node".to_owned();
+    task.status.err.clear();
+    (task.status.at, task.status.applied_at) = (now, now);
+    draft.put_placement(task)
 }
 
 /// Leaves the task waiting; writes only when the reason is another than before.
-fn wait(draft: &mut Draft, task: &Task, reason: String) {
+fn wait(draft: &mut Draft, task: &Task, reason: &str) {
     if task.status.state == TaskState::Pending && task.status.err == reason {
         return;
     }
-    let now = draft.now();
-    draft.change_task(task.id, |task| {
-        task.status.state = TaskState::Pending;
-        task.status.message = "pending task scheduling".to_owned();
-        task.status.err = reason;
-        (task.status.at, task.status.applied_at) = (now, now);
-    });
+    let (mut task, now) = (Task::clone(task), draft.now());
+    task.status.state = TaskState::Pending;
+    task.status.message = "pending task scheduling".to_owned();
+    task.status.err = reason.to_owned();
+    (task.status.at, task.status.applied_at) = (now, now);
+    draft.put_placement(task);
 }

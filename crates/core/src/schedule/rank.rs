@@ -1,29 +1,34 @@
-//! Which of the nodes that can take a task should: the one with the fewest tasks of the service, then
-//! the fewest tasks, then the lowest id.
+//! Which of two nodes that can take a task should: Swarm's order, or the fullest first where the cluster packs.
 
 use std::collections::BTreeMap;
 
 use skep_model::NodeId;
 
-use super::filter::{Demand, Miss};
-use super::node_load::Loads;
+use super::filter::Field;
+use super::load::Load;
 
-/// Returns the best node, or how many nodes missed for which reason.
-pub fn best(loads: &Loads, demand: &Demand<'_>) -> Result<NodeId, BTreeMap<Miss, u64>> {
-    let mut misses = BTreeMap::new();
-    let mut best = None;
-    for load in loads.iter() {
-        if !demand.may_go_to(load.node.id) {
-            continue;
-        }
-        if let Some(miss) = demand.miss(load) {
-            *misses.entry(miss).or_default() += 1;
-            continue;
-        }
-        let rank = (load.tasks_of(demand.task.service_id), load.task_count, load.node.id);
-        if best.is_none_or(|best| rank < best) {
-            best = Some(rank);
-        }
+/// A node's rank for the tasks of one service and revision; the smallest is the best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank {
+    /// Recent failures of the revision there; 0 where they are few.
+    failures: u32,
+    first: u64,
+    second: u64,
+    pub id: NodeId,
+}
+
+/// Nodes on which a revision failed often of late, and how often.
+pub type Failures = BTreeMap<NodeId, u32>;
+
+impl Rank {
+    /// Returns the rank of a node: by failures, then by the fewest tasks of the service and the fewest tasks, or by
+    /// the least that is left.
+    pub fn of(field: &Field<'_>, failures: &Failures, load: &Load) -> Rank {
+        let id = load.node.id;
+        let (first, second) = match field.demand.packs(field.fleet.strategy()) {
+            false => (field.fleet.tasks_of(field.demand.service_id, id).into(), load.task_count.into()),
+            true => (u64::MAX - load.share(), u64::MAX - u64::from(load.task_count)),
+        };
+        Rank { failures: failures.get(&id).copied().unwrap_or(0), first, second, id }
     }
-    best.map(|(_, _, node_id)| node_id).ok_or(misses)
 }

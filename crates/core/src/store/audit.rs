@@ -3,7 +3,7 @@
 //!
 //! For tests, the simulator and whoever suspects a damaged state; nothing here is called in a pass.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use skep_model::{ServiceId, TaskSpec};
@@ -25,6 +25,14 @@ impl Store {
             .collect();
         if !names.iter().eq(self.services_by_name.iter()) {
             findings.push(format!("index of names: {:?}, expected {names:?}", self.services_by_name));
+        }
+        let far = |service: &Arc<skep_model::Service>| {
+            let names = super::far_of(service);
+            names.into_iter().map(|name| (name, service.id)).collect::<Vec<_>>()
+        };
+        let keeping_away: BTreeSet<_> = self.services.values().flat_map(far).collect();
+        if !keeping_away.iter().eq(self.keeping_away.iter()) {
+            findings.push(format!("index of distances: {:?}, expected {keeping_away:?}", self.keeping_away));
         }
         let keys_agree = self.tasks.iter().all(|(id, task)| *id == task.id)
             && self.services.iter().all(|(id, service)| *id == service.id)

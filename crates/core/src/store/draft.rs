@@ -38,11 +38,14 @@ pub struct Scope {
     pub slots: BTreeSet<SlotId>,
 }
 
-/// A write that may matter to what nodes hold and offer: the object before and after it.
+/// A write that may matter to where tasks can go: a task or node before and after it, a service of which
+/// something was written that decides how its tasks follow each other.
 #[derive(Clone, Debug)]
 pub enum Move {
     Task { old: Option<Arc<Task>>, new: Option<Arc<Task>> },
     Node { old: Option<Arc<Node>>, new: Option<Arc<Node>> },
+    Service(ServiceId),
+    Cluster,
 }
 
 impl Move {
@@ -50,7 +53,7 @@ impl Move {
     pub fn node_id(&self) -> Option<NodeId> {
         match self {
             Move::Node { old, new } => new.as_ref().or(old.as_ref()).map(|node| node.id),
-            Move::Task { .. } => None,
+            Move::Task { .. } | Move::Service(_) | Move::Cluster => None,
         }
     }
 }
@@ -114,6 +117,7 @@ impl Draft {
         // Its limits and policies may matter to any service.
         let services: Vec<_> = self.store.services().map(|service| service.id).collect();
         services.into_iter().for_each(|id| self.touch(id, Scope::all()));
+        self.moves.push(Move::Cluster);
         self.write(Change::PutCluster(Arc::new(cluster)));
     }
 
@@ -144,11 +148,13 @@ impl Draft {
     pub fn put_service(&mut self, mut service: Service) {
         self.stamp(&mut service.meta);
         self.touch(service.id, Scope::all());
+        self.moves.push(Move::Service(service.id));
         self.write(Change::PutService(Arc::new(service)));
     }
 
     pub fn delete_service(&mut self, id: ServiceId) {
         self.touch(id, Scope::all());
+        self.moves.push(Move::Service(id));
         self.write(Change::DeleteService(id));
     }
 
@@ -158,6 +164,16 @@ impl Draft {
         let (old, new) = (self.store.task(task.id).cloned(), Arc::new(task));
         self.moves.push(Move::Task { old, new: Some(new.clone()) });
         self.write(Change::PutTask(new));
+    }
+
+    /// Writes what the scheduler decided about a task: a node, or why there is none. Its service is looked at
+    /// again as a whole; no slot is, because a node alone lets none of them take a step.
+    pub fn put_placement(&mut self, mut task: Task) -> Arc<Task> {
+        self.stamp(&mut task.meta);
+        self.touch(task.service_id, Scope::default());
+        let task = Arc::new(task);
+        self.write(Change::PutTask(task.clone()));
+        task
     }
 
     /// Changes a task in place; does nothing if it is gone.
@@ -180,12 +196,14 @@ impl Draft {
 
     pub fn put_rollout(&mut self, rollout: Rollout) {
         self.touch(rollout.service_id, Scope::default());
+        self.moves.push(Move::Service(rollout.service_id));
         self.write(Change::PutRollout(Arc::new(rollout)));
     }
 
     pub fn delete_rollout(&mut self, id: ServiceId) {
         if self.store.rollout(id).is_some() {
             self.touch(id, Scope::default());
+            self.moves.push(Move::Service(id));
             self.write(Change::DeleteRollout(id));
         }
     }
@@ -225,7 +243,8 @@ impl Draft {
         std::mem::take(&mut self.touched)
     }
 
-    /// Returns the writes to tasks and nodes since the last call, in their order.
+    /// Returns the writes that matter to placement since the last call, in their order; those of the scheduler
+    /// itself are not among them.
     pub fn take_moves(&mut self) -> Vec<Move> {
         std::mem::take(&mut self.moves)
     }

@@ -15,7 +15,8 @@ pub(crate) mod weight;
 
 use std::sync::Arc;
 
-use imbl::OrdMap;
+use imbl::{OrdMap, OrdSet};
+use skep_model::placement::Affinity;
 use skep_model::task::SlotId;
 use skep_model::{
     Cluster, Node, NodeId, Revision, Rollout, Service, ServiceId, Step, Task, TaskId, Timestamp,
@@ -40,6 +41,8 @@ pub struct Store {
     steps: OrdMap<(ServiceId, SlotId), Arc<Step>>,
     // Invariant: the indexes below are functions of the tables above; every write keeps them so.
     services_by_name: OrdMap<String, ServiceId>,
+    /// By whom they keep away from, services that do.
+    keeping_away: OrdSet<(String, ServiceId)>,
     task_index: TaskIndex,
 }
 
@@ -72,6 +75,13 @@ impl Store {
     /// Returns the service of this name, without regard to case.
     pub fn service_named(&self, name: &str) -> Option<&Arc<Service>> {
         self.services.get(self.services_by_name.get(&name.to_ascii_lowercase())?)
+    }
+
+    /// Returns the services that must have no task where the service of this name has one.
+    pub fn services_keeping_away_from(&self, name: &str) -> impl Iterator<Item = &Arc<Service>> {
+        let name = name.to_ascii_lowercase();
+        let from = self.keeping_away.range((name.clone(), ServiceId::default())..);
+        from.take_while(move |(other, _)| *other == name).filter_map(|(_, id)| self.services.get(id))
     }
 
     pub fn revision(&self, id: ServiceId, number: u64) -> Option<&Arc<Revision>> {
@@ -217,11 +227,19 @@ impl Store {
 
     fn put_service(&mut self, service: Arc<Service>) {
         self.services_by_name.insert(service.spec.name.to_ascii_lowercase(), service.id);
-        self.services.insert(service.id, service);
+        let kept_away = far_of(&service);
+        let (id, old) = (service.id, self.services.insert(service.id, service));
+        for name in old.iter().flat_map(|old| far_of(old)) {
+            self.keeping_away.remove(&(name, id));
+        }
+        self.keeping_away.extend(kept_away.into_iter().map(|name| (name, id)));
     }
 
     fn delete_service(&mut self, id: ServiceId) {
         if let Some(service) = self.services.remove(&id) {
+            for name in far_of(&service) {
+                self.keeping_away.remove(&(name, id));
+            }
             let name = service.spec.name.to_ascii_lowercase();
             // A service made in the same change set may have taken the name over.
             if self.services_by_name.get(&name) == Some(&id) {
@@ -250,6 +268,12 @@ impl Store {
             self.task_index.replace(Some(&task), None);
         }
     }
+}
+
+/// Returns the names of those that a service keeps away from.
+fn far_of(service: &Service) -> Vec<String> {
+    // What is wrong was refused when it was written.
+    Affinity::of(&service.spec.name, &service.spec.labels).unwrap_or_default().far
 }
 
 /// The earlier of two deadlines, where either may be absent.

@@ -47,6 +47,8 @@ fn fits(store: &Store, task: &Task, placed: &[&Arc<Task>]) -> Result<(), String>
         || placed.iter().any(|other| other.service_id == task.service_id && limit(other) != limit(task));
     match fit::obstacle(store, node, task, Room::Shared) {
         Some(Obstacle::MaxReplicas) if is_mixed() => Ok(()),
+        // What it was to be near to may be told to stop in the same breath.
+        Some(Obstacle::Near) => Ok(()),
         None => Ok(()),
         Some(obstacle) => {
             Err(format!("{} is placed on {}: {obstacle:?}", task.name(), node.description.hostname))

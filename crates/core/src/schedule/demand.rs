@@ -1,0 +1,103 @@
+//! What tasks ask of a node. The tasks of one revision of a service ask the same, so it is worked out once for
+//! all that wait.
+
+use skep_model::constraint::Constraint;
+use skep_model::mount::MountKind;
+use skep_model::node::Plugin;
+use skep_model::placement::{Affinity, Strategy};
+use skep_model::property::Property;
+use skep_model::template::Platform;
+use skep_model::{ServiceId, Task, TaskSpec};
+
+use super::amount::Amount;
+use super::load::{HostPort, host_ports};
+use crate::store::Store;
+
+/// What the waiting tasks of a service and revision ask for.
+#[derive(Clone, Debug)]
+pub struct Demand {
+    pub service_id: ServiceId,
+    pub amount: Amount,
+    pub plugins: Vec<Plugin>,
+    /// The log driver, if one is named: asked for only where a node tells which it has.
+    pub log: Option<String>,
+    /// With the text as typed; `None` where it cannot be parsed, which no node fulfils.
+    pub constraints: Vec<(String, Option<Constraint>)>,
+    pub platforms: Vec<Platform>,
+    pub ports: Vec<HostPort>,
+    /// 0: unlimited.
+    pub max_replicas: u64,
+    /// Services of which a node must have a task; `None`: there is no such service.
+    pub near: Vec<(String, Option<ServiceId>)>,
+    /// Services of which a node may have none: named by this one, or naming it.
+    pub far: Vec<(String, ServiceId)>,
+    /// What to spread over, most significant first.
+    pub preferences: Vec<Property>,
+}
+
+impl Demand {
+    /// Returns what the task asks for, and all others of its revision.
+    pub fn of(store: &Store, task: &Task) -> Demand {
+        let placement = &task.spec.placement;
+        let (near, far) = affinity(store, task);
+        Demand {
+            service_id: task.service_id,
+            amount: Amount::of(&task.spec),
+            plugins: volume_plugins(&task.spec),
+            log: task.spec.log.as_ref().map(|log| log.name.clone()).filter(|name| !name.is_empty()),
+            constraints: placement
+                .constraints
+                .iter()
+                .map(|text| (text.clone(), Constraint::parse(text).ok()))
+                .collect(),
+            platforms: placement.platforms.clone(),
+            ports: host_ports(task).collect(),
+            max_replicas: placement.max_replicas,
+            near,
+            far,
+            preferences: placement.preferences.iter().filter_map(|text| Property::parse(text)).collect(),
+        }
+    }
+
+    /// Returns whether the fullest node that will do is the best. What reserves nothing has no size by which a
+    /// node could be full, and is spread.
+    pub fn packs(&self, strategy: Strategy) -> bool {
+        strategy == Strategy::Binpack && (self.amount.nano_cpus > 0 || self.amount.memory_bytes > 0)
+    }
+}
+
+fn volume_plugins(spec: &TaskSpec) -> Vec<Plugin> {
+    let mut plugins = Vec::new();
+    for mount in &spec.container.mounts {
+        let MountKind::Volume(volume) = &mount.kind else { continue };
+        let driver = volume.options.as_ref().and_then(|options| options.driver.as_ref());
+        let Some(driver) = driver.filter(|driver| !matches!(driver.name.as_str(), "" | "local")) else {
+            continue;
+        };
+        let plugin = Plugin { kind: "Volume".to_owned(), name: driver.name.clone() };
+        if !plugins.contains(&plugin) {
+            plugins.push(plugin);
+        }
+    }
+    plugins
+}
+
+type Near = Vec<(String, Option<ServiceId>)>;
+type Far = Vec<(String, ServiceId)>;
+
+/// Returns the services to be near to and those to keep away from. Distance is mutual.
+fn affinity(store: &Store, task: &Task) -> (Near, Far) {
+    let Some(service) = store.service(task.service_id) else { return Default::default() };
+    // What is wrong was refused when it was written.
+    let own = Affinity::of(&service.spec.name, &service.spec.labels).unwrap_or_default();
+    let id = |name: &str| store.service_named(name).map(|service| service.id);
+    let near = own.near.iter().map(|name| (name.clone(), id(name))).collect();
+    let named = own.far.iter().filter_map(|name| Some((name.clone(), id(name)?)));
+    let mut far: Far = named.collect();
+    for other in store.services_keeping_away_from(&service.spec.name) {
+        if far.iter().all(|(_, id)| *id != other.id) {
+            far.push((other.spec.name.clone(), other.id));
+        }
+    }
+    (near, far)
+}

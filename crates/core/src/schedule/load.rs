@@ -1,0 +1,190 @@
+//! What one node holds, counted from the tasks given to it until they are observed to be over.
+//!
+//! Tasks of one slot that follow each other on a node take the room of the larger one, and may open the same
+//! port: what *stands by* uses nothing yet, and what it follows is gone when it starts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use skep_model::endpoint::Protocol;
+use skep_model::task::SlotId;
+use skep_model::{Node, ServiceId, Task, TaskId};
+
+use super::amount::Amount;
+
+/// A port of the node.
+pub type HostPort = (Protocol, u16);
+type Slot = (ServiceId, SlotId);
+
+/// One node and what its tasks take of it.
+#[derive(Clone, Debug)]
+pub struct Load {
+    pub node: Arc<Node>,
+    offered: Amount,
+    reserved: Amount,
+    /// Slots that reserve something.
+    rooms: BTreeMap<Slot, Vec<Stake>>,
+    ports: BTreeMap<HostPort, Vec<(Slot, TaskId, Manner)>>,
+    /// Live tasks.
+    pub task_count: u32,
+}
+
+/// Whether a task uses what it has, or starts only when the others of its slot are over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    InUse,
+    StandingBy,
+}
+
+/// What one task takes of the room of its slot.
+#[derive(Clone, Debug)]
+struct Stake {
+    id: TaskId,
+    amount: Amount,
+    manner: Manner,
+}
+
+/// A resource that a node may lack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Resource {
+    Cpus,
+    Memory,
+    /// The so-many-th of the kinds that are asked for.
+    Generic(usize),
+}
+
+impl Load {
+    /// Returns a node that holds nothing yet.
+    pub fn new(node: Arc<Node>) -> Load {
+        Load {
+            offered: Amount::offered(&node.description),
+            node,
+            reserved: Amount::default(),
+            rooms: BTreeMap::new(),
+            ports: BTreeMap::new(),
+            task_count: 0,
+        }
+    }
+
+    /// Takes in what was written about the node.
+    pub fn update(&mut self, node: Arc<Node>) {
+        self.offered = Amount::offered(&node.description);
+        self.node = node;
+    }
+
+    /// Counts a task that is not over.
+    pub fn add(&mut self, task: &Task, manner: Manner) {
+        self.task_count += u32::from(task.is_live());
+        let slot = (task.service_id, task.slot);
+        let amount = Amount::of(&task.spec);
+        if !amount.is_nothing() {
+            self.change_room(slot, |stakes| stakes.push(Stake { id: task.id, amount, manner }));
+        }
+        for port in host_ports(task) {
+            self.ports.entry(port).or_default().push((slot, task.id, manner));
+        }
+    }
+
+    /// Takes back what was counted for a task.
+    pub fn remove(&mut self, task: &Task) {
+        self.task_count = self.task_count.saturating_sub(u32::from(task.is_live()));
+        if !Amount::of(&task.spec).is_nothing() {
+            self.change_room((task.service_id, task.slot), |stakes| stakes.retain(|one| one.id != task.id));
+        }
+        for port in host_ports(task) {
+            if let Some(holders) = self.ports.get_mut(&port) {
+                holders.retain(|(_, id, _)| *id != task.id);
+                if holders.is_empty() {
+                    self.ports.remove(&port);
+                }
+            }
+        }
+    }
+
+    fn change_room(&mut self, slot: Slot, change: impl FnOnce(&mut Vec<Stake>)) {
+        let stakes = self.rooms.entry(slot).or_default();
+        self.reserved.subtract(&room(&*stakes));
+        change(stakes);
+        self.reserved.add(&room(&*stakes));
+        if stakes.is_empty() {
+            self.rooms.remove(&slot);
+        }
+    }
+
+    /// Returns the first resource of which too little is free for one more task of the slot; `None` for the
+    /// slot of a task that has nothing here.
+    pub fn lacks(&self, amount: &Amount, slot: Option<(Slot, Manner)>) -> Option<Resource> {
+        if amount.is_nothing() {
+            return None;
+        }
+        let stakes = slot.and_then(|(slot, _)| self.rooms.get(&slot));
+        let (before, after) = match (stakes, slot) {
+            (Some(stakes), Some((_, manner))) => {
+                let one_more = Stake { id: TaskId::default(), amount: amount.clone(), manner };
+                (room(stakes), room(stakes.iter().chain([&one_more])))
+            }
+            _ => (Amount::default(), amount.clone()),
+        };
+        let fits = |before: i64, after: i64, reserved: i64, offered: i64| {
+            after <= before || reserved.saturating_sub(before).saturating_add(after) <= offered
+        };
+        if !fits(before.nano_cpus, after.nano_cpus, self.reserved.nano_cpus, self.offered.nano_cpus) {
+            return Some(Resource::Cpus);
+        }
+        let memory = [before.memory_bytes, after.memory_bytes];
+        if !fits(memory[0], memory[1], self.reserved.memory_bytes, self.offered.memory_bytes) {
+            return Some(Resource::Memory);
+        }
+        let of = |amount: &Amount, kind: &str| amount.generic.get(kind).copied().unwrap_or_default();
+        let lacking = amount.generic.keys().position(|kind| {
+            !fits(of(&before, kind), of(&after, kind), of(&self.reserved, kind), of(&self.offered, kind))
+        });
+        lacking.map(Resource::Generic)
+    }
+
+    /// Returns whether a task of the slot may open the port here.
+    pub fn has_port(&self, port: HostPort, slot: Option<(Slot, Manner)>) -> bool {
+        let Some(holders) = self.ports.get(&port) else { return true };
+        holders.iter().all(|(held_by, _, manner)| {
+            slot.is_some_and(|(slot, own)| {
+                slot == *held_by && (own == Manner::StandingBy || *manner == Manner::StandingBy)
+            })
+        })
+    }
+
+    /// Returns what is not reserved.
+    pub fn free(&self) -> Amount {
+        let mut free = self.offered.clone();
+        free.subtract(&self.reserved);
+        free
+    }
+
+    /// Returns the share that is reserved of what is reserved most, in parts of a million.
+    pub fn share(&self) -> u64 {
+        let share = |reserved: i64, offered: i64| {
+            let (reserved, offered) = (reserved.max(0) as u128, offered.max(1) as u128);
+            u64::try_from(reserved * 1_000_000 / offered).unwrap_or(u64::MAX)
+        };
+        share(self.reserved.nano_cpus, self.offered.nano_cpus)
+            .max(share(self.reserved.memory_bytes, self.offered.memory_bytes))
+    }
+}
+
+/// Returns what a slot takes: the sum of what is used, or what stands by where that is more.
+fn room<'s>(stakes: impl IntoIterator<Item = &'s Stake>) -> Amount {
+    let (mut in_use, mut standing_by) = (Amount::default(), Amount::default());
+    for stake in stakes {
+        match stake.manner {
+            Manner::InUse => in_use.add(&stake.amount),
+            Manner::StandingBy => standing_by.raise(&stake.amount),
+        }
+    }
+    in_use.raise(&standing_by);
+    in_use
+}
+
+/// Returns the ports that a task opens on its node, but for those that the node chooses.
+pub fn host_ports(task: &Task) -> impl Iterator<Item = HostPort> {
+    let chosen = task.spec.host_ports.iter().filter(|port| port.published != 0);
+    chosen.map(|port| (port.protocol, port.published))
+}

@@ -1,0 +1,120 @@
+//! The nodes among which the tasks of a service and revision are shared out: a heap of those that were asked,
+//! filled from an order of all nodes as far as is needed.
+//!
+//! While nodes are left that have no task of the service, the best of them is the next in the order of the
+//! fleet; so placing a few tasks on a large fleet asks a few nodes.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+use skep_model::NodeId;
+
+use super::filter::Field;
+use super::fleet::Standing;
+use super::rank::{Failures, Rank};
+
+/// Candidates, the best of them first.
+#[derive(Debug, Default)]
+pub struct Pool {
+    heap: BinaryHeap<Reverse<Rank>>,
+    /// `None`: the heap is all there is.
+    order: Option<Order>,
+}
+
+/// Where in the order of the fleet the next node comes from.
+#[derive(Debug, Default)]
+struct Order {
+    after: Option<Standing>,
+    ahead: VecDeque<NodeId>,
+    is_exhausted: bool,
+    /// The node taken from the order last, until it gets a task.
+    drawn: Option<NodeId>,
+}
+
+/// Nodes fetched from the order at a time.
+const FETCH: usize = 64;
+
+impl Pool {
+    /// Returns a pool of all nodes.
+    pub fn of_all(field: &Field<'_>, failures: &Failures) -> Pool {
+        // Those that the order does not rank: they have tasks of the service, or failed it.
+        let known = field.fleet.nodes_of(field.demand.service_id).map(|(id, _)| id);
+        let known = known.filter(|id| !failures.contains_key(id) && !packs(field));
+        let mut pool = Pool::of(field, failures, known.chain(failures.keys().copied()));
+        pool.order = Some(Order::default());
+        pool
+    }
+
+    /// Returns a pool of these nodes.
+    pub fn of(field: &Field<'_>, failures: &Failures, ids: impl Iterator<Item = NodeId>) -> Pool {
+        let loads = ids.filter_map(|id| field.fleet.get(id));
+        let ranks: Vec<_> = loads.map(|load| Reverse(Rank::of(field, failures, load))).collect();
+        Pool { heap: ranks.into(), order: None }
+    }
+
+    /// Returns the best node that can take a task; `None`: no node can.
+    pub fn best(&mut self, field: &Field<'_>, failures: &Failures) -> Option<Rank> {
+        loop {
+            self.draw(field, failures);
+            let Reverse(rank) = *self.heap.peek()?;
+            let load = field.fleet.get(rank.id);
+            let holds = load.is_some_and(|load| {
+                // A node that got a task since it was ranked is in the heap once more.
+                Rank::of(field, failures, load) == rank && field.miss(load, None).is_none()
+            });
+            if holds {
+                return Some(rank);
+            }
+            self.drop_best();
+        }
+    }
+
+    /// Takes in that the node got a task.
+    pub fn placed(&mut self, field: &Field<'_>, failures: &Failures, id: NodeId) {
+        if self.heap.peek().is_some_and(|Reverse(best)| best.id == id) {
+            self.drop_best();
+        }
+        if let Some(load) = field.fleet.get(id) {
+            self.heap.push(Reverse(Rank::of(field, failures, load)));
+        }
+    }
+
+    fn drop_best(&mut self) {
+        let dropped = self.heap.pop().map(|Reverse(rank)| rank.id);
+        if let Some(order) = self.order.as_mut().filter(|order| order.drawn == dropped) {
+            order.drawn = None;
+        }
+    }
+
+    /// Sees to it that the next node of the order is in the heap.
+    fn draw(&mut self, field: &Field<'_>, failures: &Failures) {
+        let Some(order) = &mut self.order else { return };
+        while order.drawn.is_none()
+            && let Some(id) = order.next(field)
+        {
+            let is_ranked_already = failures.contains_key(&id)
+                || (!packs(field) && field.fleet.tasks_of(field.demand.service_id, id) > 0);
+            let Some(load) = field.fleet.get(id).filter(|_| !is_ranked_already) else { continue };
+            if field.miss(load, None).is_none() {
+                self.heap.push(Reverse(Rank::of(field, failures, load)));
+                order.drawn = Some(id);
+            }
+        }
+    }
+}
+
+impl Order {
+    fn next(&mut self, field: &Field<'_>) -> Option<NodeId> {
+        if self.ahead.is_empty() && !self.is_exhausted {
+            let fetched = field.fleet.next_nodes(packs(field), self.after, FETCH);
+            self.is_exhausted = fetched.len() < FETCH;
+            self.after = fetched.last().copied().or(self.after);
+            self.ahead.extend(fetched.into_iter().map(|(_, id)| id));
+        }
+        self.ahead.pop_front()
+    }
+}
+
+fn packs(field: &Field<'_>) -> bool {
+    field.demand.packs(field.fleet.strategy())
+}

@@ -1,0 +1,189 @@
+//! Tries tasks: those of a group one after another, or one by itself.
+
+use std::sync::Arc;
+
+use skep_model::task::SlotId;
+use skep_model::{NodeId, Task};
+
+use super::demand::Demand;
+use super::explain;
+use super::filter::{Claim, Field};
+use super::fleet::{is_exclusive, manner};
+use super::rank::{Failures, Rank};
+use super::spread::{Merit, Tree};
+use super::waiting::{GroupKey, Reach, Stuck, Turn};
+use super::{EXACT_REASONS_MAX, Misses, Scheduler, ask_all, assign, wait};
+use crate::store::{Draft, Store};
+
+/// Places tasks of an open group until none is left, no node can take one, or the draft is full.
+pub fn group(scheduler: &mut Scheduler, draft: &mut Draft, key: GroupKey, reach: Reach) {
+    scheduler.effort += 1;
+    let first = scheduler.waiting.group(key).and_then(|group| group.turns.first().copied());
+    let Some(first) = first.and_then(|turn| draft.task(turn.id)) else {
+        return scheduler.waiting.close(key);
+    };
+    let demand = Demand::of(draft, first);
+    let failures = scheduler.failures_of(key, draft.now());
+    let only = match &reach {
+        Reach::Anywhere => None,
+        Reach::Nodes(ids) => Some(ids),
+    };
+    let field = Field { store: draft, fleet: &scheduler.fleet, demand: &demand };
+    let mut tree = Tree::grow(&field, &failures, only);
+    while let Some(turn) = scheduler.waiting.group(key).and_then(|group| group.turns.first().copied()) {
+        if draft.is_full() {
+            return;
+        }
+        scheduler.effort += 1;
+        let Some(task) = draft.task(turn.id).cloned() else { break };
+        let field = Field { store: draft, fleet: &scheduler.fleet, demand: &demand };
+        let general = tree.best(&field, &failures);
+        let own = own_nodes(draft, &task);
+        let special = best_of_own(&field, &failures, Some(&tree), &task, &own);
+        let Some(best) = general.into_iter().chain(special).min() else { break };
+        let node = scheduler.place(draft, &task, best.rank.id);
+        if let Some(node) = node {
+            let field = Field { store: draft, fleet: &scheduler.fleet, demand: &demand };
+            tree.placed(&field, &failures, &node);
+        }
+    }
+    scheduler.waiting.close(key);
+    if scheduler.waiting.group(key).is_none() {
+        return;
+    }
+    match reach {
+        Reach::Anywhere => {
+            ask_again(scheduler, draft, key);
+            scheduler.waiting.retry_all(key, usize::MAX);
+        }
+        Reach::Nodes(ids) => {
+            for id in ids {
+                let field = Field { store: draft, fleet: &scheduler.fleet, demand: &demand };
+                let miss = scheduler.fleet.get(id).and_then(|load| field.miss(load, None));
+                miss.into_iter().for_each(|miss| scheduler.waiting.want_more(key, miss));
+            }
+        }
+    }
+}
+
+/// Asks all nodes why they cannot take the tasks of a group, and sees to it that the tasks say so.
+pub fn ask_again(scheduler: &mut Scheduler, draft: &Draft, key: GroupKey) {
+    let Some(group) = scheduler.waiting.group(key) else { return };
+    let Some(task) = group.turns.first().and_then(|turn| draft.task(turn.id)) else { return };
+    let demand = Demand::of(draft, task);
+    let field = Field { store: draft, fleet: &scheduler.fleet, demand: &demand };
+    let (misses, fits) = ask_all(&field);
+    let sentence = explain::sentence(&demand, &misses);
+    let before = group.stuck.as_ref().map(|stuck| (&stuck.misses, &stuck.sentence));
+    let limit = match before {
+        Some((_, known)) if *known == sentence => 0,
+        Some((known, _)) if known.keys().eq(misses.keys()) => EXACT_REASONS_MAX,
+        _ => usize::MAX,
+    };
+    let asked_at = scheduler.fleet.version();
+    scheduler.effort += scheduler.fleet.len() as u64;
+    scheduler.waiting.set_stuck(key, Stuck { demand, misses, sentence, asked_at });
+    scheduler.waiting.retry_all(key, limit);
+    if let Some(id) = fits {
+        scheduler.waiting.open(key, Reach::Nodes([id].into()));
+    }
+}
+
+/// Tries one task where others of its group cannot go: on its own node, or in the place of its predecessor.
+/// Writes the reason where that fails.
+pub fn alone(scheduler: &mut Scheduler, draft: &mut Draft, key: GroupKey, turn: Turn) {
+    scheduler.effort += 1;
+    scheduler.waiting.tried(key, turn, Vec::new());
+    let Some(task) = draft.task(turn.id).cloned() else { return };
+    let is_bound = matches!(task.slot, SlotId::Node(_));
+    let stuck = scheduler.waiting.stuck(key);
+    if stuck.is_none() && !is_bound {
+        // The group is open: its turn comes.
+        return;
+    }
+    let own = own_nodes(draft, &task);
+    if own.is_empty() {
+        let sentence = stuck.map_or("", |stuck| stuck.sentence.as_str());
+        return wait(draft, &task, sentence);
+    }
+    let demand = Demand::of(draft, &task);
+    let failures = scheduler.failures_of(key, draft.now());
+    let field = Field { store: draft, fleet: &scheduler.fleet, demand: &demand };
+    if let Some(best) = best_of_own(&field, &failures, None, &task, &own) {
+        scheduler.place(draft, &task, best.rank.id);
+        return;
+    }
+    let reason = match is_bound {
+        // Compat: of a task that belongs to a node Swarm gives the reason without the sentence around it.
+        true => explain::reasons(&demand, &own_misses(&field, &task, &own)),
+        false => stuck.map_or_else(String::new, |stuck| stuck.sentence.clone()),
+    };
+    wait(draft, &task, &reason);
+    scheduler.waiting.tried(key, turn, own);
+}
+
+impl Scheduler {
+    /// Gives the task the node. Returns the node.
+    fn place(&mut self, draft: &mut Draft, task: &Task, id: NodeId) -> Option<Arc<skep_model::Node>> {
+        let written = assign(draft, task, id);
+        self.waiting.remove(task);
+        self.fleet.add(draft, &written);
+        self.came(draft, task.service_id, id);
+        // Another one that waits in this slot may stand by here.
+        let others = draft.tasks_in(task.service_id, task.slot).filter(|other| other.node_id.is_none());
+        others.for_each(|other| self.waiting.retry(other));
+        self.fleet.get(id).map(|load| load.node.clone())
+    }
+}
+
+/// Returns the nodes that mean something else to this task than to others of its group: its own, or those that
+/// have tasks of its slot which are not over.
+fn own_nodes(store: &Store, task: &Task) -> Vec<NodeId> {
+    if let SlotId::Node(id) = task.slot {
+        return vec![id];
+    }
+    let others = store.tasks_in(task.service_id, task.slot);
+    let mut nodes: Vec<_> = others
+        .filter(|other| other.id != task.id && !other.is_over())
+        .filter_map(|other| other.node_id)
+        .collect();
+    nodes.sort_unstable();
+    nodes.dedup();
+    nodes
+}
+
+fn claim(store: &Store, task: &Task) -> Claim {
+    Claim { slot: task.slot, manner: manner(store, task), is_exclusive: is_exclusive(store, task.service_id) }
+}
+
+/// Returns the best of the task's own nodes, if one of them can take it.
+fn best_of_own(
+    field: &Field<'_>,
+    failures: &Failures,
+    tree: Option<&Tree>,
+    task: &Task,
+    own: &[NodeId],
+) -> Option<Merit> {
+    if own.is_empty() {
+        return None;
+    }
+    let claim = claim(field.store, task);
+    let loads = own.iter().filter_map(|id| field.fleet.get(*id));
+    let fitting = loads.filter(|load| field.miss(load, Some(claim)).is_none());
+    let merit = |load: &super::load::Load| {
+        let rank = Rank::of(field, failures, load);
+        tree.map_or_else(|| Merit::of(rank), |tree| tree.merit(rank, &load.node))
+    };
+    fitting.map(merit).min()
+}
+
+fn own_misses(field: &Field<'_>, task: &Task, own: &[NodeId]) -> Misses {
+    let claim = claim(field.store, task);
+    let mut misses = Misses::new();
+    for load in own.iter().filter_map(|id| field.fleet.get(*id)) {
+        if let Some(miss) = field.miss(load, Some(claim)) {
+            *misses.entry(miss).or_default() += 1;
+        }
+    }
+    misses
+}

@@ -1,0 +1,6 @@
+//! Where tasks go, by example and by property.
+
+mod support;
+
+mod examples;
+mod properties;
