@@ -1,6 +1,6 @@
 //! A node and its specification.
 
-use skep_model::node::{Availability, NodeSpec, NodeState, Role};
+use skep_model::node::{Availability, NodeDescription, NodeSpec, NodeState, Role};
 use skep_model::{Cluster, Node};
 
 use super::{Unconverted, cluster, invalid, template, time};
@@ -42,12 +42,12 @@ pub fn to_wire(node: &Node, cluster: Option<&Cluster>, leads: bool) -> wire::Nod
             resources: wire::Resources {
                 nano_cpus: description.nano_cpus,
                 memory_bytes: description.memory_bytes,
-                generic_resources: Vec::new(),
+                generic_resources: description.generic.iter().map(template::generic_to_wire).collect(),
             },
             engine: wire::EngineDescription {
                 engine_version: description.engine_version.clone(),
                 labels: description.engine_labels.clone(),
-                plugins: plugins(),
+                plugins: plugins(description),
             },
             tls_info: cluster.map(|cluster| cluster::tls_info(&cluster.authority)).unwrap_or_default(),
         },
@@ -73,8 +73,14 @@ fn spec_to_wire(spec: &NodeSpec) -> wire::NodeSpec {
     }
 }
 
-/// The drivers that every node has.
-fn plugins() -> Vec<wire::PluginDescription> {
+/// The drivers that a node says it has, else those that every node has.
+fn plugins(description: &NodeDescription) -> Vec<wire::PluginDescription> {
+    let said = description.plugins.iter();
+    let said = said.map(|one| wire::PluginDescription { kind: one.kind.clone(), name: one.name.clone() });
+    let said: Vec<_> = said.collect();
+    if !said.is_empty() {
+        return said;
+    }
     let logs = template::LOG_DRIVERS.map(|name| ("Log", name));
     let all = logs.into_iter().chain([("Network", "bridge"), ("Volume", "local")]);
     all.map(|(kind, name)| wire::PluginDescription { kind: kind.to_owned(), name: name.to_owned() }).collect()

@@ -62,11 +62,10 @@ fn resources_to_model(resources: wire::ResourceRequirements) -> Result<Resources
 }
 
 fn reservations_to_model(kept: wire::Resources) -> Result<Reservations, Unconverted> {
-    refuse_if(!kept.generic_resources.is_empty(), "--generic-resource")?;
     let mut generic = BTreeMap::new();
     for resource in kept.generic_resources {
         match resource.discrete_resource_spec {
-            Some(discrete) => drop(generic.insert(discrete.kind, discrete.value)),
+            Some(discrete) => *generic.entry(discrete.kind).or_default() += discrete.value,
             // Compat: Swarm takes no reservation of a unit by its name either.
             None => return Err(unsupported("a generic resource reserved by name")),
         }
@@ -94,7 +93,6 @@ fn restart_to_model(policy: wire::RestartPolicy) -> Result<RestartPolicy, Unconv
 }
 
 fn placement_to_model(placement: wire::Placement) -> Result<Placement, Unconverted> {
-    refuse_if(!placement.preferences.is_empty(), "--placement-pref")?;
     let spread = |given: wire::PlacementPreference| given.spread.map(|spread| spread.spread_descriptor);
     let platform = |given: wire::Platform| Platform { architecture: given.architecture, os: given.os };
     Ok(Placement {
@@ -147,7 +145,7 @@ fn resources_to_wire(resources: &Resources) -> wire::ResourceRequirements {
     }
 }
 
-fn generic_to_wire((kind, value): (&String, &i64)) -> wire::GenericResource {
+pub(super) fn generic_to_wire((kind, value): (&String, &i64)) -> wire::GenericResource {
     let discrete = wire::DiscreteResource { kind: kind.clone(), value: *value };
     wire::GenericResource { discrete_resource_spec: Some(discrete), named_resource_spec: None }
 }

@@ -42,7 +42,8 @@ fn what_the_docker_client_sends_reads_back_unchanged() {
         r#""Resources":{"Limits":{"NanoCPUs":500000000,"MemoryBytes":67108864,"Pids":7},"Reservations":{},"SwapBytes":-1,"#,
         r#""MemorySwappiness":10},"#,
         r#""RestartPolicy":{"Condition":"on-failure","Delay":0,"MaxAttempts":0,"Window":1},"#,
-        r#""Placement":{"Constraints":["node.role == manager"],"MaxReplicas":2,"#,
+        r#""Placement":{"Constraints":["node.role == manager"],"#,
+        r#""Preferences":[{"Spread":{"SpreadDescriptor":"node.labels.zone"}}],"MaxReplicas":2,"#,
         r#""Platforms":[{"Architecture":"amd64","OS":"linux"},{"OS":"linux"}]},"#,
         r#""LogDriver":{"Name":"local","Options":{"max-size":"1m"}},"ForceUpdate":3,"Runtime":"container"},"#,
         r#""Mode":{"Replicated":{"Replicas":0}},"#,
@@ -99,14 +100,10 @@ fn what_is_not_honoured_is_refused_by_name() {
             "--publish protocol=sctp",
         ),
         (
-            task(r#","Placement":{"Preferences":[{"Spread":{"SpreadDescriptor":"node.id"}}]}"#),
-            "--placement-pref",
-        ),
-        (
             task(
-                r#","Resources":{"Reservations":{"GenericResources":[{"DiscreteResourceSpec":{"Kind":"g"}}]}}"#,
+                r#","Resources":{"Reservations":{"GenericResources":[{"NamedResourceSpec":{"Kind":"g","Value":"a"}}]}}"#,
             ),
-            "--generic-resource",
+            "a generic resource reserved by name",
         ),
         (task(r#","LogDriver":{"Name":"syslog"}"#), "--log-driver syslog"),
         (task(r#","PluginSpec":{}"#), "PluginSpec"),

@@ -135,7 +135,8 @@ async fn run(settings: Settings) -> Result<(), DaemonError> {
     let engine_id = host::engine_id(&settings.data_root)?;
     let (changes, _) = broadcast::channel(CHANGES_MAX);
     tokio::spawn(container_events::forward(engine.clone(), changes.clone()));
-    let description = skep_agent::describe(env!("CARGO_PKG_VERSION"), settings.labels.clone());
+    let mut description = skep_agent::describe(env!("CARGO_PKG_VERSION"), settings.labels.clone());
+    description.generic = settings.generic_resources.clone();
     let machine_memory = description.memory_bytes;
     let fatal = Fatal::default();
     let membership =

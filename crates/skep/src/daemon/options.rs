@@ -58,6 +58,9 @@ pub struct Flags {
     /// Label of this node's engine, repeatable: KEY=VALUE
     #[arg(long = "label", value_name = "LABEL")]
     labels: Vec<String>,
+    /// Units of a resource that this node offers to services, repeatable: KIND=COUNT
+    #[arg(long = "node-generic-resource", value_name = "RESOURCE")]
+    node_generic_resources: Vec<String>,
     /// debug, info, warn, error or fatal [default: info]
     #[arg(short = 'l', long, value_name = "LEVEL")]
     log_level: Option<LogLevel>,
@@ -97,6 +100,7 @@ struct File {
     pidfile: Option<PathBuf>,
     insecure_registries: Vec<String>,
     labels: Vec<String>,
+    node_generic_resources: Vec<String>,
     log_level: Option<LogLevel>,
     debug: bool,
     bridge: Option<String>,
@@ -129,6 +133,8 @@ pub struct Settings {
     pub pidfile: Option<PathBuf>,
     pub insecure_registries: Vec<String>,
     pub labels: BTreeMap<String, String>,
+    /// Units by kind.
+    pub generic_resources: BTreeMap<String, i64>,
     pub log_level: LogLevel,
     pub bridge: String,
     pub subnet: Subnet,
@@ -164,6 +170,13 @@ pub enum SettingsError {
     Label(String),
     #[error("conflicting labels for {0}: give each key once")]
     LabelTwice(String),
+    #[error(
+        "invalid generic resource {0:?}: expected KIND=COUNT, as in gpu=2; units with names of their own are not \
+         supported"
+    )]
+    GenericResource(String),
+    #[error("the generic resource {0} is given twice")]
+    GenericResourceTwice(String),
     #[error("invalid bridge address")]
     Bip(#[from] skep_net::SubnetError),
     #[error("the OCI runtime {0} does not exist; install it or leave --oci-runtime out")]
@@ -208,6 +221,7 @@ fn merge(flags: Flags, file: File, path: &Path) -> Result<Settings, SettingsErro
         pidfile,
         insecure_registries,
         labels,
+        node_generic_resources,
         log_level,
         debug,
         config_file: _,
@@ -246,6 +260,12 @@ fn merge(flags: Flags, file: File, path: &Path) -> Result<Settings, SettingsErro
             file.insecure_registries,
         ),
         labels: parse_labels(many(&mut twice, "labels", labels, file.labels))?,
+        generic_resources: parse_generic(many(
+            &mut twice,
+            "node-generic-resources",
+            node_generic_resources,
+            file.node_generic_resources,
+        ))?,
         log_level: match debug || file.debug {
             true => LogLevel::Debug,
             false => one(&mut twice, "log-level", log_level, file.log_level).unwrap_or_default(),
@@ -332,6 +352,22 @@ fn parse_labels(labels: Vec<String>) -> Result<BTreeMap<String, String>, Setting
     Ok(parsed)
 }
 
+fn parse_generic(resources: Vec<String>) -> Result<BTreeMap<String, i64>, SettingsError> {
+    let mut parsed = BTreeMap::new();
+    for resource in resources {
+        let term = resource.split_once('=').map(|(kind, count)| (kind.trim(), count.trim().parse::<i64>()));
+        let Some((kind, Ok(count))) =
+            term.filter(|(kind, count)| !kind.is_empty() && count.as_ref().is_ok_and(|count| *count >= 0))
+        else {
+            return Err(SettingsError::GenericResource(resource));
+        };
+        if parsed.insert(kind.to_owned(), count).is_some() {
+            return Err(SettingsError::GenericResourceTwice(kind.to_owned()));
+        }
+    }
+    Ok(parsed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -347,7 +383,7 @@ mod tests {
     fn flags_and_file_and_defaults_add_up() {
         let settings = settings(
             &["--data-root=/d", "-H", "unix:///s", "-H", "tcp://127.0.0.1:2375", "--label", "a=b", "-G", "bees"],
-            r#"{"exec-root": "/e", "insecure-tcp-without-tls": true, "insecure-registries": ["10.0.0.0/8"], "log-level": "warn"}"#,
+            r#"{"exec-root": "/e", "insecure-tcp-without-tls": true, "insecure-registries": ["10.0.0.0/8"], "node-generic-resources": ["gpu=2"], "log-level": "warn"}"#,
         )
         .unwrap();
         assert_eq!(settings.data_root, Path::new("/d"));
@@ -355,6 +391,7 @@ mod tests {
         assert_eq!(settings.hosts, [Address::Unix("/s".into()), Address::Tcp("127.0.0.1:2375".into())]);
         assert_eq!((settings.log_level, settings.bridge.as_str()), (LogLevel::Warn, "skep0"));
         assert_eq!(settings.labels["a"], "b");
+        assert_eq!(settings.generic_resources["gpu"], 2);
         assert_eq!((settings.group.as_deref(), settings.tls), (Some("bees"), None));
     }
 
@@ -385,6 +422,11 @@ mod tests {
         assert!(error(&["--oci-runtime=/no/such"], "{}").contains("does not exist"));
         assert!(error(&["--label=x"], "{}").contains("invalid label \"x\""));
         assert!(error(&["--label=x=1", "--label=x=2"], "{}").contains("conflicting labels for x"));
+        let resource = |text: &str| error(&["--node-generic-resource", text], "{}");
+        assert!(resource("gpu=a").contains("invalid generic resource \"gpu=a\": expected KIND=COUNT"));
+        assert!(resource("=1").contains("invalid generic resource"));
+        let twice = r#"{"node-generic-resources": ["gpu=1", "gpu=2"]}"#;
+        assert!(error(&[], twice).contains("gpu is given twice"));
         assert!(error(&["--bip=1.2.3.4"], "{}").contains("invalid bridge address"));
     }
 }
