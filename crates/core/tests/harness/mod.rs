@@ -42,6 +42,17 @@ pub struct World {
     pub committed: Vec<(Timestamp, Store, ChangeSet)>,
     /// Every version of the store, with the instant from which it holds.
     pub versions: Vec<(Timestamp, Store)>,
+    /// When the leader is to be lost; `None` once it was.
+    pub loss: Option<Loss>,
+}
+
+/// A leader is lost at one of its proposals.
+#[derive(Clone, Copy)]
+pub struct Loss {
+    /// Proposals that it makes before.
+    pub after: usize,
+    /// Whether the next leader finds the proposal in the log.
+    pub survives: bool,
 }
 
 struct Machine {
@@ -81,6 +92,7 @@ impl World {
             tasks: Vec::new(),
             committed: Vec::new(),
             versions: Vec::new(),
+            loss: None,
         };
         let mut changes = vec![Change::PutCluster(Arc::new(cluster(history)))];
         for (number, cpus) in (1..).zip(nodes) {
@@ -198,10 +210,31 @@ impl World {
             if let Some(at) = output.wake_at {
                 self.at(at, Happening::WakeLeader(self.wake_count));
             }
-            if let Some(changes) = output.propose {
-                self.commit(&changes);
-                next = Some(Event::Committed(changes));
+            let Some(changes) = output.propose else { return };
+            match self.take_loss() {
+                None => {
+                    self.commit(&changes);
+                    next = Some(Event::Committed(changes));
+                }
+                Some(loss) => {
+                    if loss.survives {
+                        self.commit(&changes);
+                    }
+                    self.change_leader();
+                }
             }
+        }
+    }
+
+    /// Returns the loss that is due at this proposal.
+    fn take_loss(&mut self) -> Option<Loss> {
+        let loss = self.loss.as_mut()?;
+        match loss.after.checked_sub(1) {
+            Some(after) => {
+                loss.after = after;
+                None
+            }
+            None => self.loss.take(),
         }
     }
 

@@ -25,8 +25,8 @@ use skep_model::task::{Desired, SlotId, TaskState};
 use skep_model::template::{Healthcheck, Reservations, RestartCondition};
 use skep_model::{Id, NodeId, Service, ServiceId, ServiceSpec, Task};
 
-use super::World;
 use super::engine::Behaviour;
+use super::{Loss, World};
 
 /// Runs a script and returns it with the output that its commands print.
 pub fn run(script: &str) -> String {
@@ -101,6 +101,12 @@ fn perform(world: &mut World, words: &[&str]) -> String {
         ["node", verb, name] => node(world, verb, name),
         ["leader", "restart"] => {
             world.change_leader();
+            String::new()
+        }
+        // At its next proposal but so many, which the next leader finds in the log, or does not.
+        ["leader", "lose", fate @ ("committed" | "dropped"), after] => {
+            let after = after.parse().expect("a number of proposals");
+            world.loss = Some(Loss { after, survives: *fate == "committed" });
             String::new()
         }
         ["leader", "restart", "every", time] => {

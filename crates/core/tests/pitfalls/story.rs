@@ -55,6 +55,11 @@ impl Story {
         self.world.as_ref().expect("a script makes a world")
     }
 
+    /// Returns whether a leader that was to be lost is still in office.
+    pub fn spared_its_leader(&self) -> bool {
+        self.world().loss.is_some()
+    }
+
     /// Returns how it ended.
     pub fn end(&self) -> Scene<'_> {
         Scene(&self.world().store)
