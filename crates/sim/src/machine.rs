@@ -1,7 +1,7 @@
 //! One machine: the real worker, and around it what an agent does for it.
 //!
-//! The agent's memory and the containers outlive the agent. A clock of its own, which differs from the
-//! leader's by a constant, tells the worker the time.
+//! The agent's memory and the containers outlive the agent. A clock of its own, which is ahead of the
+//! world's and may be set when the machine boots, tells the worker the time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -106,6 +106,11 @@ impl Machine {
         stirred.ending.extend(connected.ending);
         stirred.wake = connected.wake;
         Ok(stirred)
+    }
+
+    /// Sets the clock; it may go back.
+    pub fn set_clock(&mut self, skew: Duration) {
+        self.skew = skew;
     }
 
     /// The agent dies; what runs goes on.

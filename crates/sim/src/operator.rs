@@ -26,9 +26,8 @@ pub struct Operator {
     unanswered: Vec<Request>,
 }
 
-/// Share of what is asked of nodes that is their removal. None yet: the tasks of a removed node are not given
-/// up by the core.
-const NODE_REMOVAL_PERCENT: u64 = 0;
+/// Share of what is asked of nodes that is their removal, in percent. A cluster without nodes shows little.
+const NODE_REMOVAL_PERCENT: u64 = 8;
 
 impl Operator {
     pub fn new(mut dice: Dice, profile: &Profile) -> Self {

@@ -72,7 +72,7 @@ impl Profile {
             manager_count: dice.pick(&[1, 1, 3, 3, 5]),
             // Managers without a common time are rare, and differ by more than any pause there is.
             manager_skew_max: dice.millis(0, 1_500) * dice.pick(&[0, 1, 1, 1, 1, 20]),
-            fickle_percent: if is_calm { 0 } else { dice.pick(&[0, 0, 2, 15]) },
+            fickle_percent: if is_calm { 0 } else { fickle_percent(&mut dice) },
             join_percent: if is_calm { 0 } else { dice.pick(&[0, 0, 20]) },
             service_count_max: dice.number(1, 3),
             turbulent_for: dice.millis(40_000, 160_000),
@@ -87,6 +87,16 @@ impl Profile {
             loses_a_node: !is_calm && dice.chance(25),
             dice: dice.child(),
         }
+    }
+}
+
+/// Draws how many proposals cost their leader its office. A few runs see hardly anything else.
+fn fickle_percent(dice: &mut Dice) -> u64 {
+    match dice.number(0, 99) {
+        0..=44 => 0,
+        45..=69 => 2,
+        70..=96 => 15,
+        _ => 60,
     }
 }
 

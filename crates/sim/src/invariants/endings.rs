@@ -1,5 +1,7 @@
-//! The end of a task is told as it was: by its container's exit, and never while it still runs.
+//! The end of a task is told as it was: by its container's exit, and never while it still runs. Managers give
+//! up what nobody can tell of any more: where the node is not theirs, or was down for too long.
 
+use skep_model::node::NodeState;
 use skep_model::task::TaskState;
 use skep_model::{Task, Timestamp};
 
@@ -14,10 +16,17 @@ impl Invariant for EndsAreToldTruly {
     }
 
     fn see(&mut self, _: Timestamp, moment: &Moment<'_>) -> Result<(), String> {
-        let Moment::Committed { before, changes, machines, .. } = moment else { return Ok(()) };
+        let Moment::Committed { before, after, changes, machines } = moment else { return Ok(()) };
         for (known, task) in task_writes(before, changes) {
             let ends = known.is_some_and(|known| known.status.state <= TaskState::Running)
                 && task.status.state > TaskState::Running;
+            if ends && task.status.state == TaskState::Orphaned {
+                let node = task.node_id.and_then(|id| after.node(id));
+                if node.is_some_and(|node| node.status.state != NodeState::Down) {
+                    return Err(format!("{} is given up although its node is there", task.name()));
+                }
+                continue;
+            }
             let machine = task.node_id.filter(|_| ends).and_then(|id| machines.get(&id));
             let container = machine.and_then(|machine| machine.engine.container(task.id));
             if let Some(container) = container.filter(|container| !is_true(task, container)) {

@@ -21,6 +21,9 @@ use crate::trace::short;
 /// One CPU, in billionths.
 const CPU: i64 = 1_000_000_000;
 
+/// Share of boots at which a machine's clock is set anew, in percent.
+const CLOCK_SET_PERCENT: u64 = 30;
+
 /// Returns the machines of a new cluster.
 pub(super) fn build(profile: &Profile, dice: &mut Dice) -> BTreeMap<NodeId, Machine> {
     let machines = (1..=profile.node_count).map(|number| one(profile, dice, number));
@@ -84,9 +87,14 @@ impl World<'_> {
 
     pub(super) fn start_agent(&mut self, id: NodeId) -> Result<(), Broken> {
         let (now, is_lost) = (self.now, self.lost() == Some(id));
+        let clock = self.profile.clock_skew_max.mul_f64(self.fault_dice.number(0, 100) as f64 / 100.0);
+        let is_set = self.fault_dice.chance(CLOCK_SET_PERCENT);
         let Some(machine) = self.machine(id).filter(|machine| !machine.has_agent() && !is_lost) else {
             return Ok(());
         };
+        if !machine.has_power() && is_set {
+            machine.set_clock(clock);
+        }
         let stirred = machine.start_agent(now);
         let name = machine.name().to_owned();
         self.trace.note(now, || format!("agent of {name} starts"));
