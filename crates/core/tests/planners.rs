@@ -25,7 +25,7 @@ type Planner = fn(&mut Draft, &mut Random, &Service);
 /// What is under test: each changes a draft and may be run at any time.
 const PLANNERS: [(&str, Planner); 8] = [
     ("rollout::judge", |draft, _, service| {
-        rollout::judge(draft, service.id);
+        rollout::judge(draft, service.id, &Scope::all());
     }),
     ("plan_slot", |draft, random, service| {
         let nodes = draft.nodes().map(|node| SlotId::Node(node.id));
@@ -129,10 +129,8 @@ proptest! {
             let steps: Vec<_> = history.store.steps_of(service.id).collect();
             let is_new = known.is_none() || steps.iter().any(|step| before.step(service.id, step.slot).is_none());
             let open = steps.iter().filter(|step| step.settled_at.is_none()).count() as u64;
-            let parallelism = rollout::config_in_force(&service, Some(rollout)).parallelism;
-            if parallelism > 0 && is_new {
-                prop_assert!(open <= parallelism, "{open} of {parallelism}: {steps:?}");
-            }
+            let lanes = rollout::policy(&history.store, &service, Some(rollout)).lanes;
+            prop_assert!(open <= lanes || !is_new, "{open} of {lanes}: {steps:?}");
         }
     }
 }

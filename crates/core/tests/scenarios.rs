@@ -20,6 +20,8 @@ macro_rules! scenarios {
 
 scenarios! {
     walk_through,
+    profiles,
+    min_healthy_node_loss,
     bad_tag,
     resume_by_repeat,
     rollback_manual,

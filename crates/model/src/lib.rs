@@ -5,8 +5,8 @@
 //! versioned by its field names: unknown fields are ignored, missing ones take their default. Nothing
 //! here decides (that is `skep-core`) and nothing here knows Docker's JSON (that is `skep-api`).
 //!
-//! Read in this order: [`service`], [`endpoint`], [`template`], [`mount`], [`revision`], [`task`], [`rollout`], then
-//! [`validate`].
+//! Read in this order: [`service`], [`endpoint`], [`template`], [`mount`], [`revision`], [`task`], [`rollout`], [`policy`],
+//! then [`validate`].
 
 mod id;
 mod time;
@@ -21,6 +21,7 @@ pub mod mount;
 pub mod node;
 pub mod placeholder;
 pub mod placement;
+pub mod policy;
 pub mod property;
 pub mod reference;
 pub mod request;
@@ -28,6 +29,7 @@ pub mod revision;
 pub mod rollout;
 pub mod service;
 pub mod signal;
+pub mod span;
 pub mod task;
 pub mod template;
 pub mod validate;
@@ -35,6 +37,7 @@ pub mod validate;
 pub use cluster::Cluster;
 pub use id::{ClusterId, Id, NodeId, ServiceId, TaskId};
 pub use node::Node;
+pub use policy::Policy;
 pub use revision::Revision;
 pub use rollout::{Rollout, Step};
 pub use service::{Service, ServiceSpec};

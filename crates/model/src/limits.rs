@@ -49,6 +49,13 @@ pub const RESTART_BACKOFF_MIN: Duration = Duration::from_secs(1);
 /// …to at most this. Swarm restarts a crash loop every few seconds for ever.
 pub const RESTART_BACKOFF_MAX: Duration = Duration::from_secs(300);
 
+/// Longest time that a slot may be asked to be up before the next one is taken up; Skep's own.
+pub const MIN_HEALTHY_MAX: Duration = Duration::from_secs(3600);
+/// Longest time that a revision may be asked to run before it counts as stable; Skep's own.
+pub const BAKE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+/// [`crate::Policy::min_healthy`] under the profile `strict`, where nothing else is said.
+pub const MIN_HEALTHY_STRICT: Duration = Duration::from_secs(30);
+
 /// Health check defaults: interval, timeout, retries, interval during the start period.
 pub const HEALTH_INTERVAL_DEFAULT: Duration = Duration::from_secs(30);
 pub const HEALTH_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);

@@ -42,12 +42,42 @@ pub struct Rollout {
     /// Time spent on progress since a slot was settled last, while nothing held the rollout.
     #[serde(default)]
     pub spent: Clock,
+    /// When its first batch had lived through the monitor period, where that is asked for.
+    #[serde(default)]
+    pub proven_at: Option<Timestamp>,
     /// What it waits for at the moment; `None` where it moves or is at an end.
     #[serde(default)]
     pub wait: Option<Wait>,
 }
 
 impl Rollout {
+    /// Returns a rollout that is asked for at `now`.
+    pub fn asked(
+        service_id: ServiceId,
+        direction: Direction,
+        revision: u64,
+        return_to: Option<u64>,
+        now: Timestamp,
+    ) -> Self {
+        Rollout {
+            service_id,
+            direction,
+            phase: Phase::Asked,
+            started_at: now,
+            completed_at: None,
+            message: String::new(),
+            revision,
+            return_to,
+            slot_count: 0,
+            settled_count: 0,
+            failed_count: 0,
+            last_settled_at: None,
+            spent: Clock::default(),
+            proven_at: None,
+            wait: None,
+        }
+    }
+
     /// Returns whether slots are still being replaced or watched.
     pub fn is_running(&self) -> bool {
         self.phase == Phase::Running
@@ -85,6 +115,25 @@ pub struct Step {
     /// its deadline.
     #[serde(default)]
     pub failed: bool,
+    /// Its lane went to another slot.
+    #[serde(default)]
+    pub closed: bool,
+}
+
+impl Step {
+    /// Returns the step that replaces the slot's task by another one, begun at `now`.
+    pub fn begun(service_id: ServiceId, slot: SlotId, cause: Cause, task_id: TaskId, now: Timestamp) -> Self {
+        Step {
+            service_id,
+            slot,
+            cause,
+            task_id,
+            taken_at: now,
+            settled_at: None,
+            failed: false,
+            closed: false,
+        }
+    }
 }
 
 /// Why a slot's task is replaced.

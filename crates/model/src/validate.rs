@@ -6,10 +6,12 @@ mod container;
 
 use std::collections::BTreeSet;
 
+use crate::cluster::ClusterSpec;
 use crate::constraint::{Constraint, ConstraintError};
 use crate::endpoint::{EndpointMode, PublishMode};
 use crate::placeholder::{Context, expand_container};
 use crate::placement::Affinity;
+use crate::policy::Knobs;
 use crate::property::{KNOWN_KEYS, Property};
 use crate::service::{FailureAction, Mode, UpdateConfig};
 use crate::template::{Placement, Resources};
@@ -52,7 +54,15 @@ impl ServiceSpec {
                 return refuse("TaskSpec: rollback-failureaction cannot be rollback");
             }
         }
+        Knobs::parse(&self.labels).map_err(Invalid::Argument)?;
         validate_endpoint(self)
+    }
+}
+
+impl ClusterSpec {
+    /// Checks the policies of the cluster.
+    pub fn validate(&self) -> Result<(), Invalid> {
+        Knobs::parse(&self.labels).map(drop).map_err(Invalid::Argument)
     }
 }
 

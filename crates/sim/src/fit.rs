@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use skep_core::Store;
-use skep_core::orchestrate::rollout::config_in_force;
+use skep_core::orchestrate::rollout;
 use skep_model::node::{Availability, NodeState, Role};
 use skep_model::placement::Affinity;
 use skep_model::service::UpdateOrder;
@@ -71,7 +71,7 @@ fn demand(task: &Task) -> [i64; 3] {
 fn stands_by(store: &Store, task: &Task, room: Room) -> bool {
     let order = store
         .service(task.service_id)
-        .map(|service| config_in_force(service, store.rollout(service.id).map(|rollout| &**rollout)).order);
+        .map(|service| rollout::policy(store, service, store.rollout(service.id).map(|one| &**one)).order);
     task.desired == Desired::Ready && (room == Room::Shared || order == Some(UpdateOrder::StopFirst))
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use skep_core::Store;
 use skep_core::orchestrate::attempt::should_restart;
-use skep_core::orchestrate::rollout::config_in_force;
+use skep_core::orchestrate::rollout;
 use skep_core::orchestrate::slot::{self, Slot};
 use skep_model::node::NodeState;
 use skep_model::rollout::Phase;
@@ -188,10 +188,11 @@ impl<'a> State<'a> {
 
     /// Returns whether the task needs no more than another of its slot has, which makes room for it.
     fn fits_in_place(&self, service: &Service, task: &Task) -> bool {
-        let config = config_in_force(service, self.store.rollout(service.id).map(|rollout| &**rollout));
+        let rollout = self.store.rollout(service.id).map(|rollout| &**rollout);
+        let policy = rollout::policy(self.store, service, rollout);
         let mut others = self.store.tasks_in(service.id, task.slot).filter(|other| other.id != task.id);
         // One that was told to run while the order was another needs room of its own.
-        config.order == UpdateOrder::StopFirst
+        policy.order == UpdateOrder::StopFirst
             && task.desired == Desired::Ready
             && others.any(|other| {
                 let node = other.node_id.and_then(|id| self.store.node(id));

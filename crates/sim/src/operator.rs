@@ -8,6 +8,7 @@ use skep_core::Store;
 use skep_model::cluster::ClusterSpec;
 use skep_model::node::{Availability, NodeSpec};
 use skep_model::placement::STRATEGY_LABEL;
+use skep_model::policy::PROFILE;
 use skep_model::request::{AuthFrom, Request, RolloutVerb, ServiceChange};
 use skep_model::{Service, ServiceSpec};
 
@@ -98,6 +99,7 @@ impl Operator {
             52..=56 => Arc::make_mut(&mut spec.task).force_update += 1,
             57..=61 => {
                 spec.labels = self.recipes.company(&spec.name);
+                spec.labels.extend(self.recipes.labels());
                 spec.labels.insert("note".into(), self.dice.number(0, 9).to_string());
             }
             62..=69 => {}
@@ -146,6 +148,9 @@ impl Operator {
         let mut spec = ClusterSpec { task_history_limit: limit, ..cluster.spec.clone() };
         let strategy = self.dice.pick(&["spread", "binpack"]);
         spec.labels.insert(STRATEGY_LABEL.to_owned(), strategy.to_owned());
+        if self.dice.chance(30) {
+            spec.labels.insert(PROFILE.into(), self.recipes.profile());
+        }
         Some(Request::UpdateCluster { version: cluster.meta.version, spec, rotate: Box::default() })
     }
 

@@ -1,16 +1,16 @@
 //! What services are made of: specifications by dice, good ones and bad ones.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use skep_model::endpoint::{Endpoint, Port, PublishMode};
 use skep_model::placement::{AFFINITY_LABEL, ANTI_AFFINITY_LABEL};
+use skep_model::policy::PROFILE;
 use skep_model::service::{FailureAction, Mode, UpdateConfig, UpdateOrder};
 use skep_model::template::{
     ContainerSpec, Healthcheck, Placement, Reservations, Resources, RestartCondition, RestartPolicy,
 };
-use skep_model::{ServiceSpec, TaskSpec};
+use skep_model::{Labels, ServiceSpec, TaskSpec};
 
 use crate::dice::Dice;
 use crate::engine::Character;
@@ -75,8 +75,10 @@ impl Recipes {
             ..TaskSpec::default()
         };
         let name = format!("s{}", self.dice.number(1, self.service_count_max));
+        let mut labels = self.company(&name);
+        labels.extend(self.labels());
         let spec = ServiceSpec {
-            labels: self.company(&name),
+            labels,
             name,
             task: Arc::new(task),
             update: self.pace(true).filter(|_| !mode.is_job()),
@@ -85,6 +87,28 @@ impl Recipes {
             endpoint: Endpoint::default(),
         };
         spec.with_endpoint(self.endpoint())
+    }
+
+    /// Draws how carefully a service is rolled.
+    pub fn labels(&mut self) -> Labels {
+        let mut labels = Labels::new();
+        if self.dice.chance(60) {
+            labels.insert(PROFILE.into(), self.profile());
+        }
+        if self.dice.chance(15) && !self.is_large() {
+            labels.insert("skep.rollout.min-healthy".into(), self.dice.pick(&["0s", "1s", "6s"]).into());
+        }
+        labels
+    }
+
+    pub fn profile(&mut self) -> String {
+        let profiles = ["swarm", "swarm", "safe", "strict"];
+        self.dice.pick(if self.is_large() { &profiles[..3] } else { &profiles }).into()
+    }
+
+    /// Returns whether services are so large that proof of every slot would outlast the quiet phase.
+    fn is_large(&self) -> bool {
+        self.replicas_max > 24
     }
 
     pub fn container(&mut self) -> ContainerSpec {
@@ -139,12 +163,12 @@ impl Recipes {
     }
 
     /// Draws whom a service must be near to or keep away from: mostly nobody.
-    pub fn company(&mut self, name: &str) -> BTreeMap<String, String> {
+    pub fn company(&mut self, name: &str) -> Labels {
         let other = format!("s{}", self.dice.number(1, self.service_count_max));
         match self.dice.number(0, 19) {
             0 if other != name => [(AFFINITY_LABEL.to_owned(), format!("service:{other}"))].into(),
             1 => [(ANTI_AFFINITY_LABEL.to_owned(), format!("service:{other}"))].into(),
-            _ => BTreeMap::new(),
+            _ => Labels::new(),
         }
     }
 

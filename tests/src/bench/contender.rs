@@ -146,6 +146,8 @@ impl Contender {
     fn spec(&self, replicas: usize) -> Value {
         json!({
             "Name": SERVICE,
+            // Skep is measured at Swarm's own pacing; to dockerd it is a label like any other.
+            "Labels": { "skep.profile": "swarm" },
             "Mode": {"Replicated": {"Replicas": replicas}},
             "TaskTemplate": {"ContainerSpec": {"Image": self.image, "Command": ["sh", "-c", SCRIPT]}},
             "UpdateConfig": {"Parallelism": 1, "Delay": 0},

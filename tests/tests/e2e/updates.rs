@@ -115,7 +115,7 @@ fn what_changes_no_task_replaces_no_task() {
 
 #[test]
 fn a_stop_costs_what_the_process_needs_and_no_more() {
-    let (cluster, _) = cluster(&["--update-parallelism", "1"]);
+    let (cluster, _) = cluster(&["--update-parallelism", "1", "--label", "skep.profile=swarm"]);
     let started = std::time::Instant::now();
     let mut cluster = cluster;
     cluster.docker.run(&["service", "update", "-d", "--force", "web"]).unwrap();

@@ -225,22 +225,9 @@ fn old_clients_do_not_mean_new_fields() {
 
 #[test]
 fn a_rollout_is_told_in_swarms_words() {
-    let mut rollout = Rollout {
-        service_id: ServiceId::from_number(1),
-        direction: Direction::Forward,
-        phase: Phase::Asked,
-        started_at: Timestamp(1_500_000_000),
-        completed_at: None,
-        message: "update in progress".into(),
-        revision: 2,
-        slot_count: 1,
-        settled_count: 0,
-        failed_count: 0,
-        last_settled_at: None,
-        spent: Default::default(),
-        wait: None,
-        return_to: None,
-    };
+    let (id, began) = (ServiceId::from_number(1), Timestamp(1_500_000_000));
+    let mut rollout = Rollout::asked(id, Direction::Forward, 2, None, began);
+    rollout.message = "update in progress".into();
     assert_eq!(update::status_to_wire(&rollout), None);
     rollout.phase = Phase::Running;
     let shown = update::status_to_wire(&rollout).expect("a status");

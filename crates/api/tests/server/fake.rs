@@ -280,20 +280,11 @@ fn task(id: TaskId, service: &Service, slot: u64, index: u64) -> Task {
 
 pub fn completed(service_id: ServiceId) -> Rollout {
     Rollout {
-        service_id,
-        direction: Direction::Forward,
         phase: Phase::Completed,
-        started_at: NOW,
         completed_at: Some(NOW),
         message: "update completed".into(),
-        revision: 2,
         slot_count: 1,
-        settled_count: 0,
-        failed_count: 0,
-        last_settled_at: None,
-        spent: Default::default(),
-        wait: None,
-        return_to: None,
+        ..Rollout::asked(service_id, Direction::Forward, 2, None, NOW)
     }
 }
 

@@ -44,15 +44,8 @@ async fn api() -> Api {
     };
     known.revisions.insert((id, 1), revision(1, Some(Timestamp(5))));
     known.revisions.insert((id, 2), revision(2, None));
-    known.steps.push(Step {
-        service_id: id,
-        slot: SlotId::Number(1),
-        cause: Cause::Update,
-        task_id: TaskId::from_number(7),
-        taken_at: Timestamp(0),
-        settled_at: None,
-        failed: false,
-    });
+    let replacement = TaskId::from_number(7);
+    known.steps.push(Step::begun(id, SlotId::Number(1), Cause::Update, replacement, Timestamp(0)));
     drop(world);
     api
 }

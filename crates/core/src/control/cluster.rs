@@ -65,6 +65,7 @@ pub fn update(
 }
 
 fn check_spec(spec: &ClusterSpec) -> Result<(), Refusal> {
+    spec.validate()?;
     if spec.node_cert_expiry < CERT_EXPIRY_MIN {
         let text = "minimum certificate expiry time is: 1h0m0s";
         return Err(Refusal::new(RefusalClass::InvalidArgument, text));

@@ -8,7 +8,7 @@ use std::mem::discriminant;
 use std::sync::Arc;
 
 use skep_model::request::{AuthFrom, Refusal, RefusalClass, Reply, ServiceChange};
-use skep_model::rollout::{Clock, Direction, Phase};
+use skep_model::rollout::{Direction, Phase};
 use skep_model::service::{JobStatus, Previous};
 use skep_model::{Meta, Revision, Rollout, Service, ServiceId, ServiceSpec, Timestamp, limits};
 
@@ -139,14 +139,14 @@ fn replace_spec(draft: &mut Draft, stored: Service, spec: ServiceSpec, author: S
         }
     } else if new_template {
         let return_to = proven_by(rollout.as_deref(), &stored);
-        ask(draft, asked(id, Direction::Forward, service.revision, return_to, now));
+        ask(draft, Rollout::asked(id, Direction::Forward, service.revision, return_to, now));
     } else if let Some(rollout) = rollout {
         match rollout.phase {
             // A finished rollout is no longer news, and clients that wait for the new write to
             // converge must not take it for the answer.
             Phase::Completed if !unchanged => draft.delete_rollout(id),
             Phase::Paused if unchanged || !same_pace => {
-                ask(draft, asked(id, Direction::Forward, service.revision, rollout.return_to, now));
+                ask(draft, Rollout::asked(id, Direction::Forward, service.revision, rollout.return_to, now));
             }
             // It goes on, towards a template that tasks need not be replaced for.
             _ if new_revision => {
@@ -173,7 +173,8 @@ fn roll_back(draft: &mut Draft, stored: Service) -> Result<(), Refusal> {
         iterate(&mut service, draft.now());
     } else {
         let return_to = proven_by(draft.rollout(stored.id).map(|rollout| &**rollout), &stored);
-        let mut rollout = asked(stored.id, Direction::Back, previous.revision, return_to, draft.now());
+        let mut rollout =
+            Rollout::asked(stored.id, Direction::Back, previous.revision, return_to, draft.now());
         rollout.phase = Phase::Running;
         rollout.message = "manually requested rollback".to_owned();
         ask(draft, rollout);
@@ -196,31 +197,6 @@ fn proven_by(rollout: Option<&Rollout>, stored: &Service) -> Option<u64> {
 fn ask(draft: &mut Draft, rollout: Rollout) {
     forget_steps(draft, rollout.service_id);
     draft.put_rollout(rollout);
-}
-
-fn asked(
-    service_id: ServiceId,
-    direction: Direction,
-    revision: u64,
-    return_to: Option<u64>,
-    now: Timestamp,
-) -> Rollout {
-    Rollout {
-        service_id,
-        direction,
-        phase: Phase::Asked,
-        started_at: now,
-        completed_at: None,
-        message: String::new(),
-        revision,
-        return_to,
-        slot_count: 0,
-        settled_count: 0,
-        failed_count: 0,
-        last_settled_at: None,
-        spent: Clock::default(),
-        wait: None,
-    }
 }
 
 fn revision(

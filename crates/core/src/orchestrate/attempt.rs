@@ -6,11 +6,13 @@
 
 use std::time::Duration;
 
+use skep_model::policy::Profile;
 use skep_model::rollout::{Wait, WaitCode};
 use skep_model::task::{Desired, NodeFailure, TaskState};
 use skep_model::template::{RestartCondition, RestartPolicy};
-use skep_model::{Service, Task, Timestamp, limits};
+use skep_model::{Service, Task, Timestamp, limits, span};
 
+use super::rollout;
 use crate::store::Store;
 
 /// Longest excerpt of a task's error in the reason of its successor, in characters.
@@ -53,7 +55,7 @@ pub(super) fn count(store: &Store, service: &Service, successor: &mut Task, ende
         };
         note_node(&mut successor.node_failures, ended, now);
     }
-    let is_fixed = profile(store, service) == Some("swarm");
+    let is_fixed = rollout::policy(store, service, None).profile == Profile::Swarm;
     successor.start_after = now + pause(&policy, successor.failures_in_a_row, is_fixed);
 }
 
@@ -107,12 +109,6 @@ fn delay(policy: &RestartPolicy) -> Duration {
     policy.delay.unwrap_or(limits::RESTART_DELAY_DEFAULT)
 }
 
-/// Returns the profile in force for the service, where one is named.
-fn profile<'s>(store: &'s Store, service: &'s Service) -> Option<&'s str> {
-    let of_cluster = || store.cluster().and_then(|cluster| cluster.spec.labels.get("skep.profile"));
-    service.spec.labels.get("skep.profile").or_else(of_cluster).map(String::as_str)
-}
-
 /// Returns what a task that follows another waits for, until its time has come.
 pub fn waiting(store: &Store, task: &Task, now: Timestamp) -> Option<Wait> {
     let waits =
@@ -133,7 +129,7 @@ fn reason(store: &Store, task: &Task) -> String {
         0 => "restart".to_owned(),
         count => format!("restart {count}"),
     };
-    let pause = render(task.start_after.since(task.meta.created_at));
+    let pause = span::render(task.start_after.since(task.meta.created_at));
     let before = store
         .tasks_in(task.service_id, task.slot)
         .filter(|other| other.meta.created_at < task.meta.created_at && other.is_over())
@@ -150,18 +146,5 @@ fn end(task: &Task) -> String {
             format!("exit {}", container.exit_code)
         }
         _ => task.status.err.trim().chars().take(REASON_LENGTH_MAX).collect(),
-    }
-}
-
-/// Renders a pause as people write one: `500ms`, `40s`, `1m20s`.
-fn render(pause: Duration) -> String {
-    // The order within a slot may have moved its making by nanoseconds.
-    let millis = pause.as_nanos().div_ceil(1_000_000);
-    let (minutes, seconds) = (millis / 60_000, millis / 1_000 % 60);
-    match (minutes, seconds) {
-        _ if !millis.is_multiple_of(1_000) => format!("{millis}ms"),
-        (0, seconds) => format!("{seconds}s"),
-        (minutes, 0) => format!("{minutes}m"),
-        (minutes, seconds) => format!("{minutes}m{seconds}s"),
     }
 }

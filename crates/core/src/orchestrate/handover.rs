@@ -8,14 +8,13 @@
 
 use std::sync::Arc;
 
-use skep_model::node::NodeState;
 use skep_model::rollout::Phase;
 use skep_model::service::UpdateOrder;
 use skep_model::task::{Desired, TaskState};
 use skep_model::{Rollout, Service, Task, Timestamp};
 
 use super::current::is_current;
-use super::rollout::config_in_force;
+use super::rollout::{self, lanes};
 use super::slot::{self, Slot};
 use crate::store::{Draft, Store, earlier};
 
@@ -70,7 +69,7 @@ fn claims(store: &Store, service: &Service, rollout: Option<&Rollout>, slot: &Sl
     let goes_back = slot::goes_back(rollout) && candidate.is_some();
     // Nor is it where the candidate is in charge already.
     let is_replaced = candidate.as_ref().is_some_and(is_started)
-        && config_in_force(service, rollout).order == UpdateOrder::StopFirst;
+        && rollout::policy(store, service, rollout).order == UpdateOrder::StopFirst;
     let holder = old.iter().rfind(runs).or_else(|| old.iter().min_by_key(|task| task.revision));
     let holder = holder.filter(|task| is_started(task) || !(goes_back || is_replaced));
     let has_claim =
@@ -107,11 +106,11 @@ fn take_over(
     if candidate.start_after > draft.now() {
         return Some(candidate.start_after);
     }
-    let config = config_in_force(service, rollout);
-    match config.order {
+    let policy = rollout::policy(draft, service, rollout);
+    match policy.order {
         UpdateOrder::StartFirst => start(draft, candidate),
         UpdateOrder::StopFirst if candidate.status.state >= TaskState::Ready => {
-            let may_disturb = may_disturb(draft, service, config.parallelism);
+            let may_disturb = lanes::may_disturb(draft, service, &policy);
             let is_due = |task: &&Arc<Task>| may_disturb || task.status.state != TaskState::Running;
             if may_disturb && candidate.start_after != Timestamp::default() {
                 // From here on it is no restart: the slot is out of service for its sake.
@@ -137,31 +136,6 @@ pub(super) fn is_held(store: &Store, rollout: Option<&Rollout>, candidate: &Task
         Phase::Asked | Phase::Running => store.step(candidate.service_id, candidate.slot).is_none(),
         Phase::Completed => false,
     })
-}
-
-/// Returns whether one more slot may go out of service. Slots that a superseded rollout left in
-/// mid-change count, too.
-fn may_disturb(draft: &Draft, service: &Service, parallelism: u64) -> bool {
-    let idle = || draft.slots_idle(service.id).map(|id| slot::load(draft, service.id, id));
-    let changing = || {
-        idle()
-            .filter(|slot| is_changing(draft, slot))
-            .take(usize::try_from(parallelism).unwrap_or(usize::MAX))
-    };
-    parallelism == 0 || (changing().count() as u64) < parallelism
-}
-
-/// Returns whether an idle slot is out of service for the moment only, because it changes hands or starts. What
-/// failed and is restarted, or fits nowhere, is not waited for: a rollout may be there to mend it.
-fn is_changing(store: &Store, slot: &Slot) -> bool {
-    let is_down = |id| store.node(id).is_none_or(|node| node.status.state == NodeState::Down);
-    let comes_up = |task: &Arc<Task>| {
-        let is_restart = task.start_after != Timestamp::default();
-        // A node that is out of reach keeps its own; nobody waits for it.
-        let is_lost = task.node_id.is_some_and(is_down);
-        !is_restart && !is_lost && task.status.state != TaskState::Pending && !task.is_over()
-    };
-    slot.live().any(comes_up)
 }
 
 fn start(draft: &mut Draft, task: &Task) {

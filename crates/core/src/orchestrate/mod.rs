@@ -44,7 +44,7 @@ pub fn plan(
         remove_tasks(draft, id);
         return draft.is_full().then(Scope::default);
     }
-    rollout::judge(draft, id);
+    rollout::judge(draft, id, scope);
     let service = draft.service(id).expect("judging a rollout does not delete its service").clone();
     let mut left = slots_in(draft, &service, scope);
     while let Some(slot) = left.pop_first() {

@@ -10,7 +10,7 @@ use skep_model::task::Desired;
 use skep_model::{Node, NodeId, ServiceId, Task, TaskId};
 
 use super::load::{Load, Manner};
-use crate::orchestrate::rollout::config_in_force;
+use crate::orchestrate::rollout;
 use crate::store::Store;
 
 /// A place in an order of nodes: smaller ones are asked first.
@@ -211,8 +211,8 @@ pub fn manner(store: &Store, task: &Task) -> Manner {
 /// Returns whether a task of the service starts only when the others of its slot are over.
 pub fn is_exclusive(store: &Store, service: ServiceId) -> bool {
     use skep_model::service::UpdateOrder;
-    let rollout = store.rollout(service).map(|rollout| &**rollout);
-    let order = store.service(service).map(|service| config_in_force(service, rollout).order);
+    let known = store.rollout(service).map(|rollout| &**rollout);
+    let order = store.service(service).map(|service| rollout::policy(store, service, known).order);
     order == Some(UpdateOrder::StopFirst)
 }
 

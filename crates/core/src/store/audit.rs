@@ -34,6 +34,10 @@ impl Store {
         if !keeping_away.iter().eq(self.keeping_away.iter()) {
             findings.push(format!("index of distances: {:?}, expected {keeping_away:?}", self.keeping_away));
         }
+        let open = self.steps.values().filter(|step| !step.closed).map(|step| (step.service_id, step.slot));
+        if !open.eq(self.steps_open.iter().copied()) {
+            findings.push(format!("index of open steps: {:?}", self.steps_open));
+        }
         let keys_agree = self.tasks.iter().all(|(id, task)| *id == task.id)
             && self.services.iter().all(|(id, service)| *id == service.id)
             && self.nodes.iter().all(|(id, node)| *id == node.id)

@@ -45,7 +45,7 @@ impl Store {
             revisions.into_iter().map(|revision| ((revision.service_id, revision.number), revision));
         store.revisions = numbered.collect();
         store.rollouts = rollouts.into_iter().map(|rollout| (rollout.service_id, rollout)).collect();
-        store.steps = steps.into_iter().map(|step| ((step.service_id, step.slot), step)).collect();
+        steps.into_iter().for_each(|step| store.put_step(step));
         services.into_iter().for_each(|service| store.put_service(service));
         tasks.into_iter().for_each(|task| store.put_task(task));
         store

@@ -157,6 +157,23 @@ impl TaskIndex {
         both.map(|(_, _, slot, task_id)| (*slot, *task_id))
     }
 
+    /// Returns the revisions of the live tasks, newest first.
+    pub fn live_revisions(&self, id: ServiceId) -> impl Iterator<Item = u64> {
+        let mut below = Some(u64::MAX);
+        std::iter::from_fn(move || {
+            let all = (id, u64::MIN, FIRST_SLOT, first_task())..=(id, below?, last_slot(), last_task());
+            let found = self.by_revision.range(all).next_back().map(|(_, revision, _, _)| *revision);
+            below = found.and_then(|revision| revision.checked_sub(1));
+            found
+        })
+    }
+
+    /// Returns the live tasks of one revision, by slot.
+    pub fn of_revision(&self, id: ServiceId, revision: u64) -> impl Iterator<Item = TaskId> {
+        let all = (id, revision, FIRST_SLOT, first_task())..=(id, revision, last_slot(), last_task());
+        self.by_revision.range(all).map(|(_, _, _, task_id)| *task_id)
+    }
+
     /// Returns whether a live task is of this revision.
     pub fn has_revision(&self, id: ServiceId, revision: u64) -> bool {
         let all = (id, revision, FIRST_SLOT, first_task())..=(id, revision, last_slot(), last_task());

@@ -43,6 +43,8 @@ pub struct Store {
     services_by_name: OrdMap<String, ServiceId>,
     /// By whom they keep away from, services that do.
     keeping_away: OrdSet<(String, ServiceId)>,
+    /// Steps whose lanes are not given to others yet.
+    steps_open: OrdSet<(ServiceId, SlotId)>,
     task_index: TaskIndex,
 }
 
@@ -110,6 +112,12 @@ impl Store {
         self.steps.range((id, FIRST_SLOT)..=(id, last_slot())).map(|(_, step)| step)
     }
 
+    /// Returns those of them whose lanes are not given to other slots yet.
+    pub fn steps_open(&self, id: ServiceId) -> impl Iterator<Item = &Arc<Step>> {
+        let open = self.steps_open.range((id, FIRST_SLOT)..=(id, last_slot()));
+        open.map(|key| self.steps.get(key).expect("an index names only steps in the table"))
+    }
+
     pub fn task(&self, id: TaskId) -> Option<&Arc<Task>> {
         self.tasks.get(&id)
     }
@@ -154,6 +162,16 @@ impl Store {
     /// slot.
     pub fn tasks_of_other_revisions(&self, id: ServiceId, revision: u64) -> impl Iterator<Item = &Arc<Task>> {
         self.task_index.of_other_revisions(id, revision).map(|(_, task_id)| self.indexed(task_id))
+    }
+
+    /// Returns the revisions of which a service has live tasks, newest first.
+    pub fn revisions_live(&self, id: ServiceId) -> impl Iterator<Item = u64> {
+        self.task_index.live_revisions(id)
+    }
+
+    /// Returns the live tasks of one revision of a service, by slot.
+    pub fn tasks_of_revision(&self, id: ServiceId, revision: u64) -> impl Iterator<Item = &Arc<Task>> {
+        self.task_index.of_revision(id, revision).map(|task_id| self.indexed(task_id))
     }
 
     /// Returns whether a live task of the service is of this revision.
@@ -220,8 +238,11 @@ impl Store {
             Change::DeleteTask { id, .. } => self.delete_task(*id),
             Change::PutRollout(rollout) => drop(self.rollouts.insert(rollout.service_id, rollout.clone())),
             Change::DeleteRollout(id) => drop(self.rollouts.remove(id)),
-            Change::PutStep(step) => drop(self.steps.insert((step.service_id, step.slot), step.clone())),
-            Change::DeleteStep { service_id, slot } => drop(self.steps.remove(&(*service_id, *slot))),
+            Change::PutStep(step) => self.put_step(step.clone()),
+            Change::DeleteStep { service_id, slot } => {
+                self.steps.remove(&(*service_id, *slot));
+                self.steps_open.remove(&(*service_id, *slot));
+            }
         }
     }
 
@@ -246,6 +267,15 @@ impl Store {
                 self.services_by_name.remove(&name);
             }
         }
+    }
+
+    fn put_step(&mut self, step: Arc<Step>) {
+        let key = (step.service_id, step.slot);
+        match step.closed {
+            true => drop(self.steps_open.remove(&key)),
+            false => drop(self.steps_open.insert(key)),
+        }
+        self.steps.insert(key, step);
     }
 
     fn put_task(&mut self, task: Arc<Task>) {

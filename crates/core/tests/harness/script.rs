@@ -89,6 +89,14 @@ fn perform(world: &mut World, words: &[&str]) -> String {
             world.exit(&task, code.parse().expect("an exit code"));
             String::new()
         }
+        ["cluster", label] => {
+            let cluster = world.store.cluster().expect("a cluster").clone();
+            let mut spec = cluster.spec.clone();
+            let (key, value) = label.split_once('=').expect("a label like skep.profile=swarm");
+            spec.labels.insert(key.to_owned(), value.to_owned());
+            let version = cluster.meta.version;
+            said(world.request(Request::UpdateCluster { version, spec, rotate: Box::default() }))
+        }
         ["node", "rm", name, options @ ..] => {
             let force = *options == ["force"];
             let id = node_id(name);
@@ -229,6 +237,7 @@ fn set(spec: &mut ServiceSpec, text: &str) {
         }
         "label" => drop(spec.labels.insert(value.to_owned(), String::new())),
         "profile" => drop(spec.labels.insert("skep.profile".to_owned(), value.to_owned())),
+        key if key.starts_with("skep.") => drop(spec.labels.insert(key.to_owned(), value.to_owned())),
         "grace" => task.container.stop_grace = Some(duration(value)),
         "cpus" => {
             let nano_cpus = number() as i64 * 1_000_000_000;

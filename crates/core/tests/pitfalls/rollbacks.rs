@@ -46,7 +46,7 @@ fn s18_a_rollback_that_is_to_roll_back_is_refused() {
 #[test]
 fn w17_a_failing_rollback_pauses_and_stays_paused() {
     let mut story = Story::begin(
-        "> create web replicas=2 image=app:1 action=rollback monitor=2s rollback-monitor=2s restart-delay=1h
+        "> create web replicas=2 image=app:1 action=rollback monitor=2s rollback-monitor=2s restart-delay=1h profile=swarm
          > tick 1s",
     );
     story.go_on(

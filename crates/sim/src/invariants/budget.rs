@@ -3,20 +3,23 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
-use skep_core::orchestrate::rollout::config_in_force;
+use skep_core::orchestrate::rollout;
 use skep_core::store::ChangeSet;
 use skep_core::{Change, Store};
 use skep_model::task::{Desired, SlotId, TaskState};
-use skep_model::{Rollout, ServiceId, Step, Task, Timestamp};
+use skep_model::{Policy, Rollout, ServiceId, Step, Task, Timestamp};
 
-use super::{Invariant, Moment, is_beyond_rollouts, slot_service, task_writes};
+use super::{Invariant, Moment, decided_at, is_beyond_rollouts, slot_service, task_writes};
 use crate::fit::is_open;
 
 #[derive(Default)]
 pub struct BudgetIsNeverExceeded {
     /// Slots that ran until they were told to make room, and do not run again yet.
     out_of_service: BTreeSet<(ServiceId, SlotId)>,
+    /// The latest instant that any leader decided at; their clocks differ.
+    latest: Timestamp,
 }
 
 impl Invariant for BudgetIsNeverExceeded {
@@ -24,8 +27,9 @@ impl Invariant for BudgetIsNeverExceeded {
         "budget_is_never_exceeded"
     }
 
-    fn see(&mut self, now: Timestamp, moment: &Moment<'_>) -> Result<(), String> {
+    fn see(&mut self, _: Timestamp, moment: &Moment<'_>) -> Result<(), String> {
         let Moment::Committed { before, after, changes, .. } = moment else { return Ok(()) };
+        self.latest = self.latest.max(decided_at(before, changes));
         self.out_of_service.retain(|(id, slot)| is_out_of_service(after, *id, *slot));
         for change in changes.iter() {
             if let Some(failed) = failed(before, change) {
@@ -34,14 +38,14 @@ impl Invariant for BudgetIsNeverExceeded {
         }
         for id in self.take_out(before, after, changes) {
             let count = self.out_of_service.iter().filter(|(service_id, _)| *service_id == id).count() as u64;
-            if count > parallelism(after, id) {
-                let (name, limit) =
-                    (&after.service(id).expect("it has slots").spec.name, parallelism(after, id));
+            let policy = policy(after, id);
+            if count > policy.lanes {
+                let (name, limit) = (&after.service(id).expect("it has slots").spec.name, policy.lanes);
                 return Err(format!("{count} slots of {name} are out of service, allowed: {limit}"));
             }
         }
         for rollout in after.services().filter_map(|service| after.rollout(service.id)) {
-            lanes(before, after, rollout, now)?;
+            lanes(before, after, rollout, self.latest)?;
         }
         Ok(())
     }
@@ -91,14 +95,13 @@ fn is_out_of_service(store: &Store, id: ServiceId, slot: SlotId) -> bool {
         && !live.any(|task| task.status.state == TaskState::Running)
 }
 
-fn parallelism(store: &Store, id: ServiceId) -> u64 {
+fn policy(store: &Store, id: ServiceId) -> Policy {
     let service = store.service(id).expect("a service with slots");
-    let config = config_in_force(service, store.rollout(id).map(|rollout| &**rollout));
-    if config.parallelism == 0 { u64::MAX } else { config.parallelism }
+    rollout::policy(store, service, store.rollout(id).map(|rollout| &**rollout))
 }
 
-/// Slots are only taken up while lanes are free: a lane is taken until its slot is settled and the delay
-/// has passed.
+/// Slots are only taken up while lanes are free: a lane is taken until its slot is settled, was up for long
+/// enough, and the delay has passed.
 fn lanes(before: &Store, after: &Store, rollout: &Rollout, now: Timestamp) -> Result<(), String> {
     let id = rollout.service_id;
     let known = before.rollout(id).filter(|known| known.started_at == rollout.started_at);
@@ -106,13 +109,25 @@ fn lanes(before: &Store, after: &Store, rollout: &Rollout, now: Timestamp) -> Re
     if !after.steps_of(id).any(is_new) {
         return Ok(());
     }
-    let service = after.service(id).expect("a rollout has a service");
-    let delay = config_in_force(service, Some(rollout)).delay;
-    let is_busy = |step: &&Arc<Step>| step.settled_at.is_none_or(|settled_at| settled_at + delay > now);
+    let policy = policy(after, id);
+    let is_busy = |step: &&Arc<Step>| {
+        // Its lane was given away under the policy of that time.
+        if before.step(id, step.slot).is_some_and(|known| known.closed && known.task_id == step.task_id) {
+            return false;
+        }
+        // A slot that went down after its lane was free is not waited for again.
+        let is_up = |task: &Arc<Task>| task.is_live() && task.status.state == TaskState::Running;
+        let min_healthy = match after.task(step.task_id).is_some_and(is_up) {
+            true => policy.min_healthy,
+            false => Duration::ZERO,
+        };
+        step.settled_at.is_none_or(|settled_at| settled_at + min_healthy + policy.delay > now)
+    };
     let busy = after.steps_of(id).filter(is_busy).count() as u64;
-    if busy > parallelism(after, id) {
+    if busy > policy.lanes {
+        let name = &after.service(id).expect("a rollout has a service").spec.name;
         let steps: Vec<_> = after.steps_of(id).collect();
-        return Err(format!("{busy} lanes of {} are taken: {steps:?}", service.spec.name));
+        return Err(format!("{busy} lanes of {name} are taken: {steps:?}"));
     }
     Ok(())
 }

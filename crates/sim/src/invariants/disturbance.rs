@@ -3,7 +3,7 @@
 //! nothing.
 
 use skep_core::Store;
-use skep_core::orchestrate::rollout::config_in_force;
+use skep_core::orchestrate::rollout;
 use skep_model::service::UpdateOrder;
 use skep_model::task::{Desired, TaskState};
 use skep_model::{Task, Timestamp};
@@ -38,7 +38,7 @@ fn has_successor(store: &Store, task: &Task) -> bool {
     let rollout = store.rollout(service.id).map(|rollout| &**rollout);
     let is_next =
         rollout.is_none_or(|rollout| !rollout.is_running() || store.step(service.id, task.slot).is_some());
-    let needed = match config_in_force(service, rollout).order {
+    let needed = match rollout::policy(store, service, rollout).order {
         UpdateOrder::StopFirst if is_next => TaskState::Ready,
         UpdateOrder::StopFirst | UpdateOrder::StartFirst => TaskState::Running,
     };

@@ -1,15 +1,21 @@
 //! Every failure of a replaced task within its monitor period is counted, and too many of them stop the
 //! rollout at once.
 
+use std::collections::BTreeSet;
+
 use skep_core::Store;
-use skep_core::orchestrate::rollout::config_in_force;
+use skep_core::orchestrate::rollout;
 use skep_model::service::FailureAction;
-use skep_model::task::TaskState;
-use skep_model::{Rollout, Timestamp};
+use skep_model::task::{Desired, TaskState};
+use skep_model::{Rollout, Task, TaskId, Timestamp};
 
-use super::{Invariant, Moment};
+use super::{Invariant, Moment, task_writes};
 
-pub struct FailuresAreCounted;
+#[derive(Default)]
+pub struct FailuresAreCounted {
+    /// Replacements that failed, by the policy of that time.
+    failed: BTreeSet<TaskId>,
+}
 
 impl Invariant for FailuresAreCounted {
     fn name(&self) -> &'static str {
@@ -17,28 +23,58 @@ impl Invariant for FailuresAreCounted {
     }
 
     fn see(&mut self, _: Timestamp, moment: &Moment<'_>) -> Result<(), String> {
-        let Moment::Idle { store, .. } = moment else { return Ok(()) };
-        let rollouts = store.services().filter_map(|service| store.rollout(service.id));
-        rollouts.filter(|rollout| rollout.is_running()).try_for_each(|rollout| count(store, rollout))
+        match moment {
+            Moment::Committed { before, after, changes, .. } => {
+                let failed = task_writes(before, changes).filter(|(known, task)| {
+                    known.is_some_and(|known| has_failed(known, task)) && is_in_time(after, task)
+                });
+                self.failed.extend(failed.map(|(_, task)| task.id));
+                Ok(())
+            }
+            Moment::Idle { store, .. } => {
+                let mut running = store.rollouts().filter(|rollout| rollout.is_running());
+                running.try_for_each(|rollout| self.count(store, rollout))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
-fn count(store: &Store, rollout: &Rollout) -> Result<(), String> {
-    let service = store.service(rollout.service_id).expect("a rollout has a service");
-    let config = config_in_force(service, Some(rollout));
-    for step in store.steps_of(service.id) {
-        let Some(task) = store.task(step.task_id) else { continue };
-        let at = task.status.applied_at;
-        let has_failed = task.status.state > TaskState::Running && task.status.state != TaskState::Shutdown;
-        let in_time = step.settled_at.is_none_or(|settled_at| at <= settled_at + config.monitor);
-        if has_failed && in_time && !step.failed {
-            return Err(format!("{}.{} failed and was not counted", service.spec.name, step.slot));
+impl FailuresAreCounted {
+    fn count(&self, store: &Store, rollout: &Rollout) -> Result<(), String> {
+        let Some(service) = store.service(rollout.service_id) else { return Ok(()) };
+        let name = &service.spec.name;
+        let mut missed = store.steps_of(service.id).filter(|step| !step.failed);
+        if let Some(step) = missed.find(|step| self.failed.contains(&step.task_id)) {
+            return Err(format!("{name}.{} failed and was not counted", step.slot));
         }
+        let policy = rollout::policy(store, service, Some(rollout));
+        let share = rollout.failed_count as f32 / rollout.slot_count.max(1) as f32;
+        if policy.failure_action != FailureAction::Continue && share > policy.max_failure_ratio {
+            return Err(format!(
+                "{} of {} slots failed and {name} goes on",
+                rollout.failed_count, rollout.slot_count
+            ));
+        }
+        Ok(())
     }
-    let share = rollout.failed_count as f32 / rollout.slot_count.max(1) as f32;
-    if config.failure_action != FailureAction::Continue && share > config.max_failure_ratio {
-        let failed = rollout.failed_count;
-        return Err(format!("{failed} of {} slots failed and it goes on", rollout.slot_count));
-    }
-    Ok(())
+}
+
+/// Returns whether a task ended by itself. What was told to stop before, or was lost with its node, did not.
+fn has_failed(known: &Task, task: &Task) -> bool {
+    let ended = known.status.state <= TaskState::Running && task.status.state > TaskState::Running;
+    let is_own_end = !matches!(task.status.state, TaskState::Shutdown | TaskState::Orphaned);
+    ended && is_own_end && known.desired < Desired::Shutdown
+}
+
+/// Returns whether a task is a replacement in a running rollout that had not run for the monitor period.
+fn is_in_time(store: &Store, task: &Task) -> bool {
+    let Some(rollout) = store.rollout(task.service_id).filter(|rollout| rollout.is_running()) else {
+        return false;
+    };
+    let Some(service) = store.service(task.service_id) else { return false };
+    let Some(step) = store.step(task.service_id, task.slot) else { return false };
+    let monitor = rollout::policy(store, service, Some(rollout)).monitor;
+    let is_due = |settled_at| task.status.applied_at <= settled_at + monitor;
+    step.task_id == task.id && step.settled_at.is_none_or(is_due)
 }

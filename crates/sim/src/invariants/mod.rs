@@ -22,6 +22,7 @@ mod lateness;
 mod pause;
 mod placement;
 mod promises;
+mod proof;
 mod revision;
 mod states;
 mod waiting;
@@ -118,7 +119,8 @@ impl Invariants {
             Box::new(budget::BudgetIsNeverExceeded::default()),
             Box::new(pause::PausedRolloutsStartNothing),
             Box::new(completion::CompletedRolloutsLeaveNoSlotBehind),
-            Box::new(failures::FailuresAreCounted),
+            Box::new(failures::FailuresAreCounted::default()),
+            Box::new(proof::FirstBatchesProveThemselves::default()),
             Box::new(exclusivity::StopFirstIsExclusive::new(slack)),
             Box::new(endings::EndsAreToldTruly),
             Box::new(wanted::WantedTasksAreLeftAlone),
@@ -153,6 +155,11 @@ fn task_writes<'a>(
         Change::PutTask(task) => Some((before.task(task.id), task)),
         _ => None,
     })
+}
+
+/// Returns when the leader decided these changes, by its own clock, where they tell.
+fn decided_at(before: &Store, changes: &ChangeSet) -> Timestamp {
+    task_writes(before, changes).map(|(_, task)| task.meta.updated_at).max().unwrap_or_default()
 }
 
 /// Returns the tasks of a task's slot, itself included.

@@ -3,49 +3,67 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use skep_model::rollout::{Direction, Phase};
-use skep_model::service::{FailureAction, UpdateConfig};
-use skep_model::task::TaskState;
-use skep_model::{Rollout, Service, ServiceId, Step, Task, TaskId, Timestamp};
+use skep_model::rollout::{Clock, Direction, Phase};
+use skep_model::service::FailureAction;
+use skep_model::task::{Desired, TaskState};
+use skep_model::{Policy, Rollout, Service, ServiceId, Step, Task, TaskId, Timestamp};
 
-use super::config_in_force;
-use crate::store::{Draft, Store};
+use crate::store::{Draft, Scope, Store};
 
 /// Longest excerpt of a task's error in the message of a rollout, in characters.
 const REASON_LENGTH_MAX: usize = 200;
 
-/// Updates the steps of a running rollout and pauses or reverses it when its failures exceed the ratio.
+/// Updates the steps in `scope` of a running rollout and pauses or reverses it when its failures exceed the ratio.
 ///
 /// Failures arrive as statuses, and the end of the monitor period is a deadline of [`super::advance()`].
-pub fn judge(draft: &mut Draft, id: ServiceId) {
+pub fn judge(draft: &mut Draft, id: ServiceId, scope: &Scope) {
     let Some(rollout) = draft.rollout(id).filter(|rollout| rollout.is_running()).cloned() else { return };
     let Some(service) = draft.service(id).cloned() else { return };
-    let config = config_in_force(&service, Some(&rollout));
-    let steps: Vec<_> = draft.steps_of(id).cloned().collect();
-    for step in steps {
-        let mut judged = Step::clone(&step);
-        take_in(draft, &mut judged, config.monitor);
-        if judged != *step {
-            draft.put_step(judged);
+    let policy = super::policy(draft, &service, Some(&rollout));
+    let mut judged = Rollout::clone(&rollout);
+    for step in steps_in(draft, id, scope) {
+        let now_so = take_in(draft, &step, policy.monitor);
+        if now_so != *step {
+            count(&mut judged, &step, &now_so);
+            draft.put_step(now_so);
         }
     }
-    let mut judged = Rollout::clone(&rollout);
-    judged.failed_count = draft.steps_of(id).filter(|step| step.failed).count() as u64;
-    let failed = draft.steps_of(id).filter(|step| step.failed);
-    let last = failed.max_by_key(|step| step.settled_at).map(|step| step.task_id);
-    if let Some(last) = last.filter(|_| exceeds_ratio(&judged, &config)) {
-        act(draft, &service, judged, &config, last);
+    let last_failed = || {
+        let failed = draft.steps_of(id).filter(|step| step.failed);
+        failed.max_by_key(|step| step.settled_at).map(|step| step.task_id)
+    };
+    if exceeds_ratio(&judged, &policy)
+        && let Some(failed) = last_failed()
+    {
+        act(draft, &service, judged, &policy, failed);
     } else if judged != *rollout {
         draft.put_rollout(judged);
     }
 }
 
-/// Brings one step up to date.
-fn take_in(store: &Store, step: &mut Step, monitor: Duration) {
+fn steps_in(store: &Store, id: ServiceId, scope: &Scope) -> Vec<Arc<Step>> {
+    match scope.all {
+        true => store.steps_of(id).cloned().collect(),
+        false => scope.slots.iter().filter_map(|slot| store.step(id, *slot).cloned()).collect(),
+    }
+}
+
+/// Counts what became of a step, once.
+fn count(rollout: &mut Rollout, was: &Step, is: &Step) {
+    if was.settled_at.is_none() && is.settled_at.is_some() {
+        rollout.settled_count += 1;
+        rollout.last_settled_at = rollout.last_settled_at.max(is.settled_at);
+    }
+    rollout.failed_count += u64::from(is.failed && !was.failed);
+}
+
+/// Returns a step brought up to date. A failure is judged by the time at which it was told.
+fn take_in(store: &Store, step: &Step, monitor: Duration) -> Step {
+    let mut step = step.clone();
     let Some(task) = store.task(step.task_id) else {
         // Scaled down, or reaped long after it was judged.
         step.settled_at.get_or_insert(Timestamp::default());
-        return;
+        return step;
     };
     let at = task.status.applied_at;
     match task.status.state {
@@ -53,8 +71,10 @@ fn take_in(store: &Store, step: &mut Step, monitor: Duration) {
         TaskState::Running => {
             step.settled_at.get_or_insert(at);
         }
+        // Its node is lost, which says nothing about it: the slot's next task takes the step over.
+        TaskState::Orphaned => {}
         // It was told to stop, which is nobody's failure.
-        TaskState::Shutdown => {
+        state if state == TaskState::Shutdown || task.desired >= Desired::Shutdown => {
             step.settled_at.get_or_insert(at);
         }
         _ => {
@@ -63,20 +83,21 @@ fn take_in(store: &Store, step: &mut Step, monitor: Duration) {
             step.failed |= in_time;
         }
     }
+    step
 }
 
-fn exceeds_ratio(rollout: &Rollout, config: &UpdateConfig) -> bool {
-    if config.failure_action == FailureAction::Continue {
+fn exceeds_ratio(rollout: &Rollout, policy: &Policy) -> bool {
+    if policy.failure_action == FailureAction::Continue {
         return false;
     }
     let share = rollout.failed_count as f32 / rollout.slot_count.max(1) as f32;
-    share > config.max_failure_ratio
+    share > policy.max_failure_ratio
 }
 
-fn act(draft: &mut Draft, service: &Service, mut rollout: Rollout, config: &UpdateConfig, failed: TaskId) {
+fn act(draft: &mut Draft, service: &Service, mut rollout: Rollout, policy: &Policy, failed: TaskId) {
     let reason = reason(draft.task(failed));
     let goes_back = rollout.direction == Direction::Back;
-    if config.failure_action == FailureAction::Rollback
+    if policy.failure_action == FailureAction::Rollback
         && !goes_back
         && let Some(number) = rollout.return_to
         && let Some(proven) = draft.revision(service.id, number).cloned()
@@ -91,6 +112,8 @@ fn act(draft: &mut Draft, service: &Service, mut rollout: Rollout, config: &Upda
             slot_count: 0,
             settled_count: 0,
             failed_count: 0,
+            last_settled_at: None,
+            spent: Clock::default(),
             return_to: None,
             ..rollout
         });

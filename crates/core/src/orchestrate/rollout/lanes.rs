@@ -1,0 +1,125 @@
+//! Lanes: the slots that may be in change at a time. Each is taken by one step until its slot is settled, what
+//! it replaced is over, and its policy has seen enough of the replacement.
+
+use std::sync::Arc;
+
+use skep_model::node::NodeState;
+use skep_model::task::TaskState;
+use skep_model::{Policy, Rollout, Service, Step, Task, Timestamp};
+
+use crate::orchestrate::current::is_current;
+use crate::orchestrate::global;
+use crate::orchestrate::slot::{self, Slot};
+use crate::store::{Draft, Store, earlier};
+
+/// What the lanes of a service are at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lanes {
+    pub busy: u64,
+    /// How many slots may be taken up.
+    pub free: u64,
+    /// When the first of them becomes free by itself.
+    pub wake_at: Option<Timestamp>,
+}
+
+/// When a lane is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Freedom {
+    At(Timestamp),
+    /// Something has to happen first.
+    Unknown,
+}
+
+impl Lanes {
+    /// Counts the lanes of a rollout.
+    pub fn count(draft: &Draft, service: &Service, rollout: &Rollout, policy: &Policy) -> Lanes {
+        let (mut busy, mut wake_at) = (0, None);
+        for step in draft.steps_open(service.id) {
+            match freedom(draft, service, policy, step) {
+                Freedom::At(at) if at <= draft.now() => {}
+                Freedom::At(at) => {
+                    busy += 1;
+                    wake_at = earlier(wake_at, Some(at));
+                }
+                Freedom::Unknown => busy += 1,
+            }
+        }
+        let mut free = policy.lanes.saturating_sub(busy);
+        if awaits_proof(rollout, policy) {
+            let taken = draft.steps_of(service.id).count() as u64;
+            free = free.min(policy.lanes.saturating_sub(taken));
+            wake_at = earlier(wake_at, first_batch_proven_at(draft, service, policy));
+        }
+        Lanes { busy, free, wake_at }
+    }
+}
+
+/// Gives the lanes that are free back, so that nobody looks at their steps again.
+pub fn close(draft: &mut Draft, service: &Service, policy: &Policy) {
+    let is_free = |step: &&Arc<Step>| matches!(freedom(draft, service, policy, step), Freedom::At(at) if at <= draft.now());
+    let free: Vec<_> = draft.steps_open(service.id).filter(is_free).cloned().collect();
+    for step in free {
+        draft.put_step(Step { closed: true, ..Step::clone(&step) });
+    }
+}
+
+fn freedom(store: &Store, service: &Service, policy: &Policy, step: &Step) -> Freedom {
+    let Some(settled_at) = step.settled_at else { return Freedom::Unknown };
+    let slot = slot::load(store, service.id, step.slot);
+    let stopped_at = slot::still_stopping(store, &slot).unwrap_or_default();
+    let is_seen_through = step.failed
+        || policy.min_healthy.is_zero()
+        || slot.last_holder().is_some()
+        || !global::takes_part(store, service, step.slot);
+    let proven_at = match up_since(store, service, &slot) {
+        _ if is_seen_through => settled_at,
+        Some(since) => since + policy.min_healthy,
+        // It went down after it was up, and begins anew.
+        None => return Freedom::Unknown,
+    };
+    Freedom::At((proven_at + policy.delay).max(stopped_at))
+}
+
+/// Returns since when a slot has been up with what it is to come to.
+fn up_since(store: &Store, service: &Service, slot: &Slot) -> Option<Timestamp> {
+    let is_up =
+        |task: &&Arc<Task>| task.status.state == TaskState::Running && is_current(store, service, task);
+    slot.live().filter(is_up).map(|task| task.status.applied_at).min()
+}
+
+/// Returns whether the first batch has yet to prove itself before there is a second one.
+pub fn awaits_proof(rollout: &Rollout, policy: &Policy) -> bool {
+    policy.proves_first_batch && policy.lanes < u64::MAX && rollout.proven_at.is_none()
+}
+
+/// Returns when the first batch will have lived through the monitor period; `None` while one of its slots is
+/// not settled. A slot that failed and was tolerated holds nobody up for longer than another.
+pub fn first_batch_proven_at(store: &Store, service: &Service, policy: &Policy) -> Option<Timestamp> {
+    let mut proven_at = None;
+    for step in store.steps_of(service.id) {
+        proven_at = proven_at.max(Some(step.settled_at? + policy.monitor));
+    }
+    proven_at
+}
+
+/// Returns whether one more slot may go out of service. Slots that a superseded rollout left in
+/// mid-change count, too.
+pub fn may_disturb(draft: &Draft, service: &Service, policy: &Policy) -> bool {
+    let idle = || draft.slots_idle(service.id).map(|id| slot::load(draft, service.id, id));
+    let at_most = usize::try_from(policy.lanes).unwrap_or(usize::MAX);
+    let changing = || idle().filter(|slot| is_changing(draft, slot)).take(at_most);
+    policy.lanes == u64::MAX || (changing().count() as u64) < policy.lanes
+}
+
+/// Returns whether an idle slot is out of service for the moment only, because it changes hands or starts. What
+/// failed and is restarted, or fits nowhere, is not waited for: a rollout may be there to mend it.
+fn is_changing(store: &Store, slot: &Slot) -> bool {
+    let is_down = |id| store.node(id).is_none_or(|node| node.status.state == NodeState::Down);
+    let comes_up = |task: &Arc<Task>| {
+        let is_restart = task.start_after != Timestamp::default();
+        // A node that is out of reach keeps its own; nobody waits for it.
+        let is_lost = task.node_id.is_some_and(is_down);
+        !is_restart && !is_lost && task.status.state != TaskState::Pending && !task.is_over()
+    };
+    slot.live().any(comes_up)
+}

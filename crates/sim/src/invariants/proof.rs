@@ -1,0 +1,55 @@
+//! Where the policy says so, the first batch of a rollout lives through the monitor period before any other
+//! slot is taken up, whoever leads.
+
+use std::collections::BTreeMap;
+
+use skep_core::Store;
+use skep_core::orchestrate::rollout;
+use skep_model::{Rollout, ServiceId, Timestamp};
+
+use super::{Invariant, Moment, decided_at};
+
+#[derive(Default)]
+pub struct FirstBatchesProveThemselves {
+    /// The latest instant that any leader decided at; their clocks differ.
+    latest: Timestamp,
+    /// Rollouts whose first batch was seen to have lived, by when they began.
+    proven: BTreeMap<ServiceId, Timestamp>,
+}
+
+impl FirstBatchesProveThemselves {
+    fn judge(&mut self, before: &Store, after: &Store, rollout: &Rollout) -> Result<(), String> {
+        let id = rollout.service_id;
+        let Some(service) = after.service(id) else { return Ok(()) };
+        let policy = rollout::policy(after, service, Some(rollout));
+        let is_same = before.rollout(id).is_some_and(|known| known.started_at == rollout.started_at);
+        if !policy.proves_first_batch || !is_same || self.proven.get(&id) == Some(&rollout.started_at) {
+            return Ok(());
+        }
+        let first = || before.steps_of(id).filter_map(|step| after.step(id, step.slot));
+        let lived_by = |at: Timestamp| at + policy.monitor <= self.latest;
+        let lived = first().next().is_some() && first().all(|step| step.settled_at.is_some_and(lived_by));
+        let (had, has) = (before.steps_of(id).count() as u64, after.steps_of(id).count() as u64);
+        if has > policy.lanes && had <= policy.lanes && !lived {
+            let name = &service.spec.name;
+            return Err(format!("{name} has {has} slots taken up before the first batch has lived"));
+        }
+        if lived {
+            self.proven.insert(id, rollout.started_at);
+        }
+        Ok(())
+    }
+}
+
+impl Invariant for FirstBatchesProveThemselves {
+    fn name(&self) -> &'static str {
+        "first_batches_prove_themselves"
+    }
+
+    fn see(&mut self, now: Timestamp, moment: &Moment<'_>) -> Result<(), String> {
+        let Moment::Committed { before, after, changes, .. } = moment else { return Ok(()) };
+        self.latest = self.latest.max(now).max(decided_at(before, changes));
+        let rollouts = after.rollouts().filter(|rollout| rollout.is_running());
+        rollouts.cloned().collect::<Vec<_>>().iter().try_for_each(|one| self.judge(before, after, one))
+    }
+}
