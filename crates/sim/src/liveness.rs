@@ -15,7 +15,7 @@ use skep_model::node::NodeState;
 use skep_model::rollout::Phase;
 use skep_model::service::{Mode, UpdateOrder};
 use skep_model::task::{Desired, TaskState};
-use skep_model::{NodeId, Service, ServiceId, Task};
+use skep_model::{NodeId, Rollout, Service, ServiceId, Task};
 
 use crate::engine::Character;
 use crate::fit::{self, Room, is_open};
@@ -123,11 +123,20 @@ impl<'a> State<'a> {
             Phase::Completed => Ok(()),
             Phase::Paused if !rollout.message.is_empty() => Ok(()),
             Phase::Running if self.store.tasks_of(service.id).any(|task| waits_with_reason(task)) => Ok(()),
+            // What never stays up cannot prove itself.
+            Phase::Running if self.has_to_stay_up(service, rollout) => Ok(()),
             phase => {
                 let steps: Vec<_> = self.store.steps_of(service.id).collect();
                 Err(format!("its rollout is {phase:?}: {steps:?}"))
             }
         }
+    }
+
+    /// Returns whether tasks that end again and again are to stay up for a while.
+    fn has_to_stay_up(&self, service: &Service, rollout: &Rollout) -> bool {
+        let policy = rollout::policy(self.store, service, Some(rollout));
+        let is_good = Character::of(&service.spec.task.container.image).is_good();
+        !is_good && !policy.min_healthy.is_zero()
     }
 
     fn slot(&self, service: &Service, slot: &Slot) -> Verdict {

@@ -67,13 +67,12 @@ fn freedom(store: &Store, service: &Service, policy: &Policy, step: &Step) -> Fr
     let Some(settled_at) = step.settled_at else { return Freedom::Unknown };
     let slot = slot::load(store, service.id, step.slot);
     let stopped_at = slot::still_stopping(store, &slot).unwrap_or_default();
-    let is_seen_through = step.failed
-        || policy.min_healthy.is_zero()
-        || slot.last_holder().is_some()
-        || !global::takes_part(store, service, step.slot);
+    let is_seen_through = step.failed || policy.min_healthy.is_zero() || slot.last_holder().is_some();
     let proven_at = match up_since(store, service, &slot) {
         _ if is_seen_through => settled_at,
         Some(since) => since + policy.min_healthy,
+        // Its node is out of reach, and nobody waits for that.
+        None if !global::takes_part(store, service, step.slot) => settled_at,
         // It went down after it was up, and begins anew.
         None => return Freedom::Unknown,
     };
