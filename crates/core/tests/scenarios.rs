@@ -21,6 +21,7 @@ macro_rules! scenarios {
 scenarios! {
     walk_through,
     profiles,
+    deadlines,
     min_healthy_node_loss,
     bad_tag,
     resume_by_repeat,

@@ -51,6 +51,13 @@ pub const RESTART_BACKOFF_MAX: Duration = Duration::from_secs(300);
 
 /// Longest time that a slot may be asked to be up before the next one is taken up; Skep's own.
 pub const MIN_HEALTHY_MAX: Duration = Duration::from_secs(3600);
+/// A replacement that is not up after this long has failed; its image may take any time. Skep's own.
+pub const START_DEADLINE: Duration = Duration::from_secs(300);
+/// Shortest and longest deadline of a start or of progress.
+pub const DEADLINE_MIN: Duration = Duration::from_secs(1);
+pub const DEADLINE_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Longest bound on a whole rollout.
+pub const ROLLOUT_DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Longest time that a revision may be asked to run before it counts as stable; Skep's own.
 pub const BAKE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 /// [`crate::Policy::min_healthy`] under the profile `strict`, where nothing else is said.

@@ -45,11 +45,17 @@ impl Profile {
 pub struct Knobs {
     pub profile: Option<Profile>,
     pub min_healthy: Option<Duration>,
+    pub start_deadline: Option<Deadline>,
+    pub progress_deadline: Option<Deadline>,
+    pub max_duration: Option<Deadline>,
     /// How long a revision must have run before it counts as stable.
     pub bake: Option<Duration>,
     /// Whether what can change in a running container does so there.
     pub in_place: Option<bool>,
 }
+
+/// A bound on how long something may take, where there is one.
+pub type Deadline = Option<Duration>;
 
 /// One knob: the end of its label, what it takes, and how that is read.
 struct Knob {
@@ -58,13 +64,28 @@ struct Knob {
     set: fn(&mut Knobs, &str) -> Option<()>,
 }
 
-const KNOBS: [Knob; 3] = [
+const KNOBS: [Knob; 6] = [
     Knob {
         name: "min-healthy",
         takes: "a duration from 0s to 1h, such as 30s",
         set: |knobs, value| {
             put(&mut knobs.min_healthy, within(value, Duration::ZERO, limits::MIN_HEALTHY_MAX))
         },
+    },
+    Knob {
+        name: "start-deadline",
+        takes: "a duration from 1s to 1d, such as 5m, or off",
+        set: |knobs, value| put(&mut knobs.start_deadline, deadline(value, limits::DEADLINE_MAX)),
+    },
+    Knob {
+        name: "progress-deadline",
+        takes: "a duration from 1s to 1d, such as 10m, or off",
+        set: |knobs, value| put(&mut knobs.progress_deadline, deadline(value, limits::DEADLINE_MAX)),
+    },
+    Knob {
+        name: "max-duration",
+        takes: "a duration from 1s to 30d, such as 2h, or off",
+        set: |knobs, value| put(&mut knobs.max_duration, deadline(value, limits::ROLLOUT_DURATION_MAX)),
     },
     Knob {
         name: "bake",
@@ -85,6 +106,13 @@ fn switch(word: &str) -> Option<bool> {
         "on" => Some(true),
         "off" => Some(false),
         _ => None,
+    }
+}
+
+fn deadline(value: &str, max: Duration) -> Option<Deadline> {
+    match value {
+        "off" => Some(None),
+        _ => within(value, limits::DEADLINE_MIN, max).map(Some),
     }
 }
 
@@ -115,6 +143,9 @@ impl Knobs {
         Knobs {
             profile: self.profile.or(other.profile),
             min_healthy: self.min_healthy.or(other.min_healthy),
+            start_deadline: self.start_deadline.or(other.start_deadline),
+            progress_deadline: self.progress_deadline.or(other.progress_deadline),
+            max_duration: self.max_duration.or(other.max_duration),
             bake: self.bake.or(other.bake),
             in_place: self.in_place.or(other.in_place),
         }
@@ -147,6 +178,12 @@ pub struct Policy {
     pub proves_first_batch: bool,
     /// How long a slot must be up without a break before its lane is free.
     pub min_healthy: Duration,
+    /// How long a replacement may take to come up; what its image takes to be fetched is not counted.
+    pub start_deadline: Deadline,
+    /// How long the rollout may wait for the next slot to come up.
+    pub progress_deadline: Deadline,
+    /// How long the whole rollout may take.
+    pub max_duration: Deadline,
 }
 
 impl Policy {
@@ -169,20 +206,28 @@ impl Policy {
         let min_healthy_default = if is_strict { limits::MIN_HEALTHY_STRICT } else { Duration::ZERO };
         // The way back is not held up by proofs.
         let min_healthy = knobs.min_healthy.filter(|_| is_forward).unwrap_or(min_healthy_default);
+        let start_deadline_default = Some(limits::START_DEADLINE).filter(|_| profile != Profile::Swarm);
+        let failure_action = match given {
+            None if is_strict => FailureAction::Rollback,
+            _ => failure_action,
+        };
+        // Nor is it given up because it takes long; and what goes on whatever happens is not, either.
+        let gives_up = is_forward && failure_action != FailureAction::Continue;
+        let of_update = |knob: Option<Deadline>| knob.flatten().filter(|_| gives_up);
         Policy {
             profile,
             lanes: if parallelism == 0 { u64::MAX } else { parallelism },
             delay,
             order,
-            failure_action: match given {
-                None if is_strict => FailureAction::Rollback,
-                _ => failure_action,
-            },
+            failure_action,
             max_failure_ratio,
             // What fails before it was up for long enough has failed.
             monitor: monitor.max(min_healthy),
             proves_first_batch: profile != Profile::Swarm && is_forward,
             min_healthy,
+            start_deadline: knobs.start_deadline.unwrap_or(start_deadline_default),
+            progress_deadline: of_update(knobs.progress_deadline),
+            max_duration: of_update(knobs.max_duration),
         }
     }
 }
@@ -224,6 +269,18 @@ mod tests {
         assert_eq!(action(&strict, Direction::Back), FailureAction::Pause);
         let given = ServiceSpec { update: Some(UpdateConfig::default()), ..strict };
         assert_eq!(action(&given, Direction::Forward), FailureAction::Pause);
+    }
+
+    #[test]
+    fn deadlines_can_be_set_and_switched_off() {
+        let minutes = |deadline: Deadline| deadline.map(|span| span.as_secs() / 60);
+        assert_eq!(minutes(policy(&[], &[]).start_deadline), Some(5));
+        assert_eq!(minutes(policy(&[], &[(PROFILE, "swarm")]).start_deadline), None);
+        assert_eq!(minutes(policy(&[], &[("skep.rollout.start-deadline", "off")]).start_deadline), None);
+        let long = [("skep.rollout.progress-deadline", "20m"), ("skep.rollout.max-duration", "2h")];
+        assert_eq!(minutes(policy(&long, &[]).progress_deadline), Some(20));
+        assert_eq!(minutes(policy(&[], &long).max_duration), Some(120));
+        assert_eq!(minutes(policy(&[], &[]).progress_deadline), None);
     }
 
     #[test]

@@ -42,12 +42,15 @@ pub struct Rollout {
     /// Time spent on progress since a slot was settled last, while nothing held the rollout.
     #[serde(default)]
     pub spent: Clock,
+    /// Time spent since it began, or turned back, while nothing held it.
+    #[serde(default)]
+    pub elapsed: Clock,
+    /// Since when it is held: by somebody, or because it failed.
+    #[serde(default)]
+    pub held_since: Option<Timestamp>,
     /// When its first batch had lived through the monitor period, where that is asked for.
     #[serde(default)]
     pub proven_at: Option<Timestamp>,
-    /// What it waits for at the moment; `None` where it moves or is at an end.
-    #[serde(default)]
-    pub wait: Option<Wait>,
 }
 
 impl Rollout {
@@ -73,8 +76,9 @@ impl Rollout {
             failed_count: 0,
             last_settled_at: None,
             spent: Clock::default(),
+            elapsed: Clock::default(),
+            held_since: None,
             proven_at: None,
-            wait: None,
         }
     }
 
@@ -118,6 +122,9 @@ pub struct Step {
     /// Its lane went to another slot.
     #[serde(default)]
     pub closed: bool,
+    /// Time that the replacement spent on coming up, without what its image took.
+    #[serde(default)]
+    pub clock: Clock,
 }
 
 impl Step {
@@ -132,6 +139,7 @@ impl Step {
             settled_at: None,
             failed: false,
             closed: false,
+            clock: Clock::default(),
         }
     }
 }
@@ -160,6 +168,20 @@ impl Clock {
     /// Returns the time spent up to `now`.
     pub fn read(&self, now: Timestamp) -> Duration {
         self.spent + self.running_since.map_or(Duration::ZERO, |since| now.since(since))
+    }
+
+    /// Returns the clock as it goes on from `now`.
+    pub fn run(self, is_running: bool, now: Timestamp) -> Clock {
+        match (self.running_since, is_running) {
+            (None, true) => Clock { running_since: Some(now), ..self },
+            (Some(_), false) => Clock { spent: self.read(now), running_since: None },
+            _ => self,
+        }
+    }
+
+    /// Returns when this much is spent, while it runs.
+    pub fn spends_at(&self, limit: Duration) -> Option<Timestamp> {
+        self.running_since.map(|since| since + limit.saturating_sub(self.spent))
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use skep_model::endpoint::{Endpoint, Port, PublishMode};
 use skep_model::placement::{AFFINITY_LABEL, ANTI_AFFINITY_LABEL};
-use skep_model::policy::PROFILE;
+use skep_model::policy::{KNOB_PREFIX, PROFILE};
 use skep_model::service::{FailureAction, Mode, UpdateConfig, UpdateOrder};
 use skep_model::template::{
     ContainerSpec, Healthcheck, Placement, Reservations, Resources, RestartCondition, RestartPolicy,
@@ -97,6 +97,16 @@ impl Recipes {
         }
         if self.dice.chance(15) && !self.is_large() {
             labels.insert("skep.rollout.min-healthy".into(), self.dice.pick(&["0s", "1s", "6s"]).into());
+        }
+        let deadlines: [(&str, &[&str]); 3] = [
+            ("start-deadline", &["2s", "10s", "off"]),
+            ("progress-deadline", &["5s", "20s", "off"]),
+            ("max-duration", &["30s", "2m"]),
+        ];
+        for (name, values) in deadlines {
+            if self.dice.chance(10) {
+                labels.insert(format!("{KNOB_PREFIX}{name}"), self.dice.pick(values).into());
+            }
         }
         labels
     }

@@ -3,11 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use skep_agent::Clock;
 use skep_api::server::backend::{Rows, View};
 use skep_api::server::facts::SlotCounts;
+use skep_core::orchestrate::why;
 use skep_model::rollout::Wait;
 use skep_model::task::SlotId;
-use skep_model::{Cluster, Node, NodeId, Revision, Rollout, Service, ServiceId, Step, Task, TaskId};
+use skep_model::{
+    Cluster, Node, NodeId, Revision, Rollout, Service, ServiceId, Step, Task, TaskId, Timestamp,
+};
 
 use crate::manager::Published;
 
@@ -16,6 +20,11 @@ pub struct StoreView {
     pub published: Arc<Published>,
     /// This node, which leads if anybody does: a cluster of one has one manager.
     pub node_id: Option<NodeId>,
+}
+
+/// What is waited for is told as of the moment of asking.
+fn now() -> Timestamp {
+    Clock::default().now()
 }
 
 impl View for StoreView {
@@ -73,7 +82,11 @@ impl View for StoreView {
     }
 
     fn waits(&self, id: ServiceId) -> Vec<Wait> {
-        self.published.store.rollout(id).and_then(|rollout| rollout.wait.clone()).into_iter().collect()
+        why::waits(&self.published.store, id, now())
+    }
+
+    fn waiting(&self, task: &Task) -> Option<Wait> {
+        why::of_task(&self.published.store, task, now())
     }
 
     fn tasks(&self) -> Rows<'_, Task> {

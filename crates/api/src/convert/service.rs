@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use skep_model::endpoint::{Endpoint, EndpointMode};
+use skep_model::rollout::Wait;
 use skep_model::service::Mode;
 use skep_model::template::RegistryAuth;
 use skep_model::{Rollout, Service, ServiceSpec};
@@ -104,8 +105,8 @@ fn endpoint_to_wire(endpoint: &Endpoint) -> wire::EndpointSpec {
     wire::EndpointSpec { mode: mode.to_owned(), ports: endpoint.ports.iter().map(port::to_wire).collect() }
 }
 
-/// Shows a service with the progress of its rollout.
-pub fn to_wire(service: &Service, rollout: Option<&Rollout>) -> wire::Service {
+/// Shows a service with the progress of its rollout, and what that waits for.
+pub fn to_wire(service: &Service, rollout: Option<&Rollout>, wait: Option<&Wait>) -> wire::Service {
     wire::Service {
         id: service.id.to_string(),
         version: wire::Version { index: service.meta.version },
@@ -118,7 +119,7 @@ pub fn to_wire(service: &Service, rollout: Option<&Rollout>) -> wire::Service {
             ports: service.spec.endpoint.ports.iter().map(port::to_wire).collect(),
             ..Default::default()
         },
-        update_status: rollout.and_then(update::status_to_wire),
+        update_status: rollout.and_then(|rollout| update::status_to_wire(rollout, wait)),
         service_status: None,
         job_status: service.job.map(|job| wire::JobStatus {
             job_iteration: wire::Version { index: job.iteration },

@@ -1,13 +1,14 @@
 //! A task, as `service ps` reads it.
 
 use skep_model::Task;
+use skep_model::rollout::Wait;
 use skep_model::task::{Desired, SlotId, TaskState, TaskStatus};
 
 use super::{port, template, time};
 use crate::wire;
 
-/// Shows a task.
-pub fn to_wire(task: &Task) -> wire::Task {
+/// Shows a task; what it waits for takes the place of an error, where it has none.
+pub fn to_wire(task: &Task, wait: Option<&Wait>) -> wire::Task {
     // Compat: a task that can run on one node only has it from the beginning, as in Swarm.
     let node_id = match task.slot {
         SlotId::Node(id) => Some(id),
@@ -22,19 +23,20 @@ pub fn to_wire(task: &Task) -> wire::Task {
         service_id: task.service_id.to_string(),
         slot: i64::try_from(task.slot.number()).unwrap_or(i64::MAX),
         node_id: node_id.map(|id| id.to_string()).unwrap_or_default(),
-        status: status_to_wire(&task.status),
+        status: status_to_wire(&task.status, wait),
         desired_state: desired_word(task.desired).to_owned(),
         job_iteration: task.iteration.map(|index| wire::Version { index }),
         ..Default::default()
     }
 }
 
-fn status_to_wire(status: &TaskStatus) -> wire::TaskStatus {
+fn status_to_wire(status: &TaskStatus, wait: Option<&Wait>) -> wire::TaskStatus {
+    let wait = wait.filter(|_| status.err.is_empty());
     wire::TaskStatus {
         timestamp: time(status.at),
         state: state_word(status.state).to_owned(),
         message: status.message.clone(),
-        err: status.err.clone(),
+        err: wait.map_or_else(|| status.err.clone(), |wait| wait.text.clone()),
         container_status: status.container.as_ref().map(|container| wire::ContainerStatus {
             container_id: container.id.clone(),
             pid: i64::from(container.pid),

@@ -228,9 +228,9 @@ fn a_rollout_is_told_in_swarms_words() {
     let (id, began) = (ServiceId::from_number(1), Timestamp(1_500_000_000));
     let mut rollout = Rollout::asked(id, Direction::Forward, 2, None, began);
     rollout.message = "update in progress".into();
-    assert_eq!(update::status_to_wire(&rollout), None);
+    assert_eq!(update::status_to_wire(&rollout, None), None);
     rollout.phase = Phase::Running;
-    let shown = update::status_to_wire(&rollout).expect("a status");
+    let shown = update::status_to_wire(&rollout, None).expect("a status");
     assert_eq!(
         serde_json::to_string(&shown).expect("encodes"),
         r#"{"State":"updating","StartedAt":"1970-01-01T00:00:01.5Z","Message":"update in progress"}"#

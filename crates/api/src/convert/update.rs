@@ -2,7 +2,7 @@
 
 use skep_model::Rollout;
 use skep_model::limits::MONITOR_DEFAULT;
-use skep_model::rollout::{Direction, Phase};
+use skep_model::rollout::{Direction, Phase, Wait};
 use skep_model::service::{FailureAction, UpdateConfig, UpdateOrder};
 
 use super::{Unconverted, argument, duration, invalid, nanos, time};
@@ -57,14 +57,26 @@ pub fn to_wire(config: &UpdateConfig) -> wire::UpdateConfig {
     }
 }
 
-/// Shows the progress of a rollout; one that is only asked for is no news yet.
-pub fn status_to_wire(rollout: &Rollout) -> Option<wire::UpdateStatus> {
+/// Shows the progress of a rollout; one that is only asked for is no news yet. What a running one waits for
+/// follows Swarm's sentence.
+pub fn status_to_wire(rollout: &Rollout, wait: Option<&Wait>) -> Option<wire::UpdateStatus> {
+    let message = match wait.filter(|_| rollout.is_running()) {
+        Some(wait) => format!("{}: {}", rollout.message, sentence(wait)),
+        None => rollout.message.clone(),
+    };
     Some(wire::UpdateStatus {
         state: state_word(rollout)?.to_owned(),
         started_at: Some(time(rollout.started_at)),
         completed_at: rollout.completed_at.map(time),
-        message: rollout.message.clone(),
+        message,
     })
+}
+
+fn sentence(wait: &Wait) -> String {
+    match wait.slot {
+        Some(slot) => format!("slot {slot}: {}", wait.text),
+        None => wait.text.clone(),
+    }
 }
 
 /// Returns Swarm's word for where a rollout stands.

@@ -57,7 +57,7 @@ fn passes(filters: &Filters, service: &Service) -> bool {
 }
 
 fn show(view: &dyn View, stored: &Service) -> wire::Service {
-    service::to_wire(stored, view.rollout(stored.id))
+    service::to_wire(stored, view.rollout(stored.id), view.waits(stored.id).first())
 }
 
 fn count_tasks(view: &dyn View, id: ServiceId) -> wire::ServiceStatus {

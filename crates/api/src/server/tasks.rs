@@ -33,7 +33,10 @@ async fn list(State(context): State<Arc<Context>>, query: Query) -> Result<Respo
     let view = context.view().await?;
     let wanted = Wanted::resolve(filters, &*view)?;
     let ids = wanted.rows(&*view).filter(|task| wanted.passes(&*view, task)).map(|task| task.id).collect();
-    Ok(reply::list(view, ids, |view, id| Some(task::to_wire(view.task(id)?))))
+    Ok(reply::list(view, ids, |view, id| {
+        let task = view.task(id)?;
+        Some(task::to_wire(task, view.waiting(task).as_ref()))
+    }))
 }
 
 /// Filters whose references are resolved.
@@ -83,5 +86,6 @@ async fn inspect(
     Reference(reference): Reference,
 ) -> Result<Response, Error> {
     let view = context.view().await?;
-    Ok(reply::json(&task::to_wire(refs::task(&*view, &reference)?)))
+    let task = refs::task(&*view, &reference)?;
+    Ok(reply::json(&task::to_wire(task, view.waiting(task).as_ref())))
 }

@@ -44,6 +44,7 @@ pub struct World {
     pub rollouts: BTreeMap<ServiceId, Rollout>,
     pub revisions: BTreeMap<(ServiceId, u64), Revision>,
     pub steps: Vec<Step>,
+    pub waits: Vec<(ServiceId, Wait)>,
 }
 
 pub struct Fake {
@@ -135,6 +136,7 @@ impl World {
             rollouts: BTreeMap::new(),
             revisions: BTreeMap::new(),
             steps: Vec::new(),
+            waits: Vec::new(),
         }
     }
 
@@ -327,7 +329,10 @@ impl View for World {
         SlotCounts { total, running: total, updated: total }
     }
     fn waits(&self, id: ServiceId) -> Vec<Wait> {
-        self.rollout(id).and_then(|rollout| rollout.wait.clone()).into_iter().collect()
+        self.waits.iter().filter(|(service_id, _)| *service_id == id).map(|(_, wait)| wait.clone()).collect()
+    }
+    fn waiting(&self, task: &Task) -> Option<Wait> {
+        self.waits(task.service_id).into_iter().find(|wait| wait.slot == Some(task.slot))
     }
     fn tasks(&self) -> Rows<'_, Task> {
         Box::new(self.tasks.values())

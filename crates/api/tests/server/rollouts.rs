@@ -23,13 +23,14 @@ async fn api() -> Api {
     (rollout.phase, rollout.completed_at, rollout.return_to) = (Phase::Running, None, Some(1));
     rollout.message = "update in progress".into();
     rollout.failed_count = 1;
-    rollout.wait = Some(Wait {
+    let wait = Wait {
         code: WaitCode::Health,
         since: Timestamp(0),
         until: Some(Timestamp(30_000_000_000)),
         slot: Some(SlotId::Number(1)),
         text: "the health check of web.1 has not passed".into(),
-    });
+    };
+    known.waits.push((id, wait));
     known.rollouts.insert(id, rollout);
     let revision = |number, stable_at| Revision {
         service_id: id,

@@ -5,7 +5,8 @@
 //!
 //! In order: [`rollout::judge`] counts failures, [`slot`] answers tasks that ended ([`restart`], [`attempt`]) and lets
 //! prepared ones take over (`handover`), [`replicated`], [`global`] or [`job`] makes and drops slots, [`rollout::advance`]
-//! takes up outdated slots, [`reap`] forgets old tasks.
+//! takes up outdated slots, [`reap`] forgets old tasks. [`why`] says what all of
+//! them wait for, and changes nothing.
 
 pub mod attempt;
 pub mod current;
@@ -17,6 +18,7 @@ pub mod replicated;
 pub mod restart;
 pub mod rollout;
 pub mod slot;
+pub mod why;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -14,16 +14,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use skep_core::check;
+use skep_core::orchestrate::why;
 use skep_core::store::{Change, Store};
 use skep_model::census::Census;
 use skep_model::endpoint::{Endpoint, Port, PublishMode};
 use skep_model::node::{Availability, NodeSpec, NodeState};
-use skep_model::request::{AuthFrom, Refusal, Reply, Request, ServiceChange};
-use skep_model::rollout::{Direction, Phase};
+use skep_model::request::{AuthFrom, Refusal, Reply, Request, RolloutVerb, ServiceChange};
+use skep_model::rollout::{Direction, Phase, Wait};
 use skep_model::service::{FailureAction, Mode, UpdateConfig, UpdateOrder};
 use skep_model::task::{Desired, SlotId, TaskState};
 use skep_model::template::{Healthcheck, Reservations, RestartCondition};
-use skep_model::{Id, NodeId, Service, ServiceId, ServiceSpec, Task};
+use skep_model::{Id, NodeId, Service, ServiceId, ServiceSpec, Task, span};
 
 use super::engine::Behaviour;
 use super::{Loss, World};
@@ -121,6 +122,11 @@ fn perform(world: &mut World, words: &[&str]) -> String {
             world.change_leaders(duration(time));
             String::new()
         }
+        ["pause", name] => {
+            let id = service(world, name).id;
+            said(world.request(Request::SteerRollout { id, verb: RolloutVerb::Pause, author: "ann".into() }))
+        }
+        ["why", name] => why(world, name),
         ["ps", name] => ps(world, name),
         ["status", name] => status(world, name),
         _ => panic!("no such command: {}", words.join(" ")),
@@ -128,6 +134,18 @@ fn perform(world: &mut World, words: &[&str]) -> String {
     let broken = check::check(&world.store);
     assert!(broken.is_empty(), "after `{}`: {broken:?}", words.join(" "));
     output
+}
+
+/// Says what a service waits for.
+fn why(world: &World, name: &str) -> String {
+    let waits = why::waits(&world.store, service(world, name).id, world.now);
+    let line = |wait: &Wait| {
+        let slot = wait.slot.map(|slot| format!(" slot {slot}")).unwrap_or_default();
+        let until = wait.until.map(|until| format!(", {} left", span::render(until.since(world.now))));
+        let since = span::render(world.now.since(wait.since));
+        format!("{:?}{slot}: {} (for {since}{})\n", wait.code, wait.text, until.unwrap_or_default())
+    };
+    if waits.is_empty() { "nothing is waited for\n".to_owned() } else { waits.iter().map(line).collect() }
 }
 
 fn service(world: &World, name: &str) -> Service {

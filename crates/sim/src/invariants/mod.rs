@@ -7,6 +7,7 @@ mod attempts;
 mod budget;
 mod completion;
 mod consistency;
+mod deadlines;
 mod desired;
 mod disturbance;
 mod endings;
@@ -120,6 +121,7 @@ impl Invariants {
             Box::new(pause::PausedRolloutsStartNothing),
             Box::new(completion::CompletedRolloutsLeaveNoSlotBehind),
             Box::new(failures::FailuresAreCounted::default()),
+            Box::new(deadlines::DeadlinesAreKept::new(slack)),
             Box::new(proof::FirstBatchesProveThemselves::default()),
             Box::new(exclusivity::StopFirstIsExclusive::new(slack)),
             Box::new(endings::EndsAreToldTruly),

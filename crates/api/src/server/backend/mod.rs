@@ -96,6 +96,8 @@ pub trait View: Send + Sync {
     fn slot_counts(&self, service: &Service) -> SlotCounts;
     /// Returns what a service waits for at this moment, most important first.
     fn waits(&self, id: ServiceId) -> Vec<Wait>;
+    /// Returns what a task waits for that does not run.
+    fn waiting(&self, task: &Task) -> Option<Wait>;
     fn tasks(&self) -> Rows<'_, Task>;
     fn tasks_of(&self, id: ServiceId) -> Rows<'_, Task>;
     fn task(&self, id: TaskId) -> Option<&Task>;

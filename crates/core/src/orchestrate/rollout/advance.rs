@@ -4,13 +4,14 @@ use skep_model::rollout::{Cause, Direction, Phase};
 use skep_model::task::Desired;
 use skep_model::{Policy, Rollout, Service, Step, Timestamp};
 
+use super::deadlines;
 use super::lanes::{self, Lanes};
 use super::outdated::outdated;
 use crate::orchestrate::current::is_current;
 use crate::orchestrate::slot::Slot;
 use crate::orchestrate::{Blueprint, global, new_task};
 use crate::random::Random;
-use crate::store::{Draft, Store};
+use crate::store::{Draft, Store, earlier};
 
 /// Moves the service's rollout on as far as its policy allows. Returns the next deadline.
 pub fn advance(draft: &mut Draft, random: &mut Random, service: &Service) -> Option<Timestamp> {
@@ -63,6 +64,7 @@ fn take_up(
     prove_first_batch(draft, service, rollout, &policy);
     let lanes = Lanes::count(draft, service, rollout, &policy);
     if lanes.busy == 0 && outdated(draft, service).next().is_none() {
+        deadlines::run(rollout, &policy, false, draft.now());
         return complete(draft, service, rollout, &policy);
     }
     // One whose node a new leader has yet to hear of is waited for.
@@ -71,13 +73,14 @@ fn take_up(
     if !due.is_empty() {
         lanes::close(draft, service, &policy);
     }
+    deadlines::run(rollout, &policy, lanes.blocked > 0 || !due.is_empty(), draft.now());
     for slot in due {
         if draft.is_full() {
             break;
         }
         begin_step(draft, random, service, &slot);
     }
-    lanes.wake_at
+    earlier(lanes.wake_at, deadlines::next(rollout, &policy))
 }
 
 /// Notes that the first batch has lived through the monitor period.
@@ -116,6 +119,7 @@ fn complete(
     }
     super::forget_steps(draft, service.id);
     rollout.phase = Phase::Completed;
+    deadlines::run(rollout, policy, false, draft.now());
     rollout.completed_at = Some(draft.now());
     rollout.message = match rollout.direction {
         Direction::Forward => "update completed".to_owned(),

@@ -1,13 +1,15 @@
 //! Takes in what became of the successors a rollout made, and acts when too many failed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use skep_model::rollout::{Clock, Direction, Phase};
 use skep_model::service::FailureAction;
-use skep_model::task::{Desired, TaskState};
-use skep_model::{Policy, Rollout, Service, ServiceId, Step, Task, TaskId, Timestamp};
+use skep_model::task::{Desired, SlotId, TaskState};
+use skep_model::{Policy, Rollout, Service, ServiceId, Step, Timestamp, span};
 
+use super::deadlines;
+use crate::orchestrate::why;
 use crate::store::{Draft, Scope, Store};
 
 /// Longest excerpt of a task's error in the message of a rollout, in characters.
@@ -17,50 +19,71 @@ const REASON_LENGTH_MAX: usize = 200;
 ///
 /// Failures arrive as statuses, and the end of the monitor period is a deadline of [`super::advance()`].
 pub fn judge(draft: &mut Draft, id: ServiceId, scope: &Scope) {
-    let Some(rollout) = draft.rollout(id).filter(|rollout| rollout.is_running()).cloned() else { return };
-    let Some(service) = draft.service(id).cloned() else { return };
+    let Some(rollout) = draft.rollout(id).cloned() else { return };
+    if rollout.phase == Phase::Paused {
+        return deadlines::hold(draft, &rollout);
+    }
+    let Some(service) = draft.service(id).filter(|_| rollout.is_running()).cloned() else { return };
     let policy = super::policy(draft, &service, Some(&rollout));
     let mut judged = Rollout::clone(&rollout);
     for step in steps_in(draft, id, scope) {
-        let now_so = take_in(draft, &step, policy.monitor);
+        let now_so = take_in(draft, &step, &policy);
         if now_so != *step {
-            count(&mut judged, &step, &now_so);
+            count(&mut judged, &step, &now_so, draft.now());
             draft.put_step(now_so);
         }
     }
-    let last_failed = || {
-        let failed = draft.steps_of(id).filter(|step| step.failed);
-        failed.max_by_key(|step| step.settled_at).map(|step| step.task_id)
-    };
-    if exceeds_ratio(&judged, &policy)
-        && let Some(failed) = last_failed()
-    {
-        act(draft, &service, judged, &policy, failed);
+    if let Some(cause) = failure(draft, &judged, &policy) {
+        act(draft, &service, judged, &policy, &cause);
     } else if judged != *rollout {
         draft.put_rollout(judged);
     }
 }
 
+/// Returns the steps to look at: those in scope, and those whose deadlines may have come.
 fn steps_in(store: &Store, id: ServiceId, scope: &Scope) -> Vec<Arc<Step>> {
-    match scope.all {
-        true => store.steps_of(id).cloned().collect(),
-        false => scope.slots.iter().filter_map(|slot| store.step(id, *slot).cloned()).collect(),
+    if scope.all {
+        return store.steps_of(id).cloned().collect();
+    }
+    let open = store.steps_open(id).map(|step| step.slot);
+    let slots: BTreeSet<SlotId> = scope.slots.iter().copied().chain(open).collect();
+    slots.into_iter().filter_map(|slot| store.step(id, slot).cloned()).collect()
+}
+
+/// Returns why the rollout must not go on, in words that follow Swarm's "paused due to".
+fn failure(draft: &Draft, rollout: &Rollout, policy: &Policy) -> Option<String> {
+    let id = rollout.service_id;
+    if exceeds_ratio(rollout, policy) {
+        let failed = draft.steps_of(id).filter(|step| step.failed);
+        if let Some(step) = failed.max_by_key(|step| step.settled_at) {
+            let reason = reason(draft, step, policy);
+            return Some(format!("failure or early termination of task {}{reason}", step.task_id));
+        }
+    }
+    let missed = deadlines::missed(rollout, policy, draft.now())?;
+    match why::obstacles(draft, id).first() {
+        Some(wait) => Some(format!("{missed}: {}", wait.text)),
+        None => Some(missed),
     }
 }
 
 /// Counts what became of a step, once.
-fn count(rollout: &mut Rollout, was: &Step, is: &Step) {
+fn count(rollout: &mut Rollout, was: &Step, is: &Step, now: Timestamp) {
     if was.settled_at.is_none() && is.settled_at.is_some() {
         rollout.settled_count += 1;
         rollout.last_settled_at = rollout.last_settled_at.max(is.settled_at);
+        if !is.failed {
+            // That was progress.
+            rollout.spent = Clock::default().run(rollout.spent.running_since.is_some(), now);
+        }
     }
     rollout.failed_count += u64::from(is.failed && !was.failed);
 }
 
 /// Returns a step brought up to date. A failure is judged by the time at which it was told.
-fn take_in(store: &Store, step: &Step, monitor: Duration) -> Step {
+fn take_in(draft: &Draft, step: &Step, policy: &Policy) -> Step {
     let mut step = step.clone();
-    let Some(task) = store.task(step.task_id) else {
+    let Some(task) = draft.task(step.task_id) else {
         // Scaled down, or reaped long after it was judged.
         step.settled_at.get_or_insert(Timestamp::default());
         return step;
@@ -78,11 +101,16 @@ fn take_in(store: &Store, step: &Step, monitor: Duration) -> Step {
             step.settled_at.get_or_insert(at);
         }
         _ => {
-            let in_time = step.settled_at.is_none_or(|settled_at| at <= settled_at + monitor);
+            let in_time = step.settled_at.is_none_or(|settled_at| at <= settled_at + policy.monitor);
             step.settled_at.get_or_insert(at);
             step.failed |= in_time;
         }
     }
+    if deadlines::is_missed(&step, policy, draft.now()) {
+        step.settled_at = Some(draft.now());
+        step.failed = true;
+    }
+    step.clock = deadlines::of_step(draft, &step, policy, draft.now());
     step
 }
 
@@ -94,16 +122,14 @@ fn exceeds_ratio(rollout: &Rollout, policy: &Policy) -> bool {
     share > policy.max_failure_ratio
 }
 
-fn act(draft: &mut Draft, service: &Service, mut rollout: Rollout, policy: &Policy, failed: TaskId) {
-    let reason = reason(draft.task(failed));
+fn act(draft: &mut Draft, service: &Service, mut rollout: Rollout, policy: &Policy, cause: &str) {
     let goes_back = rollout.direction == Direction::Back;
     if policy.failure_action == FailureAction::Rollback
         && !goes_back
         && let Some(number) = rollout.return_to
         && let Some(proven) = draft.revision(service.id, number).cloned()
     {
-        let message =
-            format!("update rolled back due to failure or early termination of task {failed}{reason}");
+        let message = format!("update rolled back due to {cause}");
         super::forget_steps(draft, service.id);
         draft.put_rollout(Rollout {
             direction: Direction::Back,
@@ -114,6 +140,7 @@ fn act(draft: &mut Draft, service: &Service, mut rollout: Rollout, policy: &Poli
             failed_count: 0,
             last_settled_at: None,
             spent: Clock::default(),
+            elapsed: Clock::default(),
             return_to: None,
             ..rollout
         });
@@ -127,12 +154,20 @@ fn act(draft: &mut Draft, service: &Service, mut rollout: Rollout, policy: &Poli
     }
     let what = if goes_back { "rollback" } else { "update" };
     rollout.phase = Phase::Paused;
-    rollout.message = format!("{what} paused due to failure or early termination of task {failed}{reason}");
-    draft.put_rollout(rollout);
+    rollout.message = format!("{what} paused due to {cause}");
+    deadlines::hold(draft, &rollout);
 }
 
-/// Returns the task's own words, to follow Swarm's sentence.
-fn reason(task: Option<&Arc<Task>>) -> String {
+/// Returns the words of the task that failed, to follow Swarm's sentence; of one that did not come up, what it
+/// waits for.
+fn reason(draft: &Draft, step: &Step, policy: &Policy) -> String {
+    let task = draft.task(step.task_id);
+    if task.is_some_and(|task| task.status.state < TaskState::Running)
+        && let Some(limit) = policy.start_deadline
+    {
+        let blocker = why::of_step(draft, step).map(|wait| format!(": {}", wait.text)).unwrap_or_default();
+        return format!(": not up within {}{blocker}", span::render(limit));
+    }
     match task.map(|task| task.status.err.trim()) {
         Some(err) if !err.is_empty() => {
             format!(": {}", err.chars().take(REASON_LENGTH_MAX).collect::<String>())

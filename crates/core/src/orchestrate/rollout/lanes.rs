@@ -18,13 +18,15 @@ pub struct Lanes {
     pub busy: u64,
     /// How many slots may be taken up.
     pub free: u64,
-    /// When the first of them becomes free by itself.
+    /// Of the busy ones, those that only an event frees.
+    pub blocked: u64,
+    /// When the first of them becomes free by itself, or its slot has failed to come up in time.
     pub wake_at: Option<Timestamp>,
 }
 
 /// When a lane is free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Freedom {
+pub enum Freedom {
     At(Timestamp),
     /// Something has to happen first.
     Unknown,
@@ -33,7 +35,7 @@ enum Freedom {
 impl Lanes {
     /// Counts the lanes of a rollout.
     pub fn count(draft: &Draft, service: &Service, rollout: &Rollout, policy: &Policy) -> Lanes {
-        let (mut busy, mut wake_at) = (0, None);
+        let (mut busy, mut blocked, mut wake_at) = (0, 0, None);
         for step in draft.steps_open(service.id) {
             match freedom(draft, service, policy, step) {
                 Freedom::At(at) if at <= draft.now() => {}
@@ -41,7 +43,12 @@ impl Lanes {
                     busy += 1;
                     wake_at = earlier(wake_at, Some(at));
                 }
-                Freedom::Unknown => busy += 1,
+                Freedom::Unknown => {
+                    busy += 1;
+                    blocked += 1;
+                    let deadline = policy.start_deadline.filter(|_| step.settled_at.is_none());
+                    wake_at = earlier(wake_at, deadline.and_then(|limit| step.clock.spends_at(limit)));
+                }
             }
         }
         let mut free = policy.lanes.saturating_sub(busy);
@@ -50,7 +57,7 @@ impl Lanes {
             free = free.min(policy.lanes.saturating_sub(taken));
             wake_at = earlier(wake_at, first_batch_proven_at(draft, service, policy));
         }
-        Lanes { busy, free, wake_at }
+        Lanes { busy, free, blocked, wake_at }
     }
 }
 
@@ -63,7 +70,8 @@ pub fn close(draft: &mut Draft, service: &Service, policy: &Policy) {
     }
 }
 
-fn freedom(store: &Store, service: &Service, policy: &Policy, step: &Step) -> Freedom {
+/// Returns when the lane of a step is free.
+pub fn freedom(store: &Store, service: &Service, policy: &Policy, step: &Step) -> Freedom {
     let Some(settled_at) = step.settled_at else { return Freedom::Unknown };
     let slot = slot::load(store, service.id, step.slot);
     let stopped_at = slot::still_stopping(store, &slot).unwrap_or_default();
@@ -103,10 +111,10 @@ pub fn first_batch_proven_at(store: &Store, service: &Service, policy: &Policy) 
 
 /// Returns whether one more slot may go out of service. Slots that a superseded rollout left in
 /// mid-change count, too.
-pub fn may_disturb(draft: &Draft, service: &Service, policy: &Policy) -> bool {
-    let idle = || draft.slots_idle(service.id).map(|id| slot::load(draft, service.id, id));
+pub fn may_disturb(store: &Store, service: &Service, policy: &Policy) -> bool {
+    let idle = || store.slots_idle(service.id).map(|id| slot::load(store, service.id, id));
     let at_most = usize::try_from(policy.lanes).unwrap_or(usize::MAX);
-    let changing = || idle().filter(|slot| is_changing(draft, slot)).take(at_most);
+    let changing = || idle().filter(|slot| is_changing(store, slot)).take(at_most);
     policy.lanes == u64::MAX || (changing().count() as u64) < policy.lanes
 }
 

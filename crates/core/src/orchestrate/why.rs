@@ -1,0 +1,177 @@
+//! What a service waits for: since when, until when or for whom. Read from the store and acted upon by nobody;
+//! nothing of it is stored, so to wait costs no write.
+
+use skep_model::node::NodeState;
+use skep_model::rollout::{Phase, Wait, WaitCode};
+use skep_model::service::UpdateOrder;
+use skep_model::task::{Desired, TaskState};
+use skep_model::{Policy, Rollout, Service, ServiceId, Step, Task, Timestamp};
+
+use super::rollout::lanes::{self, Freedom};
+use super::{attempt, rollout, slot};
+use crate::store::Store;
+
+/// Most waits that are told of one service.
+const WAITS_MAX: usize = 50;
+
+/// Returns what a service waits for at `now`, most important first; empty where all moves, or all is done.
+pub fn waits(store: &Store, id: ServiceId, now: Timestamp) -> Vec<Wait> {
+    let Some(service) = store.service(id) else { return Vec::new() };
+    let mut waits = match store.rollout(id) {
+        Some(rollout) => of_rollout(store, service, rollout),
+        None => Vec::new(),
+    };
+    let told: Vec<_> = waits.iter().filter_map(|wait| wait.slot).collect();
+    let idle = store.slots_idle(id).filter(|slot| !told.contains(slot));
+    waits.extend(
+        idle.flat_map(|slot| store.tasks_in(id, slot))
+            .filter_map(|task| of_task(store, task, now))
+            .take(WAITS_MAX),
+    );
+    waits.retain(|wait| wait.until.is_none_or(|until| until > now));
+    waits.sort_by_key(|wait| (rank(wait.code), wait.since, wait.slot));
+    waits.truncate(WAITS_MAX);
+    waits
+}
+
+/// Returns what a task that does not run waits for.
+pub fn of_task(store: &Store, task: &Task, now: Timestamp) -> Option<Wait> {
+    if !task.is_live() || task.is_over() || task.status.state >= TaskState::Running {
+        return None;
+    }
+    if let Some(wait) = attempt::waiting(store, task, now) {
+        return Some(wait);
+    }
+    match store.step(task.service_id, task.slot).filter(|step| step.task_id == task.id) {
+        Some(step) => of_step(store, step),
+        None => Some(coming_up(store, task)),
+    }
+}
+
+/// Returns what keeps the slots in change of a service from coming up, most important first.
+pub fn obstacles(store: &Store, id: ServiceId) -> Vec<Wait> {
+    let mut waits: Vec<_> = store.steps_open(id).filter_map(|step| of_step(store, step)).collect();
+    waits.sort_by_key(|wait| (rank(wait.code), wait.since, wait.slot));
+    waits
+}
+
+/// Returns what the replacement of a slot waits for, until it is up.
+pub fn of_step(store: &Store, step: &Step) -> Option<Wait> {
+    let task = store.task(step.task_id).filter(|task| task.status.state < TaskState::Running)?;
+    let service = store.service(step.service_id)?;
+    let rollout = store.rollout(step.service_id).map(|rollout| &**rollout);
+    let policy = rollout::policy(store, service, rollout);
+    let mut wait = match task.status.state {
+        TaskState::Ready if task.desired == Desired::Ready => its_turn(store, service, &policy, task),
+        _ => coming_up(store, task),
+    };
+    if step.settled_at.is_none() && wait.until.is_none() {
+        wait.until = policy.start_deadline.and_then(|limit| step.clock.spends_at(limit));
+    }
+    Some(wait)
+}
+
+fn wait(code: WaitCode, task: &Task, text: String) -> Wait {
+    Wait { code, since: task.status.applied_at, until: None, slot: Some(task.slot), text }
+}
+
+/// A task on its way up.
+fn coming_up(store: &Store, task: &Task) -> Wait {
+    let node = task.node_id.and_then(|id| store.node(id));
+    let name = node.map_or("its node", |node| node.description.hostname.as_str());
+    if node.is_some_and(|node| node.status.state != NodeState::Ready) {
+        return wait(WaitCode::NodeLost, task, format!("{name} does not answer"));
+    }
+    let image = &task.spec.container.image;
+    match task.status.state {
+        TaskState::New | TaskState::Pending if task.status.err.is_empty() => {
+            wait(WaitCode::Capacity, task, "waits for a node".to_owned())
+        }
+        TaskState::New | TaskState::Pending => wait(WaitCode::Capacity, task, task.status.err.clone()),
+        TaskState::Preparing => wait(WaitCode::Pull, task, format!("{name} prepares {image}")),
+        TaskState::Starting if task.spec.container.healthcheck.is_some() => {
+            wait(WaitCode::Health, task, format!("not healthy yet on {name}"))
+        }
+        _ => wait(WaitCode::Start, task, format!("starts on {name}")),
+    }
+}
+
+/// A replacement that is ready, and waits for the task before it.
+fn its_turn(store: &Store, service: &Service, policy: &Policy, task: &Task) -> Wait {
+    let slot = slot::load(store, service.id, task.slot);
+    if let Some(until) = slot::still_stopping(store, &slot) {
+        let wait = wait(WaitCode::Drain, task, "the task before it is still stopping".to_owned());
+        return Wait { until: Some(until), ..wait };
+    }
+    if policy.order == UpdateOrder::StopFirst && !lanes::may_disturb(store, service, policy) {
+        let tally = store.tally(service.id);
+        let down = tally.kept.saturating_sub(tally.running);
+        let text = format!("{down} of {} slots are out of service, and no more may be", tally.kept);
+        return wait(WaitCode::Budget, task, text);
+    }
+    wait(WaitCode::Start, task, "is ready, and starts next".to_owned())
+}
+
+fn of_rollout(store: &Store, service: &Service, rollout: &Rollout) -> Vec<Wait> {
+    let about = |code, since, until, text: String| Wait { code, since, until, slot: None, text };
+    if rollout.phase == Phase::Paused {
+        let since = rollout.held_since.unwrap_or(rollout.started_at);
+        return vec![about(WaitCode::Human, since, None, rollout.message.clone())];
+    }
+    if !rollout.is_running() {
+        return Vec::new();
+    }
+    let policy = rollout::policy(store, service, Some(rollout));
+    let mut waits = obstacles(store, service.id);
+    waits.extend(store.steps_open(service.id).filter_map(|step| of_lane(store, service, &policy, step)));
+    if waits.is_empty() && lanes::awaits_proof(rollout, &policy) {
+        let proven_at = lanes::first_batch_proven_at(store, service, &policy);
+        let text = "the first batch must live through the monitor period".to_owned();
+        waits.extend(proven_at.map(|at| about(WaitCode::Monitor, at - policy.monitor, Some(at), text)));
+    }
+    if let Some(last) = rollout.last_settled_at.filter(|_| waits.is_empty()) {
+        let text = "the last slot must live through the monitor period".to_owned();
+        waits.push(about(WaitCode::Monitor, last, Some(last + policy.monitor), text));
+    }
+    waits
+}
+
+/// Returns what a lane whose slot is settled waits for.
+fn of_lane(store: &Store, service: &Service, policy: &Policy, step: &Step) -> Option<Wait> {
+    let since = step.settled_at?;
+    let about =
+        |code, until, text: &str| Wait { code, since, until, slot: Some(step.slot), text: text.to_owned() };
+    let until = match lanes::freedom(store, service, policy, step) {
+        Freedom::At(until) => until,
+        Freedom::Unknown => {
+            return Some(about(WaitCode::MinHealthy, None, "went down, and must be up without a break"));
+        }
+    };
+    let slot = slot::load(store, service.id, step.slot);
+    Some(if slot::still_stopping(store, &slot) == Some(until) {
+        about(WaitCode::Drain, Some(until), "the task before it is still stopping")
+    } else if !step.failed && !policy.min_healthy.is_zero() {
+        about(WaitCode::MinHealthy, Some(until), "must stay up before the next slot is taken up")
+    } else {
+        about(WaitCode::Delay, Some(until), "the delay before the next slot")
+    })
+}
+
+/// What a person should know first.
+fn rank(code: WaitCode) -> usize {
+    let order = [
+        WaitCode::Human,
+        WaitCode::NodeLost,
+        WaitCode::Capacity,
+        WaitCode::Health,
+        WaitCode::Budget,
+        WaitCode::Pull,
+        WaitCode::Start,
+        WaitCode::Restart,
+        WaitCode::Drain,
+        WaitCode::MinHealthy,
+        WaitCode::Delay,
+        WaitCode::Monitor,
+    ];
+    order.iter().position(|known| *known == code).unwrap_or(order.len())
+}

@@ -1,0 +1,84 @@
+//! A replacement that does not come up is not waited for beyond its deadline, whoever leads meanwhile. What
+//! counts is the time in which it could have come up: not while its image is fetched, while it waits for its turn,
+//! or while its rollout is held.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use skep_core::Store;
+use skep_core::orchestrate::rollout;
+use skep_model::task::{Desired, TaskState};
+use skep_model::{Step, TaskId, Timestamp};
+
+use super::{Invariant, Moment};
+
+pub struct DeadlinesAreKept {
+    /// A leader's clock may jump by this much when another takes over.
+    slack: Duration,
+    /// Replacements on their way up: the time they spent, and since when more of it passes.
+    spent: BTreeMap<TaskId, (Duration, Option<Timestamp>)>,
+}
+
+impl DeadlinesAreKept {
+    pub fn new(skew: Duration) -> Self {
+        DeadlinesAreKept { slack: 3 * skew + Duration::from_secs(1), spent: BTreeMap::new() }
+    }
+
+    fn follow(&mut self, store: &Store, now: Timestamp) {
+        let mut spent = BTreeMap::new();
+        for step in store.rollouts().flat_map(|rollout| store.steps_of(rollout.service_id)) {
+            if step.settled_at.is_some() {
+                continue;
+            }
+            let (so_far, since) = self.spent.get(&step.task_id).copied().unwrap_or_default();
+            let so_far = so_far + since.map_or(Duration::ZERO, |since| now.since(since));
+            spent.insert(step.task_id, (so_far, counts(store, step).then_some(now)));
+        }
+        self.spent = spent;
+    }
+
+    fn judge(&self, store: &Store, now: Timestamp) -> Result<(), String> {
+        for (id, (so_far, since)) in &self.spent {
+            let Some(task) = store.task(*id) else { continue };
+            let Some(service) = store.service(task.service_id) else { continue };
+            let rollout = store.rollout(service.id).map(|rollout| &**rollout);
+            let policy = rollout::policy(store, service, rollout);
+            let spent = *so_far + since.map_or(Duration::ZERO, |since| now.since(since));
+            let is_waited_for =
+                store.step(service.id, task.slot).is_some_and(|step| step.settled_at.is_none());
+            if is_waited_for
+                && since.is_some()
+                && policy.start_deadline.is_some_and(|limit| spent > limit + self.slack)
+            {
+                return Err(format!("{} is waited for since {spent:?}", task.name()));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Invariant for DeadlinesAreKept {
+    fn name(&self) -> &'static str {
+        "deadlines_are_kept"
+    }
+
+    fn see(&mut self, now: Timestamp, moment: &Moment<'_>) -> Result<(), String> {
+        match moment {
+            Moment::Committed { after, .. } => self.follow(after, now),
+            Moment::Idle { store, .. } => self.judge(store, now)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Returns whether it is up to the replacement that it does not run.
+fn counts(store: &Store, step: &Step) -> bool {
+    let is_running = store.rollout(step.service_id).is_some_and(|rollout| rollout.is_running());
+    is_running
+        && store.task(step.task_id).is_some_and(|task| match task.status.state {
+            TaskState::Preparing => false,
+            TaskState::Ready => task.desired == Desired::Running,
+            state => state < TaskState::Running,
+        })
+}
