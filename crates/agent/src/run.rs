@@ -126,7 +126,7 @@ impl Node {
             }
             Outcome::Started { pid } => tracing::info!(task.id = %id, pid, "a task started"),
             Outcome::Exited(_) => self.disconnect(id),
-            Outcome::Removed | Outcome::Probed { .. } => {}
+            Outcome::Limited | Outcome::Removed | Outcome::Probed { .. } => {}
         }
     }
 
@@ -185,6 +185,15 @@ impl Node {
                 self.spawn(id, async move {
                     match engine.stop(id, &signal, grace).await {
                         Ok(exit) => Outcome::Exited(exit),
+                        Err(error) => failed(&error),
+                    }
+                });
+            }
+            Effect::Limit { id, limits } => {
+                let engine = self.engine.clone();
+                self.spawn(id, async move {
+                    match engine.limit(id, &limits).await {
+                        Ok(()) => Outcome::Limited,
                         Err(error) => failed(&error),
                     }
                 });
@@ -248,5 +257,5 @@ impl Node {
 }
 
 fn failed(error: &EngineError) -> Outcome {
-    Outcome::Failed { reason: chain(error), retryable: true }
+    Outcome::Failed { reason: chain(error), retryable: error.is_retryable() }
 }

@@ -68,7 +68,8 @@ fn what_tasks_are_made_from_is_kept(store: &Store, violations: &mut Vec<Violatio
         match store.revision(task.service_id, task.revision) {
             None => violate(format!("task {} is of revision {}, which is not kept", task.id, task.revision)),
             Some(revision)
-                if !Arc::ptr_eq(&revision.template, &task.spec) && revision.template != task.spec =>
+                if !Arc::ptr_eq(&revision.template, &task.spec)
+                    && !revision.template.runs_the_same(&task.spec) =>
             {
                 violate(format!("task {} is not made from its revision {}", task.id, task.revision));
             }

@@ -3,6 +3,7 @@
 
 mod harness;
 mod pitfalls;
+mod writes;
 
 use expect_test::expect_file;
 
@@ -40,7 +41,6 @@ scenarios! {
     drain,
     history,
     unschedulable,
-    enforcement,
     full_node,
     health,
     superseding_update,
@@ -54,6 +54,11 @@ scenarios! {
     bounded_wait,
     crash_in_mid_update,
     placement_only,
+    in_place,
+    verbs,
+    verb_labels,
+    way_back,
+    quarantine,
     global,
     global_update,
     job,

@@ -37,6 +37,12 @@ pub const HEARTBEAT_GRACE_UNKNOWN: u32 = 6;
 pub const NODE_LOST_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// A stop-first replacement waits this long for the task before it to end, then starts all the same.
 pub const OLD_TASK_WAIT_MAX: Duration = Duration::from_secs(60);
+/// Revisions kept per service, besides those in use and the last [`STABLE_REVISIONS_KEPT`] stable ones.
+pub const REVISIONS_KEPT: usize = 20;
+/// Stable revisions that are always kept: the one in force, as a rule, and the one to go back to.
+pub const STABLE_REVISIONS_KEPT: usize = 2;
+/// How long everything has to run a revision before it is stable. Swarm knows no such thing.
+pub const BAKE_DEFAULT: Duration = Duration::from_secs(60);
 /// Restart instants kept per slot to judge `max_attempts`; more attempts than this count as this many.
 pub const RESTARTS_KEPT_MAX: usize = 1_000;
 

@@ -184,6 +184,10 @@ pub struct Policy {
     pub progress_deadline: Deadline,
     /// How long the whole rollout may take.
     pub max_duration: Deadline,
+    /// How long all slots must run a revision without a break before that is stable.
+    pub bake: Duration,
+    /// What can be changed while a task runs is changed so: limits, restart policy.
+    pub changes_in_place: bool,
 }
 
 impl Policy {
@@ -228,6 +232,12 @@ impl Policy {
             start_deadline: knobs.start_deadline.unwrap_or(start_deadline_default),
             progress_deadline: of_update(knobs.progress_deadline),
             max_duration: of_update(knobs.max_duration),
+            // Swarm knows no bake: it goes back to what was before, however short.
+            bake: knobs.bake.unwrap_or(match profile {
+                Profile::Swarm => Duration::ZERO,
+                Profile::Safe | Profile::Strict => limits::BAKE_DEFAULT,
+            }),
+            changes_in_place: knobs.in_place.unwrap_or(true),
         }
     }
 }

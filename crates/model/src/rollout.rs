@@ -25,9 +25,16 @@ pub struct Rollout {
     pub message: String,
     /// Revision this rollout moves the slots to.
     pub revision: u64,
-    /// Revision to return to while the new one is unproven: new slots get it, too.
+    /// Revision that ran before: new slots get it while this rollout is unproven. `None`: it goes back from
+    /// one that failed, or nothing ran.
+    #[serde(default)]
+    pub from: Option<u64>,
+    /// Revision that a failure or an abort returns to. `None`: nothing is known to work.
     #[serde(default)]
     pub return_to: Option<u64>,
+    /// Revision that failed, or was aborted, and that this rollout leads away from.
+    #[serde(default)]
+    pub given_up: Option<u64>,
     /// Outdated slots when it began: the denominator of the failure ratio.
     pub slot_count: u64,
     /// Slots whose steps are settled, failed ones included.
@@ -70,7 +77,9 @@ impl Rollout {
             completed_at: None,
             message: String::new(),
             revision,
+            from: None,
             return_to,
+            given_up: None,
             slot_count: 0,
             settled_count: 0,
             failed_count: 0,

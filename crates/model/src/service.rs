@@ -148,6 +148,11 @@ impl ServiceSpec {
         }
     }
 
+    /// Returns whether both ask for the same revision: tasks made from them are alike, and reached alike.
+    pub fn has_content_of(&self, other: &ServiceSpec) -> bool {
+        self.endpoint == other.endpoint && self.task.runs_the_same(&other.task)
+    }
+
     /// Sets the endpoint, and in the template what tasks need of it.
     pub fn with_endpoint(mut self, endpoint: Endpoint) -> Self {
         Arc::make_mut(&mut self.task).host_ports = endpoint.host_ports().cloned().collect();

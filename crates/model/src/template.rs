@@ -47,17 +47,44 @@ impl TaskSpec {
         self.restart.clone().unwrap_or_default()
     }
 
-    /// Returns whether a task made from `self` would serve as one made from `other`.
+    /// Returns whether tasks made from either run the same: there is nothing to tell them apart by.
     ///
     /// New credentials alone never replace a running task.
     pub fn runs_the_same(&self, other: &TaskSpec) -> bool {
-        self.container == other.container
-            && self.resources == other.resources
-            && self.restart == other.restart
-            && self.placement == other.placement
+        self.runs_the_same_elsewhere(other) && self.placement == other.placement
+    }
+
+    /// Returns whether tasks made from either run the same, wherever they may run.
+    pub fn runs_the_same_elsewhere(&self, other: &TaskSpec) -> bool {
+        self.can_become(other)
+            && self.resources.effective() == other.resources.effective()
+            && self.restart_policy() == other.restart_policy()
+    }
+
+    /// Returns whether a task made from `self` can go on as one made from `other`: they differ at most in what
+    /// is changed while it runs (limits), or concerns managers alone (restart policy, placement).
+    pub fn can_become(&self, other: &TaskSpec) -> bool {
+        // Mostly it is the image that differs.
+        self.container.image == other.container.image
+            && self.force_update == other.force_update
+            && self.resources.reserved() == other.resources.reserved()
             && self.log == other.log
             && self.host_ports == other.host_ports
-            && self.force_update == other.force_update
+            && (self.container == other.container
+                || self.container.effective() == other.container.effective())
+    }
+
+    /// Returns the template without what means nothing to a task: sections that say no more than their
+    /// absence would, and credentials.
+    pub fn effective(&self) -> TaskSpec {
+        TaskSpec {
+            container: self.container.effective(),
+            resources: self.resources.effective(),
+            restart: self.restart.clone().filter(|restart| *restart != RestartPolicy::default()),
+            registry_auth: None,
+            given_empty: GivenEmpty::default(),
+            ..self.clone()
+        }
     }
 }
 
@@ -115,6 +142,15 @@ impl ContainerSpec {
     pub fn stop_grace(&self) -> Duration {
         self.stop_grace.unwrap_or(limits::STOP_GRACE_DEFAULT)
     }
+
+    fn effective(&self) -> ContainerSpec {
+        ContainerSpec {
+            dns: self.dns.clone().filter(|dns| *dns != Dns::default()),
+            privileges: self.privileges.clone().filter(|privileges| *privileges != Privileges::default()),
+            stop_grace: self.stop_grace.filter(|grace| *grace != limits::STOP_GRACE_DEFAULT),
+            ..self.clone()
+        }
+    }
 }
 
 /// Security options that Docker keeps together.
@@ -163,6 +199,26 @@ pub struct Resources {
     pub swap_bytes: Option<i64>,
     /// How readily the kernel swaps, 0 to 100; `None` and -1: its default.
     pub swappiness: Option<i64>,
+}
+
+impl Resources {
+    /// Returns what the scheduler sets aside.
+    fn reserved(&self) -> Reservations {
+        self.reservations.clone().unwrap_or_default()
+    }
+
+    /// Returns what the kernel enforces.
+    pub fn enforced(&self) -> Resources {
+        Resources { reservations: None, ..self.effective() }
+    }
+
+    fn effective(&self) -> Resources {
+        Resources {
+            limits: self.limits.clone().filter(|limits| *limits != Limits::default()),
+            reservations: self.reservations.clone().filter(|reserved| *reserved != Reservations::default()),
+            ..self.clone()
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

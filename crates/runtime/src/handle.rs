@@ -159,6 +159,9 @@ impl Handle {
         let path = self.bundle_paths().bundle();
         let bundle: Option<Bundle> = read_json(&path).map_err(record)?;
         let mut bundle = bundle.ok_or_else(|| record(io::ErrorKind::NotFound.into()))?;
+        if bundle.container.resources == wish {
+            return Ok(());
+        }
         let limited = self.hierarchies().set_limits(&self.cgroup(), &wish, &bundle.container.resources);
         limited.map_err(|source| UpdateError::Limit { id: id(), source })?;
         // A later daemon reads there what is in force.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use skep_core::worker::{Exit, Found, FoundState, Outcome};
+use skep_model::template::Resources;
 use skep_model::{Task, TaskId, Timestamp};
 
 use crate::dice::Dice;
@@ -70,6 +71,8 @@ impl Character {
 pub struct Container {
     /// The task as it was when the container was prepared.
     pub task: Arc<Task>,
+    /// Those in force.
+    pub limits: Resources,
     pub state: State,
     /// Whether anybody asked it to stop.
     pub was_told_to_stop: bool,
@@ -103,6 +106,7 @@ pub enum Later {
     Exits(TaskId, Exit),
     /// The grace period of a stop is over.
     Killed(TaskId),
+    Limited(TaskId, Resources),
     Probed(TaskId),
     Removed(TaskId),
     Answer(TaskId, Outcome),
@@ -229,6 +233,15 @@ impl Engine {
         plan
     }
 
+    pub fn limit(&mut self, id: TaskId, limits: Resources) -> Plan {
+        let after = self.dice.millis(0, 100);
+        if self.dice.chance(self.fault_percent) {
+            let reason = "the container uses more than that".to_owned();
+            return vec![(after, Later::Answer(id, Outcome::Failed { reason, retryable: true }))];
+        }
+        vec![(after, Later::Limited(id, limits))]
+    }
+
     pub fn probe(&mut self, id: TaskId) -> Plan {
         vec![(self.dice.millis(1, 100), Later::Probed(id))]
     }
@@ -247,7 +260,8 @@ impl Engine {
             Later::Prepared { task, ticket } => {
                 let id = task.id;
                 self.preparing.remove(&id).filter(|known| *known == ticket)?;
-                let container = Container { task, state: State::Created, was_told_to_stop: false };
+                let limits = task.spec.resources.enforced();
+                let container = Container { task, limits, state: State::Created, was_told_to_stop: false };
                 self.containers.insert(id, container);
                 Some((id, Outcome::Prepared { container_id: container_id(id), image_health: None }))
             }
@@ -260,6 +274,10 @@ impl Engine {
             }
             Later::Exits(id, exit) => self.exit(id, exit),
             Later::Killed(id) => self.exit(id, Exit { code: 137, ..Exit::default() }),
+            Later::Limited(id, limits) => {
+                self.containers.get_mut(&id)?.limits = limits;
+                Some((id, Outcome::Limited))
+            }
             Later::Probed(id) => Some((id, self.probed(now, id))),
             Later::Removed(id) => {
                 self.containers.remove(&id);

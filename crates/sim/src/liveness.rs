@@ -234,6 +234,10 @@ impl<'a> State<'a> {
                 let Some(task) = task else {
                     return Err(format!("{} has a container of {id}, which is no task", machine.name()));
                 };
+                let is_as_wanted = container.limits == task.spec.resources.enforced();
+                if container.is_running() && !is_as_wanted && !task.status.err.contains("limits") {
+                    return Err(format!("the container of {id} has other limits than its task"));
+                }
                 if container.is_running() && task.is_over() {
                     return Err(format!("the container of {id} runs, the task is {:?}", task.status.state));
                 }

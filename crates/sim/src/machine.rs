@@ -180,6 +180,7 @@ impl Machine {
                 stirred.ending.push(id);
                 self.engine.stop(id, grace)
             }
+            Effect::Limit { id, limits } => self.engine.limit(id, limits),
             Effect::Probe { id, .. } => self.engine.probe(id),
             Effect::Remove(id) => {
                 stirred.ending.push(id);

@@ -10,6 +10,7 @@ use skep_model::node::{Availability, NodeSpec};
 use skep_model::placement::STRATEGY_LABEL;
 use skep_model::policy::PROFILE;
 use skep_model::request::{AuthFrom, Request, RolloutVerb, ServiceChange};
+use skep_model::template::Limits;
 use skep_model::{Service, ServiceSpec};
 
 use crate::dice::Dice;
@@ -102,13 +103,17 @@ impl Operator {
                 spec.labels.extend(self.recipes.labels());
                 spec.labels.insert("note".into(), self.dice.number(0, 9).to_string());
             }
-            62..=69 => {}
+            62..=66 => {}
+            67..=69 => {
+                let limits = Limits { memory_bytes: self.dice.pick(&[64, 128]) << 20, ..Limits::default() };
+                Arc::make_mut(&mut spec.task).resources.limits = Some(limits);
+            }
             70..=76 => spec.update = self.recipes.pace(true).filter(|_| !spec.mode.is_job()),
             77..=79 => spec.rollback = self.recipes.pace(false),
             80..=83 => Arc::make_mut(&mut spec.task).restart = self.recipes.restart(),
             84..=86 => Arc::make_mut(&mut spec.task).placement = self.recipes.placement(),
             87..=92 => return self.update(service, ServiceChange::Rollback),
-            93..=95 => return self.steer(service),
+            93..=96 => return self.steer(service),
             _ => return Request::RemoveService { id: service.id },
         }
         self.update(service, ServiceChange::Spec { spec, auth: AuthFrom::Spec })
@@ -155,7 +160,13 @@ impl Operator {
     }
 
     fn steer(&mut self, service: &Service) -> Request {
-        let verb = RolloutVerb::Pause;
+        let verb = match self.dice.number(0, 9) {
+            0..=2 => RolloutVerb::Pause,
+            3..=5 => RolloutVerb::Resume,
+            6..=7 => RolloutVerb::Abort,
+            8 => RolloutVerb::Undo { to: None },
+            _ => RolloutVerb::Undo { to: Some(self.dice.number(1, service.revision_count)) },
+        };
         Request::SteerRollout { id: service.id, verb, author: self.dice.pick(&["", "eve"]).into() }
     }
 

@@ -108,6 +108,12 @@ impl Recipes {
                 labels.insert(format!("{KNOB_PREFIX}{name}"), self.dice.pick(values).into());
             }
         }
+        if self.dice.chance(40) {
+            labels.insert("skep.rollout.bake".into(), self.dice.pick(&["0s", "2s", "10s"]).into());
+        }
+        if self.dice.chance(10) {
+            labels.insert("skep.rollout.inplace".into(), "off".into());
+        }
         labels
     }
 

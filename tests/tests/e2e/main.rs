@@ -20,6 +20,7 @@ mod node;
 mod people;
 mod recorded;
 mod registries;
+mod rollouts;
 mod rollouts_alike;
 mod tls;
 mod updates;

@@ -23,9 +23,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use skep_core::worker::Exit;
+use skep_model::template::Resources;
 use skep_model::{Task, TaskId, signal};
 use skep_net::addresses::Pool;
-use skep_runtime::{Exec, ExecLimits, Handle, Runtime};
+use skep_runtime::{Exec, ExecLimits, Handle, LimitError, Runtime, UpdateError};
 use tokio::sync::{Semaphore, broadcast, watch};
 
 use crate::container;
@@ -42,6 +43,8 @@ pub use view::{ContainerPaths, ContainerView, HealthProbe, HealthView};
 /// Containers prepared at the same time: enough to keep the processors busy while others wait for disks
 /// and registries, few enough not to starve the containers that run.
 const PREPARATIONS_MAX: usize = 8;
+/// How long the kernel may take to set limits: it may have to take memory away from the container first.
+const LIMIT_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Output of a health check that is kept, in bytes, as in Docker.
 const PROBE_OUTPUT_MAX: usize = 4096;
 
@@ -81,6 +84,10 @@ pub enum EngineError {
     #[error(transparent)]
     Start(#[from] skep_runtime::StartError),
     #[error(transparent)]
+    Limits(#[from] UpdateError),
+    #[error("the kernel did not set the limits within {0:?}")]
+    LimitsTimeout(Duration),
+    #[error(transparent)]
     Signal(#[from] skep_runtime::SignalError),
     #[error(transparent)]
     Delete(#[from] skep_runtime::DeleteError),
@@ -96,6 +103,21 @@ pub enum EngineError {
     Sctp(u16),
     #[error("task {0} has no container on this node")]
     NoContainer(TaskId),
+}
+
+impl EngineError {
+    /// Returns whether the same effect may succeed later.
+    pub(crate) fn is_retryable(&self) -> bool {
+        // What the host does not offer now it will not offer in a minute, and what ended needs no limits.
+        let is_final = |limits: &UpdateError| match limits {
+            UpdateError::NotRunning(_) => true,
+            UpdateError::Limit { source, .. } => {
+                matches!(source, LimitError::Controller { .. } | LimitError::Swappiness)
+            }
+            UpdateError::Record { .. } | UpdateError::Interrupted(_) => false,
+        };
+        !matches!(self, EngineError::Limits(limits) if is_final(limits))
+    }
 }
 
 /// What the node has.
@@ -238,6 +260,16 @@ impl Engine {
         known.life().started_at.get_or_insert(started_at);
         self.events.tell(Happened::Started, &known.record, started_at);
         Ok(known.handle.pid().unwrap_or_default())
+    }
+
+    /// Gives a container other limits, all of them or none.
+    pub async fn limit(&self, id: TaskId, wanted: &Resources) -> Result<(), EngineError> {
+        let known = self.find(id)?;
+        let wish = container::resources(wanted);
+        let limited = tokio::time::timeout(LIMIT_WAIT_MAX, known.handle.update_limits(&wish)).await;
+        limited.map_err(|_| EngineError::LimitsTimeout(LIMIT_WAIT_MAX))??;
+        tracing::info!(task.id = %id, limits = ?wish, "a container has other limits");
+        Ok(())
     }
 
     /// Sends the stop signal, waits for the grace period, kills. Returns when the process is gone.

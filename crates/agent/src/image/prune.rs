@@ -1,7 +1,7 @@
 //! Which images go by themselves, or all at once: `image prune`, and the collection that keeps a node's disk free.
 //!
-//! Protected from both are the images of containers, and for each service those of the last two revisions that ran
-//! here, so that a rollback needs no registry. Collection is bounded by [`Policy`]: images that only services
+//! Protected from both are the images of containers, those that managers name as needed to run services or to go
+//! back, and for each service those of the last two revisions that ran here: a rollback needs no registry. Collection is bounded by [`Policy`]: images that only services
 //! brought (they have no tag) go when nothing used them for a while; when the disk fills up, any unprotected image
 //! goes, the one unused for longest first, until there is room again.
 
@@ -13,6 +13,7 @@ use super::digest::Digest;
 use super::error::PullError;
 use super::index::Removed;
 use super::names::LookupError;
+use super::reference::Reference;
 use super::removal::{RemoveError, Usage};
 use super::store::{Image, Inner, Store};
 use super::sync::{blocking, now};
@@ -109,6 +110,8 @@ impl Inner {
         let since = now() - RECENT_FOR;
         let mut protected = self.look(|index| index.recent(since));
         protected.extend(usage.containers.keys());
+        let of_services = usage.services.iter().filter_map(|text| text.parse::<Reference>().ok());
+        self.look(|index| protected.extend(of_services.filter_map(|reference| index.resolve(&reference))));
         protected
     }
 

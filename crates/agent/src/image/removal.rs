@@ -5,7 +5,7 @@
 //! keeps it unless it is forced. Images have no children here, because nothing is built: layers that images share are
 //! kept as long as one of them needs them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::digest::Digest;
@@ -19,10 +19,13 @@ use super::sync::blocking;
 /// Digits of an id in a message.
 const SHORT_LEN: usize = 12;
 
-/// The containers of the node, by the image they are made of.
+/// Who needs which image.
 #[derive(Clone, Debug, Default)]
 pub struct Usage {
+    /// The containers of the node, by the image they are made of.
     pub containers: BTreeMap<Digest, Vec<ImageUser>>,
+    /// References of images that services run or may go back to, as far as the node knows.
+    pub services: BTreeSet<String>,
 }
 
 /// A container that needs its image.
@@ -172,7 +175,7 @@ mod tests {
 
     fn used(id: Digest, is_running: bool) -> Usage {
         let user = ImageUser { container_id: "c".repeat(64), is_running };
-        Usage { containers: [(id, vec![user])].into() }
+        Usage { containers: [(id, vec![user])].into(), ..Usage::default() }
     }
 
     #[test]

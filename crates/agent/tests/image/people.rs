@@ -90,7 +90,7 @@ async fn names_ids_and_beginnings_of_ids_are_found_and_tags_are_added() {
 
 fn running(id: Digest) -> Usage {
     let user = ImageUser { container_id: "c".repeat(64), is_running: true };
-    Usage { containers: [(id, vec![user])].into() }
+    Usage { containers: [(id, vec![user])].into(), ..Usage::default() }
 }
 
 #[tokio::test]
@@ -141,6 +141,19 @@ async fn prune_spares_what_runs_and_the_last_two_revisions() {
     // The memory survives a restart.
     let fixture = fixture.reopen();
     assert_eq!(fixture.store.prune(true, |_| true, Usage::default()).await.unwrap().removed.len(), 0);
+}
+
+#[tokio::test]
+async fn what_managers_may_go_back_to_stays_even_if_it_never_ran_here() {
+    let built = image(&[Layer::new().file("a", "a").finish()]);
+    let registry = Registry::with(&built).await;
+    let fixture = Fixture::new();
+    let name = registry.name("app:1");
+    fixture.pull(&name).await.unwrap();
+    let unknown = registry.name("other:1");
+    let needed = Usage { services: [name, unknown, "no name at all".to_owned()].into(), ..Usage::default() };
+    assert_eq!(fixture.store.prune(true, |_| true, needed).await.unwrap().removed.len(), 0);
+    assert_eq!(fixture.store.prune(true, |_| true, Usage::default()).await.unwrap().removed.len(), 1);
 }
 
 #[tokio::test]

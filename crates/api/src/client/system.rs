@@ -49,9 +49,7 @@ impl Client {
 
     /// Everything the daemon knows of an object of the cluster or a network, as it wrote it. `kind` is Docker's word.
     pub async fn inspect_object(&self, kind: &'static str, reference: &str) -> Result<Bytes, ClientError> {
-        let call = Call::get(object(&format!("{kind}s"), kind, reference, "")?);
-        // Compat: docker 28.2 shows services with their defaults.
-        self.bytes(if kind == "service" { call.query("insertDefaults", "true") } else { call }).await
+        self.bytes(Call::get(object(&format!("{kind}s"), kind, reference, "")?)).await
     }
 
     /// Asks the registry of an image for its digest and its platforms.

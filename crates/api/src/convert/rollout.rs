@@ -15,6 +15,8 @@ pub fn to_wire(service: &Service, rollout: Option<&Rollout>) -> wire::Rollout {
         state,
         revision: service.revision,
         return_to: rollout.and_then(|rollout| rollout.return_to),
+        given_up: rollout.and_then(|rollout| rollout.given_up),
+        job: service.spec.mode.is_job(),
         started_at: rollout.map(|rollout| time(rollout.started_at)),
         completed_at: rollout.and_then(|rollout| rollout.completed_at).map(time),
         message: rollout.map(|rollout| rollout.message.clone()).unwrap_or_default(),
@@ -81,6 +83,7 @@ pub fn revision_to_wire(revision: &Revision, in_force: u64) -> wire::Revision {
         author: revision.author.clone(),
         reason: revision.reason.clone(),
         stable_at: revision.stable_at.map(time),
+        failed_at: revision.failed_at.map(time),
         is_current: revision.number == in_force,
     }
 }

@@ -14,12 +14,6 @@ pub fn to_wire(task: &Task, wait: Option<&Wait>) -> wire::Task {
         SlotId::Node(id) => Some(id),
         SlotId::Number(_) => task.node_id,
     };
-    // Compat: Swarm counts the slots of a job from 0, and there the docker client looks for them: without the first it
-    // waits for ever.
-    let number = match task.iteration {
-        Some(_) => task.slot.number().saturating_sub(1),
-        None => task.slot.number(),
-    };
     wire::Task {
         id: task.id.to_string(),
         version: wire::Version { index: task.meta.version },
@@ -27,7 +21,7 @@ pub fn to_wire(task: &Task, wait: Option<&Wait>) -> wire::Task {
         updated_at: time(task.meta.updated_at),
         spec: template::to_wire(&task.spec),
         service_id: task.service_id.to_string(),
-        slot: i64::try_from(number).unwrap_or(i64::MAX),
+        slot: i64::try_from(task.slot.number()).unwrap_or(i64::MAX),
         node_id: node_id.map(|id| id.to_string()).unwrap_or_default(),
         status: status_to_wire(&task.status, wait),
         desired_state: desired_word(task.desired).to_owned(),

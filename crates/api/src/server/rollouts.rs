@@ -15,7 +15,7 @@ use super::extract::Reference;
 use super::facts::SlotCounts;
 use super::query::Query;
 use super::{Context, View, author, refs, reply};
-use crate::convert::rollout;
+use crate::convert::{rollout, time};
 use crate::wire;
 
 pub(super) fn routes() -> Router<Arc<Context>> {
@@ -44,6 +44,8 @@ fn show(view: &dyn View, service: &Service) -> wire::Rollout {
     let mut shown = rollout::to_wire(service, view.rollout(service.id));
     let SlotCounts { total, running, updated } = view.slot_counts(service);
     shown.slots = wire::Slots { total, running, updated, ..shown.slots };
+    let in_force = view.revisions_of(service.id).find(|revision| revision.number == service.revision);
+    shown.stable_at = in_force.and_then(|revision| revision.stable_at).map(time);
     shown.steps = view.steps_of(service.id).map(rollout::step_to_wire).collect();
     shown.waits = view.waits(service.id).iter().map(rollout::wait_to_wire).collect();
     shown

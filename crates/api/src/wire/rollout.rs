@@ -20,6 +20,15 @@ pub struct Rollout {
     /// Number of the revision that a failure or an abort returns to; absent where there is none.
     #[serde(skip_serializing_if = "zero")]
     pub return_to: Option<u64>,
+    /// Number of the revision that failed or was aborted, where the service goes, or went, back from one.
+    #[serde(skip_serializing_if = "zero")]
+    pub given_up: Option<u64>,
+    /// Since when the revision is known to work; absent where it is not, and for jobs.
+    #[serde(skip_serializing_if = "zero")]
+    pub stable_at: Option<Time>,
+    /// Whether the service is a job: its tasks are to end, so that no revision of it becomes stable.
+    #[serde(skip_serializing_if = "zero")]
+    pub job: bool,
     /// When it was asked for.
     #[serde(skip_serializing_if = "zero")]
     pub started_at: Option<Time>,
@@ -110,6 +119,9 @@ pub struct Revision {
     /// Since when it is known to work; absent where it is not.
     #[serde(skip_serializing_if = "zero")]
     pub stable_at: Option<Time>,
+    /// When it failed and the service was rolled back from it; absent where that is not so.
+    #[serde(skip_serializing_if = "zero")]
+    pub failed_at: Option<Time>,
     /// Whether it is the one in force.
     pub is_current: bool,
 }

@@ -42,6 +42,7 @@ async fn api() -> Api {
         author: "ci".into(),
         reason: String::new(),
         stable_at,
+        failed_at: None,
     };
     known.revisions.insert((id, 1), revision(1, Some(Timestamp(5))));
     known.revisions.insert((id, 2), revision(2, None));
@@ -57,7 +58,7 @@ async fn a_rollout_says_where_it_stands_and_what_it_waits_for() {
     let (status, text) = api.text(Method::GET, "/skep/v1/rollouts/web", "").await;
     assert_eq!(status, StatusCode::OK);
     expect![[r#"
-        {"ServiceID":"000000000000000000000000c","ServiceName":"web","State":"updating","Revision":1,"ReturnTo":1,"StartedAt":"2026-01-02T03:04:05.5Z","Message":"update in progress","Slots":{"Total":1,"Running":1,"Updated":1,"Failed":1},"Steps":[{"Slot":"1","Cause":"update","TaskID":"0000000000000000000000007","TakenAt":"0001-01-01T00:00:00Z","Failed":false}],"Waits":[{"Code":"health","Since":"0001-01-01T00:00:00Z","Until":"1970-01-01T00:00:30Z","Slot":"1","Text":"the health check of web.1 has not passed"}]}
+        {"ServiceID":"000000000000000000000000c","ServiceName":"web","State":"updating","Revision":1,"ReturnTo":1,"StableAt":"1970-01-01T00:00:00.000000005Z","StartedAt":"2026-01-02T03:04:05.5Z","Message":"update in progress","Slots":{"Total":1,"Running":1,"Updated":1,"Failed":1},"Steps":[{"Slot":"1","Cause":"update","TaskID":"0000000000000000000000007","TakenAt":"0001-01-01T00:00:00Z","Failed":false}],"Waits":[{"Code":"health","Since":"0001-01-01T00:00:00Z","Until":"1970-01-01T00:00:30Z","Slot":"1","Text":"the health check of web.1 has not passed"}]}
     "#]].assert_eq(&text);
     let (_, all) = api.text(Method::GET, "/skep/v1/rollouts", "").await;
     assert_eq!(all, format!("[{}]\n", text.trim_end()));

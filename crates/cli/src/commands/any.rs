@@ -50,18 +50,16 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
 
 /// Asks for one kind after the other until one has such an object.
 async fn look(context: &mut Context, reference: &str, kind: &str, size: bool) -> Result<Bytes, Fault> {
-    if let Some(known) = KINDS.into_iter().find(|known| *known == kind) {
-        return look_for(context, reference, known, size).await;
-    }
-    for known in KINDS {
+    for known in KINDS.into_iter().filter(|known| kind.is_empty() || *known == kind) {
         match look_for(context, reference, known, size).await {
             Err(fault) if fault.is_absence => {}
             // Compat: docker 28.2 goes on past what a node that is no manager cannot answer.
-            Err(fault) if fault.text.contains("not a swarm manager") => {}
+            Err(fault) if kind.is_empty() && fault.text.contains("not a swarm manager") => {}
             answer => return answer,
         }
     }
-    Err(Fault::new(format!("Error: No such object: {reference}")))
+    let kind = if kind.is_empty() { "object" } else { kind };
+    Err(Fault::new(format!("Error: No such {kind}: {reference}")))
 }
 
 async fn look_for(

@@ -8,7 +8,7 @@ use super::none;
 use crate::context::Context;
 use crate::fault::Fault;
 use crate::format::{bytes, compact};
-use crate::template::{Template, Value, to_value};
+use crate::template::{Template, to_value};
 
 /// Display system-wide information
 #[derive(Args, Debug)]
@@ -31,18 +31,8 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     let info = client.info().await?;
     let text = match (format.as_str(), template) {
         (_, Some(template)) => {
-            let mut data = to_value(&info, "system").map_err(|error| Fault::new(error.to_string()))?;
-            if let Value::Struct(object) = &mut data {
-                "system.dockerInfo".clone_into(&mut object.type_name);
-            }
-            match template.render(&data) {
-                Ok(text) => text + "\n",
-                Err(error) => {
-                    // Compat: docker 28.2 ends even nothing with a line break, and names no title for this error.
-                    context.io.text("\n")?;
-                    return Err(Fault::new(error.bare()));
-                }
-            }
+            let data = to_value(&info, "system").map_err(|error| Fault::new(error.to_string()))?;
+            template.render(&data)? + "\n"
         }
         ("json", _) => compact(&info)? + "\n",
         _ => describe(&info),

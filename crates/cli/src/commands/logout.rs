@@ -22,9 +22,9 @@ const ABOUT: &str =
 pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
     let registry = registry_key(at_most_one(context, flags.arguments)?.as_deref());
     let mut config = context.config()?.clone();
-    context.io.line(format_args!("Removing login credentials for {registry}"))?;
     if !is_known(&config, &registry) {
-        return Ok(());
+        return Ok(context.io.line(format_args!("Not logged in to {registry}"))?);
     }
+    context.io.line(format_args!("Removing login credentials for {registry}"))?;
     Ok(erase(&mut config, &registry).await?)
 }

@@ -166,7 +166,7 @@ pub(crate) fn show_list(
     let text = match (quiet, &format) {
         (true, Format::Table) => listing.render_field(listing.key),
         (true, Format::Raw) => listing.render_raw_ids(),
-        _ => listing.render(&format)?,
+        _ => listing.render(&format).map_err(|error| Fault::new(error.in_list()))?,
     };
     Ok(context.io.text(&text)?)
 }

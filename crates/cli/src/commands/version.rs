@@ -10,7 +10,7 @@ use super::none;
 use crate::context::Context;
 use crate::fault::Fault;
 use crate::format::{capitalize, compact};
-use crate::template::{Template, Value, to_value};
+use crate::template::{Template, to_value};
 
 /// Show the version information of the client and the daemon
 #[derive(Args, Debug)]
@@ -73,8 +73,7 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     let versions = Versions { client, server };
     let text = match (format.as_str(), template) {
         (_, Some(template)) => {
-            let mut data = to_value(&versions, "system").map_err(|error| Fault::new(error.to_string()))?;
-            name_as_go(&mut data);
+            let data = to_value(&versions, "system").map_err(|error| Fault::new(error.to_string()))?;
             template.render(&data)? + "\n"
         }
         ("json", _) => compact(&versions)? + "\n",
@@ -82,18 +81,6 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     };
     context.io.text(&text)?;
     fault.map_or(Ok(()), Err)
-}
-
-/// Compat: JSON says `ApiVersion` where Go's field, and so every template, says `APIVersion`.
-fn name_as_go(data: &mut Value) {
-    let Value::Struct(object) = data else { return };
-    for field in &mut object.fields {
-        if field.name == "ApiVersion" {
-            "APIVersion".clone_into(&mut field.name);
-            field.json_name = Some("ApiVersion");
-        }
-        name_as_go(&mut field.value);
-    }
 }
 
 /// The architecture in Go's words, which everything else in this ecosystem uses.

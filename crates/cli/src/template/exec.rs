@@ -13,22 +13,6 @@ pub(super) fn run(nodes: &[Node], source: &str, data: &Value, mode: Mode) -> Res
     Ok(walk.output)
 }
 
-/// The types of pointers that are not called as their fields are.
-const POINTERS: [(&str, &str); 7] = [
-    ("Limits", "Limit"),
-    ("LogDriver", "Driver"),
-    ("PreviousSpec", "ServiceSpec"),
-    ("Replicated", "ReplicatedService"),
-    ("Reservations", "Resources"),
-    ("Resources", "ResourceRequirements"),
-    ("RollbackConfig", "UpdateConfig"),
-];
-
-/// What Go calls the type of a field that is a pointer.
-fn type_of(field: &str) -> &str {
-    POINTERS.iter().find(|(name, _)| *name == field).map_or(field, |(_, name)| name)
-}
-
 /// How a list of nodes ended.
 #[derive(PartialEq)]
 enum Flow {
@@ -283,20 +267,8 @@ impl Walk<'_> {
     }
 
     fn fields(&self, operand: &Operand, mut value: Value) -> Result<Value, TemplateError> {
-        // What Go calls the pointer that `value` came from, if that is a field of a typed object.
-        let mut pointer = None;
         for (_, name) in &operand.fields {
-            let parent = match &value {
-                Value::Struct(object) => {
-                    object.type_name.rsplit_once('.').map(|(package, _)| package.to_owned())
-                }
-                _ => None,
-            };
             value = match value {
-                Value::Nil if pointer.is_some() => {
-                    let pointer = pointer.unwrap_or_default();
-                    return self.fail(operand, &format!("nil pointer evaluating {pointer}.{name}"));
-                }
                 Value::Map(mut entries) => {
                     entries.remove(name).unwrap_or(Value::Text("<no value>".to_owned()))
                 }
@@ -323,7 +295,6 @@ impl Walk<'_> {
                     return self.fail(operand, &message);
                 }
             };
-            pointer = parent.map(|package| format!("*{}.{}", package.trim_start_matches('*'), type_of(name)));
         }
         Ok(value)
     }

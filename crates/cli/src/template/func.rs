@@ -59,7 +59,7 @@ pub(super) fn call(name: &str, arguments: &[Value], mode: Mode) -> Result<Value,
         ("le", [a, b]) => Ok(Value::Bool(matches!(order(a, b)?, Some(Ordering::Less | Ordering::Equal)))),
         ("gt", [a, b]) => Ok(Value::Bool(order(a, b)? == Some(Ordering::Greater))),
         ("ge", [a, b]) => Ok(Value::Bool(matches!(order(a, b)?, Some(Ordering::Greater | Ordering::Equal)))),
-        ("json", [value]) => Ok(Value::Text(value.to_template_json())),
+        ("json", [value]) => Ok(Value::Text(value.to_json())),
         ("split", [value, separator]) => {
             let parts = text(value)?.split(text(separator)?).map(|part| Value::Text(part.to_owned()));
             Ok(Value::List(parts.collect()))

@@ -28,9 +28,13 @@ const OUTPUT_BYTES_MAX: usize = 64 << 20;
 pub(crate) struct TemplateError(String);
 
 impl TemplateError {
-    /// Go's sentence without docker's title.
-    pub(crate) fn bare(&self) -> String {
-        format!("template: :{}", self.0)
+    /// Docker's sentence for a list, where filling in fails under another title than reading.
+    pub(crate) fn in_list(&self) -> String {
+        let text = self.to_string();
+        match text.contains(": executing ") {
+            true => text.replacen("template parsing error", "failed to execute template", 1),
+            false => text,
+        }
     }
 }
 

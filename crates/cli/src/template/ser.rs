@@ -133,13 +133,8 @@ impl Serializer for Builder {
     fn serialize_none(self) -> Result<Value, Unshowable> {
         Ok(Value::Nil)
     }
-    /// What may be missing is a pointer in Go.
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<Value, Unshowable> {
-        let mut value = value.serialize(self)?;
-        if let Value::Struct(object) = &mut value {
-            object.type_name.insert(0, '*');
-        }
-        Ok(value)
+        value.serialize(self)
     }
     fn serialize_unit(self) -> Result<Value, Unshowable> {
         Ok(Value::Nil)

@@ -40,9 +40,9 @@ fn render(template: &str) -> String {
 fn fields_functions_and_flow() {
     let cases = [
         ("{{.Name}}", "web>x"),
-        ("{{json .Name}}", r#""web>x""#),
+        ("{{json .Name}}", r#""web\u003ex""#),
         ("{{json .Labels}}", r#"{"a":"1","b":"2"}"#),
-        ("{{json .}}", r#"{"Name":"web>x","Labels":{"a":"1","b":"2"},"Slots":[3,1],"Ratio":0.1}"#),
+        ("{{json .}}", r#"{"Name":"web\u003ex","Labels":{"a":"1","b":"2"},"Slots":[3,1],"Ratio":0.1}"#),
         ("{{.Labels}} {{.Slots}} {{.Ratio}}", "map[a:1 b:2] [3 1] 0.1"),
         ("{{.Labels.a}}{{.Labels.zz}}", "1<no value>"),
         (r#"{{index .Labels "b"}} {{index .Slots 1}} {{len .Slots}}"#, "2 1 2"),

@@ -125,22 +125,11 @@ impl Value {
         }
     }
 
-    /// Turns the value into JSON as the `json` function of templates does: Go escapes `<`, `>` and `&` where an object
-    /// writes itself, which rows of lists do, and not elsewhere.
-    pub(super) fn to_template_json(&self) -> String {
-        let is_row = matches!(self, Value::Struct(object) if object.type_name.ends_with("Context"));
-        self.write_json(is_row)
-    }
-
     /// Turns the value into JSON. Left-out fields stay out.
     pub(crate) fn to_json(&self) -> String {
-        self.write_json(true)
-    }
-
-    fn write_json(&self, escapes: bool) -> String {
         let list = |parts: Vec<String>, open: char, close: char| format!("{open}{}{close}", parts.join(","));
         let pair = |key: &str, value: &Value| {
-            format!("{}:{}", Value::Text(key.to_owned()).write_json(escapes), value.write_json(escapes))
+            format!("{}:{}", Value::Text(key.to_owned()).to_json(), value.to_json())
         };
         match self {
             Value::Nil | Value::Zero => "null".to_owned(),
@@ -148,11 +137,8 @@ impl Value {
             Value::Int(number) => number.to_string(),
             Value::Duration(nanos) => nanos.to_string(),
             Value::Float(number) => number.to_string(),
-            Value::Text(text) | Value::Time(text) if escapes => {
-                crate::format::compact(text).expect("a string encodes")
-            }
-            Value::Text(text) | Value::Time(text) => serde_json::to_string(text).expect("a string encodes"),
-            Value::List(items) => list(items.iter().map(|item| item.write_json(escapes)).collect(), '[', ']'),
+            Value::Text(text) | Value::Time(text) => crate::format::compact(text).expect("a string encodes"),
+            Value::List(items) => list(items.iter().map(Value::to_json).collect(), '[', ']'),
             Value::Map(entries) => {
                 list(entries.iter().map(|(key, value)| pair(key, value)).collect(), '{', '}')
             }

@@ -6,8 +6,11 @@
 mod cluster;
 mod names;
 mod node;
+mod order;
+mod revise;
 mod rollout;
 mod service;
+mod write;
 
 use skep_model::Meta;
 use skep_model::request::{Refusal, RefusalClass, Reply, Request};

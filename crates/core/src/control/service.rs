@@ -1,8 +1,6 @@
 //! Services: create, update, roll back, remove.
 //!
-//! What a write means for a rollout is decided here, once: a new template asks for a new rollout, a
-//! repeated or pace-changing write resumes a paused one, and a write that only scales or labels leaves
-//! it alone (in Swarm such a write resumes a bad rollout; see W-6 and S8 in the notes of ADR 0001).
+//! What a write means for a rollout is decided in [`super::write`], which revision it makes in [`super::revise`].
 
 use std::mem::discriminant;
 use std::sync::Arc;
@@ -10,10 +8,11 @@ use std::sync::Arc;
 use skep_model::request::{AuthFrom, Refusal, RefusalClass, Reply, ServiceChange};
 use skep_model::rollout::{Direction, Phase};
 use skep_model::service::{JobStatus, Previous};
-use skep_model::{Meta, Revision, Rollout, Service, ServiceId, ServiceSpec, Timestamp, limits};
+use skep_model::{Meta, Revision, Rollout, Service, ServiceId, ServiceSpec, limits};
 
-use super::{check_version, names};
-use crate::orchestrate::rollout::forget_steps;
+use super::order::Order;
+use super::{check_version, names, revise, write};
+use crate::orchestrate::rollout::back;
 use crate::random::Random;
 use crate::store::{Draft, Key, weight};
 
@@ -26,6 +25,7 @@ pub fn create(
     if spec.name.is_empty() {
         spec.name = names::draw(draft, random);
     }
+    Order::take(&mut spec)?.map_or(Ok(()), |order| order.check_first())?;
     check(&spec)?;
     if let Some(taken) = draft.service_named(&spec.name) {
         let text =
@@ -33,7 +33,7 @@ pub fn create(
         return Err(Refusal::new(RefusalClass::AlreadyExists, text));
     }
     let (id, now) = (random.id(), draft.now());
-    draft.put_revision(revision(id, 1, &spec, author, now));
+    draft.put_revision(revise::first(id, &spec, author, now));
     let job = spec.mode.is_job().then_some(JobStatus { iteration: 0, last_execution_at: now });
     let meta = Meta::new(now);
     draft.put_service(Service { id, meta, spec, revision: 1, revision_count: 1, previous: None, job });
@@ -68,7 +68,8 @@ pub fn update(
 ) -> Result<Reply, Refusal> {
     let stored = find(draft, id)?;
     match change {
-        ServiceChange::Spec { spec, auth } => {
+        ServiceChange::Spec { mut spec, auth } => {
+            let order = Order::take(&mut spec)?;
             check(&spec)?;
             if spec.name != stored.spec.name {
                 let text = "renaming services is not supported";
@@ -80,7 +81,11 @@ pub fn update(
             }
             check_version(draft, Key::Service(id), &stored.meta, version)?;
             let spec = with_credentials(spec, auth, &stored)?;
-            replace_spec(draft, stored, spec, author);
+            check_quarantine(draft, &stored, &spec)?;
+            match order {
+                Some(order) => order.carry_out(draft, stored, spec, author)?,
+                None => write::replace(draft, stored, spec, author),
+            }
         }
         ServiceChange::Rollback => {
             check_version(draft, Key::Service(id), &stored.meta, version)?;
@@ -90,7 +95,7 @@ pub fn update(
     Ok(Reply::Done)
 }
 
-fn find(draft: &Draft, id: ServiceId) -> Result<Service, Refusal> {
+pub(super) fn find(draft: &Draft, id: ServiceId) -> Result<Service, Refusal> {
     draft
         .service(id)
         .map(|service| Service::clone(service))
@@ -112,55 +117,20 @@ fn with_credentials(mut spec: ServiceSpec, from: AuthFrom, stored: &Service) -> 
     Ok(spec)
 }
 
-/// Begins another run of a job.
-fn iterate(service: &mut Service, now: Timestamp) {
-    if let Some(job) = &mut service.job {
-        *job = JobStatus { iteration: job.iteration + 1, last_execution_at: now };
+/// Refuses what failed before and cannot have changed since: an image named by its digest, in the same
+/// specification. Whoever repeats it all the time, as deployment tools do, would roll for ever.
+fn check_quarantine(draft: &Draft, stored: &Service, spec: &ServiceSpec) -> Result<(), Refusal> {
+    if spec.has_content_of(&stored.spec) || !spec.task.container.image.contains('@') {
+        return Ok(());
     }
-}
-
-fn replace_spec(draft: &mut Draft, stored: Service, spec: ServiceSpec, author: String) {
-    let rollout = draft.rollout(stored.id).cloned();
-    let new_template = !spec.task.runs_the_same(&stored.spec.task);
-    let new_revision = spec.task != stored.spec.task;
-    let same_pace = spec.update == stored.spec.update && spec.rollback == stored.spec.rollback;
-    let unchanged = spec == stored.spec;
-    let (id, now) = (stored.id, draft.now());
-    let mut service = stored.clone();
-    if new_revision {
-        service.revision_count += 1;
-        service.revision = service.revision_count;
-        draft.put_revision(revision(id, service.revision, &spec, author, now));
-    }
-    if service.job.is_some() {
-        // Every change runs a job again, and no rollout moves it.
-        if !unchanged {
-            iterate(&mut service, now);
-        }
-    } else if new_template {
-        let return_to = proven_by(rollout.as_deref(), &stored);
-        ask(draft, Rollout::asked(id, Direction::Forward, service.revision, return_to, now));
-    } else if let Some(rollout) = rollout {
-        match rollout.phase {
-            // A finished rollout is no longer news, and clients that wait for the new write to
-            // converge must not take it for the answer.
-            Phase::Completed if !unchanged => draft.delete_rollout(id),
-            Phase::Paused if unchanged || !same_pace => {
-                ask(draft, Rollout::asked(id, Direction::Forward, service.revision, rollout.return_to, now));
-            }
-            // It goes on, towards a template that tasks need not be replaced for.
-            _ if new_revision => {
-                draft.put_rollout(Rollout { revision: service.revision, ..Rollout::clone(&rollout) });
-            }
-            _ => {}
-        }
-    }
-    if !unchanged {
-        service.previous = Some(Previous { spec: stored.spec, revision: stored.revision });
-    }
-    service.spec = spec;
-    // Compat: an accepted write moves the version even if nothing changed, as clients expect.
-    draft.put_service(service);
+    let failed = |one: &&Arc<Revision>| one.failed_at.is_some() && back::has_content(one, spec);
+    let Some(failed) = draft.revisions_of(stored.id).rev().find(failed) else { return Ok(()) };
+    let (number, name) = (failed.number, &spec.name);
+    let text = format!(
+        "revision {number} of service {name} is the same and failed: it was rolled back and is not tried again \
+         unasked; use --force, or `skep rollout undo --to {number} {name}`"
+    );
+    Err(Refusal::new(RefusalClass::FailedPrecondition, text))
 }
 
 fn roll_back(draft: &mut Draft, stored: Service) -> Result<(), Refusal> {
@@ -168,53 +138,20 @@ fn roll_back(draft: &mut Draft, stored: Service) -> Result<(), Refusal> {
         let text = format!("service {} does not have a previous spec", stored.id);
         return Err(Refusal::new(RefusalClass::FailedPrecondition, text));
     };
-    let mut service = stored.clone();
+    let (id, now) = (stored.id, draft.now());
+    let mut service = Service { spec: previous.spec, revision: previous.revision, ..stored.clone() };
+    // What it goes back from may be no other revision: a scale is undone as well.
     if service.job.is_some() {
-        iterate(&mut service, draft.now());
+        write::iterate(&mut service, now);
     } else {
-        let return_to = proven_by(draft.rollout(stored.id).map(|rollout| &**rollout), &stored);
-        let mut rollout =
-            Rollout::asked(stored.id, Direction::Back, previous.revision, return_to, draft.now());
-        rollout.phase = Phase::Running;
-        rollout.message = "manually requested rollback".to_owned();
-        ask(draft, rollout);
+        let rollout = write::asked(draft, &stored, &service, Direction::Back);
+        let message = "manually requested rollback".to_owned();
+        write::ask(draft, Rollout { phase: Phase::Running, message, ..rollout });
     }
-    service.spec = previous.spec;
-    service.revision = previous.revision;
+    if service.revision != stored.revision {
+        back::disown(draft, id, stored.revision);
+    }
     service.previous = Some(Previous { spec: stored.spec, revision: stored.revision });
     draft.put_service(service);
     Ok(())
-}
-
-/// Returns the revision known to work: that before an unfinished rollout, else the one in force. An
-/// automatic rollback goes to a proven one.
-fn proven_by(rollout: Option<&Rollout>, stored: &Service) -> Option<u64> {
-    let unfinished = rollout.filter(|rollout| rollout.phase != Phase::Completed);
-    Some(unfinished.and_then(|rollout| rollout.return_to).unwrap_or(stored.revision))
-}
-
-/// Puts a rollout in the place of the one before it.
-fn ask(draft: &mut Draft, rollout: Rollout) {
-    forget_steps(draft, rollout.service_id);
-    draft.put_rollout(rollout);
-}
-
-fn revision(
-    service_id: ServiceId,
-    number: u64,
-    spec: &ServiceSpec,
-    author: String,
-    created_at: Timestamp,
-) -> Revision {
-    Revision {
-        service_id,
-        number,
-        template: spec.task.clone(),
-        endpoint: spec.endpoint.clone(),
-        hash: String::new(),
-        created_at,
-        author,
-        reason: spec.labels.get("skep.reason").cloned().unwrap_or_default(),
-        stable_at: None,
-    }
 }

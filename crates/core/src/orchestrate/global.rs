@@ -155,7 +155,7 @@ fn blueprint(store: &Store, service: &Service, slot: &Slot) -> Blueprint {
     let had = slot.tasks.last().map(|task| task.revision);
     match (moving, had) {
         // Of the two revisions that may be live, no third.
-        (Some(rollout), Some(had)) if had == rollout.revision || Some(had) == rollout.return_to => {
+        (Some(rollout), Some(had)) if had == rollout.revision || Some(had) == rollout.from => {
             Blueprint::of_revision(store, service, had)
         }
         _ => {

@@ -5,15 +5,16 @@
 //!
 //! In order: [`rollout::judge`] counts failures, [`slot`] answers tasks that ended ([`restart`], [`attempt`]) and lets
 //! prepared ones take over (`handover`), [`replicated`], [`global`] or [`job`] makes and drops slots, [`rollout::advance`]
-//! takes up outdated slots, [`reap`] forgets old tasks. Before all of it, [`enforce`] marks what a node cannot keep.
-//! [`why`] says what all of them wait for, and changes nothing.
+//! takes up outdated slots, [`bake`] tells what works, [`reap`] forgets old tasks. [`why`] says what all of
+//! them wait for, and changes nothing.
 
 pub mod attempt;
+pub mod bake;
 pub mod current;
-pub mod enforce;
 pub mod global;
 mod handover;
 pub mod job;
+pub mod keep;
 pub mod reap;
 pub mod replicated;
 pub mod restart;
@@ -31,7 +32,7 @@ use skep_model::{Meta, Service, ServiceId, Task, TaskSpec, Timestamp};
 
 use crate::agenda::Agenda;
 use crate::random::Random;
-use crate::store::{Draft, Scope, Store};
+use crate::store::{Draft, Scope, Store, earlier};
 
 /// Plans one service: the slots in `scope`, and what concerns it as a whole. Sets the deadlines of what it
 /// planned. Returns what the draft had no room for.
@@ -49,8 +50,12 @@ pub fn plan(
     }
     rollout::judge(draft, id, scope);
     let service = draft.service(id).expect("judging a rollout does not delete its service").clone();
+    let has_others = draft.tasks_of_other_revisions(id, service.revision).next().is_some();
     let mut left = slots_in(draft, &service, scope);
     while let Some(slot) = left.pop_first() {
+        if has_others && !service.spec.mode.is_job() {
+            current::adopt(draft, &service, &slot::load(draft, id, slot));
+        }
         let loaded = slot::load(draft, id, slot);
         let wake_at = plan_slot(draft, random, &service, &loaded);
         agenda.set(id, Some(slot), wake_at);
@@ -65,7 +70,7 @@ pub fn plan(
         Mode::Global | Mode::GlobalJob => {}
     }
     let wake_at = rollout::advance(draft, random, &service);
-    agenda.set(id, None, wake_at);
+    agenda.set(id, None, earlier(wake_at, bake::plan(draft, &service)));
     draft.is_full().then(Scope::default)
 }
 
@@ -163,7 +168,6 @@ fn new_task(
         ran_at: None,
         keeps_slot: false,
         node_failures: Vec::new(),
-        is_evicted: false,
         iteration: service.job.map(|job| job.iteration),
     }
 }

@@ -51,7 +51,7 @@ fn make_slots(draft: &mut Draft, random: &mut Random, service: &Service, count: 
     }
 }
 
-/// Returns what new slots are made from: the proven revision while the new one is not, unless there is
+/// Returns what new slots are made from: what ran before while the new revision is unproven, unless there is
 /// nothing that could be disturbed and nothing against the new one.
 pub(super) fn blueprint(
     store: &Store,
@@ -59,12 +59,12 @@ pub(super) fn blueprint(
     rollout: Option<&Rollout>,
     is_first: bool,
 ) -> Blueprint {
-    let unproven = rollout
+    let before = rollout
         .filter(|rollout| rollout.direction == Direction::Forward && rollout.phase != Phase::Completed)
-        .and_then(|rollout| rollout.return_to);
+        .and_then(|rollout| rollout.from);
     let is_paused = rollout.is_some_and(|rollout| rollout.phase == Phase::Paused);
-    match unproven {
-        Some(proven) if !is_first || is_paused => Blueprint::of_revision(store, service, proven),
+    match before {
+        Some(before) if !is_first || is_paused => Blueprint::of_revision(store, service, before),
         _ => Blueprint::of(store, service),
     }
 }

@@ -17,8 +17,9 @@ use skep_model::{
 use super::change::Key;
 use super::{Change, ChangeSet, Store, weight};
 
-/// A store with uncommitted writes. Reads go to the [`Store`] underneath by dereference.
-#[derive(Debug)]
+/// A store with uncommitted writes. Reads go to the [`Store`] underneath by dereference. A clone is as cheap as one of a
+/// store, but for what was written in this pass.
+#[derive(Clone, Debug)]
 pub struct Draft {
     store: Store,
     now: Timestamp,

@@ -226,9 +226,7 @@ impl Store {
             Change::PutCluster(cluster) => self.cluster = Some(cluster.clone()),
             Change::PutNode(node) => drop(self.nodes.insert(node.id, node.clone())),
             Change::DeleteNode(id) => drop(self.nodes.remove(id)),
-            Change::PutRevision(revision) => {
-                self.revisions.insert((revision.service_id, revision.number), revision.clone());
-            }
+            Change::PutRevision(revision) => self.put_revision(revision.clone()),
             Change::DeleteRevision { service_id, number } => {
                 self.revisions.remove(&(*service_id, *number));
             }
@@ -276,6 +274,19 @@ impl Store {
             false => drop(self.steps_open.insert(key)),
         }
         self.steps.insert(key, step);
+    }
+
+    fn put_revision(&mut self, revision: Arc<Revision>) {
+        let (id, number) = (revision.service_id, revision.number);
+        let template = revision.template.clone();
+        let old = self.revisions.insert((id, number), revision);
+        // What means nothing to a task was renewed, such as credentials: its tasks have what a snapshot would
+        // give them.
+        if old.is_some_and(|old| !Arc::ptr_eq(&old.template, &template) && old.template != template) {
+            let of_it = self.tasks_of(id).filter(|task| task.revision == number);
+            let tasks: Vec<_> = of_it.cloned().collect();
+            tasks.into_iter().for_each(|task| self.put_task(task));
+        }
     }
 
     fn put_task(&mut self, task: Arc<Task>) {

@@ -8,6 +8,7 @@
 //! [`task`] is the life of one task, [`health`] its health checks, [`link`] the conversation.
 
 pub mod health;
+mod limits;
 pub mod link;
 pub mod task;
 
@@ -17,7 +18,7 @@ use std::time::Duration;
 
 use skep_model::node::NodeDescription;
 use skep_model::task::Whole;
-use skep_model::template::Healthcheck;
+use skep_model::template::{Healthcheck, Resources};
 use skep_model::{Task, TaskId, Timestamp};
 
 use crate::message::{Assignments, ManagerMessage, NodeMessage, checksum};
@@ -75,6 +76,7 @@ pub enum Outcome {
     Prepared { container_id: String, image_health: Option<Healthcheck> },
     Started { pid: i32 },
     Exited(Exit),
+    Limited,
     Probed { healthy: bool, output: String },
     Removed,
     Failed { reason: String, retryable: bool },
@@ -98,6 +100,11 @@ pub enum Effect {
         id: TaskId,
         signal: String,
         grace: Duration,
+    },
+    /// Give the container these limits, all of them or none; answered by [`Outcome::Limited`].
+    Limit {
+        id: TaskId,
+        limits: Resources,
     },
     /// Run one health check inside the container.
     Probe {

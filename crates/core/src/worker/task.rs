@@ -14,8 +14,10 @@ use skep_model::template::Healthcheck;
 use skep_model::{Task, TaskId, Timestamp};
 
 use super::health::{self, Health, Monitor, Verdict};
+use super::limits::Limits;
 use super::{Effect, Exit, Found, FoundState, Outcome};
 use crate::message::Told;
+use crate::store::earlier;
 
 /// Attempts at a preparation whose failure may pass, such as a registry that does not answer.
 const PREPARE_ATTEMPTS_MAX: u32 = 3;
@@ -35,6 +37,7 @@ pub struct Tracked {
     /// What failed and is to be tried again, and not before when.
     retry: Option<(Operation, Timestamp)>,
     container: Container,
+    limits: Limits,
     image_health: Option<Healthcheck>,
     monitor: Option<Monitor>,
     /// The container is being stopped because its health check failed.
@@ -49,6 +52,7 @@ pub struct Tracked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Operation {
     Prepare { cancelled: bool },
+    Limit,
     Start,
     Stop,
     Remove,
@@ -93,6 +97,7 @@ impl Tracked {
             attempts: 0,
             retry: None,
             container: Container::None,
+            limits: Limits::default(),
             image_health: None,
             monitor: None,
             unhealthy: false,
@@ -234,7 +239,8 @@ impl Tracked {
         } else if self.task.is_some() && self.status.state <= TaskState::Running {
             self.go_on(now, effects);
         }
-        self.probe(now, effects)
+        let limit_at = self.limits.wake_at().filter(|at| *at > now);
+        earlier(limit_at, self.probe(now, effects))
     }
 
     fn is_unwanted(&self) -> bool {
@@ -268,8 +274,12 @@ impl Tracked {
         if self.status.state < TaskState::Preparing {
             self.enter(now, TaskState::Preparing, "preparing");
         }
+        if self.limit(now, &task, effects) {
+            return;
+        }
         match self.status.state {
             TaskState::Preparing | TaskState::Ready if self.container == Container::None => {
+                self.limits.made_with(&task.spec.resources);
                 self.begin(Operation::Prepare { cancelled: false }, Effect::Prepare(task), effects);
             }
             TaskState::Ready if task.is_started() => {
@@ -281,6 +291,16 @@ impl Tracked {
             }
             _ => {}
         }
+    }
+
+    /// Has the container given the limits of its task, if it has others. Returns whether it does.
+    fn limit(&mut self, now: Timestamp, task: &Task, effects: &mut Vec<Effect>) -> bool {
+        if !matches!(self.container, Container::Created | Container::Running) {
+            return false;
+        }
+        let Some(limits) = self.limits.ask(now, &task.spec.resources) else { return false };
+        self.begin(Operation::Limit, Effect::Limit { id: self.id, limits }, effects);
+        true
     }
 
     fn stop(&mut self, task: &Task, effects: &mut Vec<Effect>) {
@@ -310,6 +330,7 @@ impl Tracked {
             }
             Outcome::Started { pid } => self.started(now, pid),
             Outcome::Exited(exit) => self.exited(now, exit),
+            Outcome::Limited => self.limited(),
             Outcome::Probed { healthy, output } => self.probed(now, healthy, &output),
             Outcome::Removed => {
                 self.finish_operation();
@@ -402,7 +423,28 @@ impl Tracked {
         self.end(now, state, &err);
     }
 
+    fn limited(&mut self) {
+        self.finish_operation();
+        if self.limits.done() && self.status.state <= TaskState::Running {
+            self.status.err.clear();
+            self.report = Report::Due;
+        }
+    }
+
+    /// The container goes on with the limits it has, and its task says so.
+    fn not_limited(&mut self, now: Timestamp, reason: &str, retryable: bool) {
+        self.finish_operation();
+        self.limits.failed(now, retryable);
+        if self.status.state <= TaskState::Running {
+            self.status.err = format!("the limits could not be changed: {reason}");
+            self.report = Report::Due;
+        }
+    }
+
     fn failed(&mut self, now: Timestamp, reason: &str, retryable: bool) {
+        if self.operation == Some(Operation::Limit) {
+            return self.not_limited(now, reason, retryable);
+        }
         let Some(operation) = self.operation.take() else { return };
         self.attempts += 1;
         let pause = RETRY_AFTER * 2u32.pow((self.attempts - 1).min(6));
@@ -419,7 +461,7 @@ impl Tracked {
                 self.end(now, TaskState::Failed, &format!("starting container failed: {reason}"));
             }
             // What must end or go is tried until it is; the pause between attempts is bounded.
-            Operation::Stop | Operation::Remove => self.retry = retry,
+            Operation::Limit | Operation::Stop | Operation::Remove => self.retry = retry,
         }
     }
 

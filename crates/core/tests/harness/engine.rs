@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use skep_core::worker::{Effect, Exit, Found, FoundState, Outcome};
+use skep_model::template::Resources;
 use skep_model::{Task, TaskId, Timestamp};
 
 use super::STEP;
@@ -51,6 +52,7 @@ enum State {
 #[derive(Debug)]
 struct Container {
     behaviour: Behaviour,
+    limits: Resources,
     state: State,
 }
 
@@ -59,6 +61,7 @@ pub enum Later {
     Prepared(TaskId, Behaviour),
     Started(TaskId),
     Exited(TaskId, Exit),
+    Limited(TaskId, Resources),
     Probed(TaskId),
     Removed(TaskId),
     Failed(TaskId, &'static str),
@@ -104,6 +107,7 @@ impl Engine {
                 Behaviour::Hanging => Vec::new(),
                 _ => vec![(STEP, Later::exits(id, 143))],
             },
+            Effect::Limit { id, limits } => vec![(Duration::ZERO, Later::Limited(id, limits))],
             Effect::Probe { id, .. } => vec![(Duration::ZERO, Later::Probed(id))],
             Effect::Remove(id) => vec![(Duration::ZERO, Later::Removed(id))],
             Effect::Remember { .. } | Effect::Send(_) => unreachable!("the agent does these itself"),
@@ -113,8 +117,9 @@ impl Engine {
     pub fn happen(&mut self, now: Timestamp, later: Later) -> Option<(TaskId, Outcome)> {
         match later {
             Later::Prepared(id, behaviour) => {
-                self.preparing.remove(&id)?;
-                self.containers.insert(id, Container { behaviour, state: State::Created });
+                let task = self.preparing.remove(&id)?;
+                let limits = task.spec.resources.enforced();
+                self.containers.insert(id, Container { behaviour, limits, state: State::Created });
                 Some((id, Outcome::Prepared { container_id: container_id(id), image_health: None }))
             }
             Later::Started(id) => {
@@ -129,6 +134,10 @@ impl Engine {
                     return Some((id, Outcome::Exited(exit)));
                 }
                 None
+            }
+            Later::Limited(id, limits) => {
+                self.containers.get_mut(&id)?.limits = limits;
+                Some((id, Outcome::Limited))
             }
             Later::Probed(id) => {
                 let container = self.containers.get(&id)?;
@@ -147,6 +156,11 @@ impl Engine {
                 Some((id, Outcome::Failed { reason: reason.to_owned(), retryable: false }))
             }
         }
+    }
+
+    /// Returns the limits of a task's container.
+    pub fn limits(&self, id: TaskId) -> Option<&Resources> {
+        self.containers.get(&id).map(|container| &container.limits)
     }
 
     pub fn lose_agent(&mut self) {

@@ -1,8 +1,10 @@
 //! A small cluster without luck: the real leader and workers, a network without delay, and an engine
-//! whose operations take [`STEP`] each. Scripts drive it ([`script`]); what its images do is in [`engine`].
+//! whose operations take [`STEP`] each. Scripts drive it ([`script`]); what its images do is in [`engine`],
+//! what they print of a service in [`show`].
 
 pub mod engine;
 pub mod script;
+pub mod show;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +17,7 @@ use skep_core::{Change, ChangeSet, Leader, RequestId, Store};
 use skep_model::cluster::{Authority, ClusterSpec, Hidden};
 use skep_model::node::{NodeDescription, NodeSpec, NodeStatus};
 use skep_model::request::{Refusal, Reply, Request};
-use skep_model::template::Platform;
+use skep_model::template::{Platform, Resources};
 use skep_model::{Cluster, Id, Meta, Node, NodeId, Task, TaskId, Timestamp};
 
 use engine::{Engine, Images, Later};
@@ -259,6 +261,16 @@ impl World {
         let id = RequestId(self.request_count);
         self.lead(Event::Requested(id, request));
         self.answers.remove(&id).expect("every request is answered")
+    }
+
+    /// Returns the limits that the container of a task has.
+    pub fn limits(&self, task: &Task) -> Option<&Resources> {
+        self.machines.get(&task.node_id?)?.engine.limits(task.id)
+    }
+
+    /// Returns how many tasks were made so far.
+    pub fn task_count(&self) -> usize {
+        self.tasks.len()
     }
 
     /// Returns the number of a task, in the order of their making, from 1.

@@ -16,18 +16,17 @@ use std::time::Duration;
 use skep_core::check;
 use skep_core::orchestrate::why;
 use skep_core::store::{Change, Store};
-use skep_model::census::Census;
 use skep_model::endpoint::{Endpoint, Port, PublishMode};
-use skep_model::node::{Availability, NodeSpec, NodeState};
+use skep_model::node::{Availability, NodeSpec};
 use skep_model::request::{AuthFrom, Refusal, Reply, Request, RolloutVerb, ServiceChange};
-use skep_model::rollout::{Direction, Phase, Wait};
+use skep_model::rollout::Wait;
 use skep_model::service::{FailureAction, Mode, UpdateConfig, UpdateOrder};
 use skep_model::task::{Desired, SlotId, TaskState};
-use skep_model::template::{Healthcheck, Reservations, RestartCondition};
+use skep_model::template::{Healthcheck, RegistryAuth, Reservations, RestartCondition};
 use skep_model::{Id, NodeId, Service, ServiceId, ServiceSpec, Task, span};
 
 use super::engine::Behaviour;
-use super::{Loss, World};
+use super::{Loss, World, show};
 
 /// Runs a script and returns it with the output that its commands print.
 pub fn run(script: &str) -> String {
@@ -56,7 +55,8 @@ pub fn play(world: &mut Option<World>, script: &str) -> String {
     rendered
 }
 
-fn perform(world: &mut World, words: &[&str]) -> String {
+/// Carries one command out, and returns what it prints.
+pub fn perform(world: &mut World, words: &[&str]) -> String {
     let output = match words {
         ["create", name, options @ ..] => create(world, name, options),
         ["update", name, options @ ..] => update(world, name, options),
@@ -64,6 +64,21 @@ fn perform(world: &mut World, words: &[&str]) -> String {
             let service = service(world, name);
             change(world, &service, service.meta.version, ServiceChange::Rollback)
         }
+        ["rollout", verb, name, options @ ..] => {
+            let verb = match *verb {
+                "pause" => RolloutVerb::Pause,
+                "resume" => RolloutVerb::Resume,
+                "abort" => RolloutVerb::Abort,
+                "undo" => {
+                    RolloutVerb::Undo { to: option(options, "to").map(|n| n.parse().expect("a number")) }
+                }
+                _ => panic!("no such verb: {verb}"),
+            };
+            let (id, author) = (service(world, name).id, "eve".to_owned());
+            said(world.request(Request::SteerRollout { id, verb, author }))
+        }
+        ["history", name] => show::history(world, name),
+        ["limits", name] => show::limits(world, name),
         ["rm", name] => {
             let id = service(world, name).id;
             said(world.request(Request::RemoveService { id }))
@@ -128,7 +143,7 @@ fn perform(world: &mut World, words: &[&str]) -> String {
         }
         ["why", name] => why(world, name),
         ["ps", name] => ps(world, name),
-        ["status", name] => status(world, name),
+        ["status", name] => show::status(world, name),
         _ => panic!("no such command: {}", words.join(" ")),
     };
     let broken = check::check(&world.store);
@@ -148,7 +163,7 @@ fn why(world: &World, name: &str) -> String {
     if waits.is_empty() { "nothing is waited for\n".to_owned() } else { waits.iter().map(line).collect() }
 }
 
-fn service(world: &World, name: &str) -> Service {
+pub fn service(world: &World, name: &str) -> Service {
     Service::clone(world.store.service_named(name).unwrap_or_else(|| panic!("no service {name}")))
 }
 
@@ -253,7 +268,16 @@ fn set(spec: &mut ServiceSpec, text: &str) {
             let endpoint = Endpoint { ports: vec![port], ..Endpoint::default() };
             *spec = std::mem::take(spec).with_endpoint(endpoint);
         }
-        "label" => drop(spec.labels.insert(value.to_owned(), String::new())),
+        "label" => {
+            let (name, value) = value.split_once(':').unwrap_or((value, ""));
+            drop(spec.labels.insert(name.to_owned(), value.to_owned()));
+        }
+        "auth" => task.registry_auth = Some(RegistryAuth(value.to_owned())),
+        "memory" => task.resources.limits.get_or_insert_default().memory_bytes = number() as i64 * (1 << 20),
+        "port" => {
+            let port = Port { target: number() as u16, ..Port::default() };
+            *spec = spec.clone().with_endpoint(Endpoint { ports: vec![port], ..Endpoint::default() });
+        }
         "profile" => drop(spec.labels.insert("skep.profile".to_owned(), value.to_owned())),
         key if key.starts_with("skep.") => drop(spec.labels.insert(key.to_owned(), value.to_owned())),
         "grace" => task.container.stop_grace = Some(duration(value)),
@@ -458,34 +482,4 @@ fn ps(world: &World, name: &str) -> String {
         lines.push('\n');
     }
     lines
-}
-
-/// Prints what a person asks first: how many run, of what, and how the rollout fares.
-fn status(world: &World, name: &str) -> String {
-    let service = service(world, name);
-    let is_down = |id| world.store.node(id).is_none_or(|node| node.status.state == NodeState::Down);
-    let tasks = world.store.tasks_of(service.id).map(|task| &**task);
-    let Census { running, desired, completed } = Census::count(&service, tasks, is_down);
-    let image = &service.spec.task.container.image;
-    let previous = service.previous.as_ref().map_or("none", |known| &known.spec.task.container.image);
-    let rollout = world.store.rollout(service.id).filter(|rollout| rollout.phase != Phase::Asked);
-    let rollout = rollout.map_or("no rollout".to_owned(), |rollout| {
-        let state = match (rollout.phase, rollout.direction) {
-            (Phase::Running, Direction::Forward) => "updating",
-            (Phase::Paused, Direction::Forward) => "paused",
-            (Phase::Running, Direction::Back) => "rollback_started",
-            (Phase::Paused, Direction::Back) => "rollback_paused",
-            (Phase::Completed, Direction::Back) => "rollback_completed",
-            _ => "completed",
-        };
-        format!("{state}: {}", world.with_numbers(&rollout.message))
-    });
-    let completed = match service.spec.mode {
-        Mode::ReplicatedJob { total_completions, .. } => {
-            format!(" ({completed}/{total_completions} completed)")
-        }
-        Mode::GlobalJob => format!(" ({completed} completed)"),
-        Mode::Replicated { .. } | Mode::Global => String::new(),
-    };
-    format!("{running} of {desired} run{completed}, {image}, before {previous}; {rollout}\n")
 }

@@ -2,6 +2,5 @@
 
 mod support;
 
-mod enforcement;
 mod examples;
 mod properties;

@@ -185,7 +185,6 @@ impl World {
                 ran_at: None,
                 keeps_slot: false,
                 node_failures: Vec::new(),
-                is_evicted: false,
                 iteration: None,
             });
         }
@@ -250,6 +249,7 @@ fn revision(service_id: ServiceId, number: u64, spec: &ServiceSpec, now: Timesta
         author: String::new(),
         reason: String::new(),
         stable_at: None,
+        failed_at: None,
     }
 }
 

@@ -9,15 +9,19 @@ use skep_core::random::Random;
 use skep_core::store::{Change, ChangeSet, Draft, Store};
 use skep_model::cluster::{Authority, ClusterSpec, Hidden};
 use skep_model::node::{Availability, NodeDescription, NodeSpec, NodeState, NodeStatus};
-use skep_model::request::{AuthFrom, Request, ServiceChange};
+use skep_model::request::{AuthFrom, Request, RolloutVerb, ServiceChange};
 use skep_model::service::{FailureAction, Mode, UpdateConfig, UpdateOrder};
 use skep_model::task::{Desired, TaskState};
+use skep_model::template::Limits;
 use skep_model::{Cluster, Id, Meta, Node, NodeId, Service, ServiceSpec, Task, Timestamp};
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
 pub enum Deed {
     Image(u8),
+    Limit(u8),
+    Label(u8),
+    Verb(RolloutVerb),
     Replicas(u64),
     Pace {
         parallelism: u64,
@@ -55,8 +59,18 @@ impl Deed {
         });
         let goes = (any::<prop::sample::Index>(), prop::bool::weighted(0.15));
         let node = (0..2u8, prop::bool::weighted(0.3), prop::bool::weighted(0.3));
+        let verb = prop_oneof![
+            Just(RolloutVerb::Pause),
+            Just(RolloutVerb::Resume),
+            Just(RolloutVerb::Abort),
+            Just(RolloutVerb::Undo { to: None }),
+            (1..9u64).prop_map(|number| RolloutVerb::Undo { to: Some(number) }),
+        ];
         prop_oneof![
             4 => (0..4u8).prop_map(Deed::Image),
+            1 => (0..3u8).prop_map(Deed::Limit),
+            1 => (0..3u8).prop_map(Deed::Label),
+            2 => verb.prop_map(Deed::Verb),
             2 => (0..6u64).prop_map(Deed::Replicas),
             2 => pace,
             1 => Just(Deed::Rollback),
@@ -70,6 +84,7 @@ impl Deed {
 }
 
 /// A store on its way through a history.
+#[derive(Clone)]
 pub struct History {
     pub store: Store,
     pub now: Timestamp,
@@ -149,6 +164,15 @@ impl History {
         let mut spec = service.spec.clone();
         match deed {
             Deed::Image(number) => Arc::make_mut(&mut spec.task).container.image = format!("image:{number}"),
+            Deed::Limit(number) => {
+                let limits = Limits { pids: i64::from(*number), ..Limits::default() };
+                Arc::make_mut(&mut spec.task).resources.limits = Some(limits);
+            }
+            Deed::Label(number) => drop(spec.labels.insert("note".into(), number.to_string())),
+            Deed::Verb(verb) => {
+                let (id, author) = (service.id, String::new());
+                return self.request(Request::SteerRollout { id, verb: *verb, author });
+            }
             Deed::Replicas(count) => match &mut spec.mode {
                 Mode::Replicated { replicas } => *replicas = *count,
                 Mode::ReplicatedJob { max_concurrent, total_completions } => {
@@ -199,6 +223,7 @@ impl History {
             _ => return,
         };
         task.status.state = next;
+        task.ran_at = task.ran_at.or((next == TaskState::Running).then_some(self.now));
         (task.status.at, task.status.applied_at) = (self.now, self.now);
         self.commit(&std::iter::once(Change::PutTask(Arc::new(task))).collect());
     }

@@ -1,5 +1,5 @@
 //! A slot is restarted no more often than its policy allows. The loss of a node is no attempt, and a
-//! rollout begins anew.
+//! rollout or another policy begins anew.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +21,13 @@ impl Invariant for AttemptsAreBounded {
 
     fn see(&mut self, _: Timestamp, moment: &Moment<'_>) -> Result<(), String> {
         let Moment::Committed { before, after, changes, .. } = moment else { return Ok(()) };
-        for (_, task) in task_writes(before, changes).filter(|(known, _)| known.is_none()) {
+        for (known, task) in task_writes(before, changes) {
+            if let Some(known) = known {
+                if known.spec.restart_policy() != task.spec.restart_policy() {
+                    self.attempts.insert(task.id, 0);
+                }
+                continue;
+            }
             let attempts = self.count(before, after, task);
             self.attempts.insert(task.id, attempts);
             let policy = task.spec.restart_policy();

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use skep_core::{Change, Store};
 use skep_model::service::Mode;
 use skep_model::task::{Desired, SlotId, TaskState};
-use skep_model::{Service, ServiceId, Task, Timestamp};
+use skep_model::{Service, ServiceId, ServiceSpec, Task, Timestamp};
 
 use super::{Invariant, Moment, task_writes};
 
@@ -73,13 +73,23 @@ impl JobsAreDoneOnce {
     }
 }
 
+/// Labels of Skep's own are instructions, and no part of what is to run; nor are sections that say nothing.
+fn is_repeated(before: &ServiceSpec, after: &ServiceSpec) -> bool {
+    let without_ours = |spec: &ServiceSpec| {
+        let mut spec = spec.clone();
+        spec.labels.retain(|name, _| !name.starts_with("skep."));
+        ServiceSpec { task: spec.task.effective().into(), ..spec }
+    };
+    without_ours(before) == without_ours(after)
+}
+
 /// An update begins one more iteration, and nothing else does.
 fn iterates(known: Option<&std::sync::Arc<Service>>, service: &Service) -> Result<(), String> {
     let is = service.job.map(|job| job.iteration);
     let should_be = match known {
         _ if !service.spec.mode.is_job() => None,
         None => Some(0),
-        Some(known) if known.spec == service.spec => known.job.map(|job| job.iteration),
+        Some(known) if is_repeated(&known.spec, &service.spec) => known.job.map(|job| job.iteration),
         Some(known) => known.job.map(|job| job.iteration + 1),
     };
     if is == should_be {

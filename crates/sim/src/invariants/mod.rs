@@ -24,6 +24,7 @@ mod pause;
 mod placement;
 mod promises;
 mod proof;
+mod return_path;
 mod revision;
 mod states;
 mod waiting;
@@ -89,8 +90,6 @@ impl Again {
         let of_tasks = store.tasks().map(|task| task.service_id);
         let ids: BTreeSet<_> = store.services().map(|service| service.id).chain(of_tasks).collect();
         let mut agenda = Agenda::default();
-        let nodes: Vec<_> = store.nodes().map(|node| node.id).collect();
-        nodes.into_iter().for_each(|id| orchestrate::enforce::plan(&mut draft, id));
         for id in ids {
             orchestrate::plan(&mut draft, &mut random, &mut agenda, id, &Scope::all());
         }
@@ -118,6 +117,7 @@ impl Invariants {
             Box::new(identity::TasksKeepTheirIdentity),
             Box::new(consistency::StoreIsConsistent),
             Box::new(revision::SlotsKeepTheirRevision),
+            Box::new(return_path::RollbacksGoToWhatWorks::default()),
             Box::new(disturbance::NothingIsDisturbedTooSoon),
             Box::new(budget::BudgetIsNeverExceeded::default()),
             Box::new(pause::PausedRolloutsStartNothing),
@@ -163,7 +163,12 @@ fn task_writes<'a>(
 
 /// Returns when the leader decided these changes, by its own clock, where they tell.
 fn decided_at(before: &Store, changes: &ChangeSet) -> Timestamp {
-    task_writes(before, changes).map(|(_, task)| task.meta.updated_at).max().unwrap_or_default()
+    let of_tasks = task_writes(before, changes).map(|(_, task)| task.meta.updated_at);
+    let of_steps = changes.iter().filter_map(|change| match change {
+        Change::PutStep(step) => Some(step.taken_at),
+        _ => None,
+    });
+    of_tasks.chain(of_steps).max().unwrap_or_default()
 }
 
 /// Returns the tasks of a task's slot, itself included.

@@ -2,13 +2,13 @@
 //! one version only one is granted, and nothing that users write changes unless somebody asked for it.
 //!
 //! The oracle knows every request ever made, answered or not. A service's specification may also change by
-//! a rollback; then the template alone goes back, to that of a revision of the service.
+//! a rollback, or where somebody goes to an earlier revision; then the template alone goes back, to that of a revision of the service.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use skep_core::{Change, ChangeSet, Store};
-use skep_model::request::{Reply, Request, ServiceChange};
+use skep_model::request::{Reply, Request, RolloutVerb, ServiceChange};
 use skep_model::rollout::Direction;
 use skep_model::{Node, NodeId, Service, ServiceId, ServiceSpec, Timestamp};
 
@@ -92,7 +92,8 @@ impl PromisesAreKept {
         if bases.contains(&&service.spec) {
             return true;
         }
-        let goes_back = after.rollout(service.id).is_some_and(|rollout| rollout.direction == Direction::Back);
+        let goes_back = after.rollout(service.id).is_some_and(|rollout| rollout.direction == Direction::Back)
+            || self.has_asked(|one| matches!(one, Request::SteerRollout { id, verb: RolloutVerb::Undo { .. }, .. } if *id == service.id));
         let template = after.revision(service.id, service.revision).map(|revision| &revision.template);
         let is_kept = template.is_some_and(|template| *template == service.spec.task);
         bases

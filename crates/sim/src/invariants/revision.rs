@@ -1,6 +1,6 @@
 //! A slot keeps its revision: only a rollout moves it, and a restart repeats what the slot had.
 //!
-//! While a rollout is unproven, slots that are added get the proven template.
+//! While a rollout is unproven, slots that are added get what ran before it.
 
 use skep_core::Store;
 use skep_core::orchestrate::current::is_current;
@@ -49,17 +49,15 @@ fn is_right(before: &Store, after: &Store, task: &Task) -> bool {
     if is_vacant && slot_of(before, task).any(|other| other.revision == task.revision) {
         return true;
     }
-    // What is to be forgotten leaves its number to another slot, maybe in the same breath.
-    let is_added = slot_of(before, task).all(|other| other.desired == Desired::Remove);
-    if is_vacant || is_added {
-        let unproven = rollout
+    if is_vacant || slot_of(before, task).next().is_none() {
+        let before_it = rollout
             .filter(|rollout| rollout.direction == Direction::Forward && rollout.phase != Phase::Completed)
-            .and_then(|rollout| rollout.return_to);
+            .and_then(|rollout| rollout.from);
         let is_kept = |other: &Task| other.desired != Desired::Remove && before.task(other.id).is_some();
         let is_first = !after.tasks_of(service.id).any(|other| is_kept(other));
-        return match unproven {
-            Some(proven) if !is_first => task.revision == proven,
-            Some(proven) => task.revision == proven || task.revision == service.revision,
+        return match before_it {
+            Some(from) if !is_first => task.revision == from,
+            Some(from) => task.revision == from || task.revision == service.revision,
             None => task.revision == service.revision,
         };
     }

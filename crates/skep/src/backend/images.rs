@@ -12,6 +12,7 @@ use skep_api::server::facts::{
     Distribution, Fault, FaultClass, HistoryStep, ImageDetail, ImageFacts, ImagePlatform, ImageRemoval,
     LayerState, LoadStep, PruneFilter, Pruned, PullRequest, PullStep,
 };
+use skep_core::orchestrate::keep;
 use skep_model::template::{Platform, RegistryAuth};
 
 use super::{Daemon, failed, images_shown as shown, rfc3339};
@@ -111,7 +112,11 @@ impl Images for Daemon {
             let all = filter.all;
             let takes =
                 move |image: &image::Image| filter.takes(&image.config.labels, rfc3339(&image.created));
-            let swept = self.engine.images().prune(all, takes, self.image_usage()).await;
+            let mut usage = self.image_usage();
+            if let Ok(manager) = self.membership.manager() {
+                usage.services = keep::images(&manager.local_view().store);
+            }
+            let swept = self.engine.images().prune(all, takes, usage).await;
             let swept = swept.map_err(|error| pull_fault(&error))?;
             let removed = swept.removed.into_iter().flat_map(shown::removals).collect();
             Ok(Pruned { removed, reclaimed: swept.freed })

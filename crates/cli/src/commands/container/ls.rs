@@ -92,18 +92,7 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
             listing.raw = RAW_WITH_SIZE;
         }
     }
-    show_list(context, &listing, &format, list.quiet).map_err(titled)
-}
-
-/// Compat: docker 28.2 fills the templates of containers in twice, and the first time fails under another title.
-fn titled(fault: Fault) -> Fault {
-    match fault.text.contains(": executing ") {
-        true => Fault {
-            text: fault.text.replacen("template parsing error", "failed to execute template", 1),
-            ..fault
-        },
-        false => fault,
-    }
+    show_list(context, &listing, &format, list.quiet)
 }
 
 const RAW: &[(&str, &str)] = &[
@@ -215,10 +204,7 @@ fn size(container: &ContainerSummary) -> String {
 
 /// `k=v,…`.
 pub(crate) fn labels(labels: &std::collections::BTreeMap<String, String>) -> String {
-    let mut pairs: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    // Compat: docker sorts the pairs, in which `a.b` comes before `a`.
-    pairs.sort_unstable();
-    pairs.join(",")
+    labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
 }
 
 /// An instant as Go prints it: `2026-01-02 03:04:05 +0000 UTC`.

@@ -97,7 +97,7 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
 }
 
 fn render(table: &Table, no_trunc: bool, format: &Format) -> Result<String, Fault> {
-    listing(&table.rows, no_trunc).render(format).map_err(Fault::from)
+    listing(&table.rows, no_trunc).render(format).map_err(|error| Fault::new(error.in_list()))
 }
 
 /// The ids of containers, running or all.

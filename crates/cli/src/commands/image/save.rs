@@ -31,9 +31,6 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     if output.is_none() && context.io.output_is_terminal() {
         return Err(Fault::new("cowardly refusing to save to a terminal. Use the -o flag or redirect"));
     }
-    if let Some(path) = &output {
-        check_place(Path::new(path))?;
-    }
     let client = context.client().await?;
     let mut archive = client.save_images(&arguments, &platform_json(&platform)?).await?;
     if let Some(path) = output {
@@ -43,43 +40,6 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
         context.io.out.write_all(&chunk)?;
     }
     Ok(context.io.out.flush()?)
-}
-
-/// Refuses what a finished archive cannot take the place of: a device would become a file for everybody.
-fn check_place(path: &Path) -> Result<(), Fault> {
-    let refuse = |why: &str| Err(Fault::new(format!("failed to save image: {why}")));
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty())
-        && !parent.exists()
-    {
-        let shown = parent.display();
-        return refuse(&format!("invalid output path: stat {shown}: no such file or directory"));
-    }
-    let Ok(found) = std::fs::metadata(path) else { return Ok(()) };
-    match kind_of(&found) {
-        Some(kind) => refuse(&format!("cannot write to a {kind}")),
-        None => Ok(()),
-    }
-}
-
-/// What a path is if it is no plain file.
-fn kind_of(found: &std::fs::Metadata) -> Option<&'static str> {
-    if found.is_dir() {
-        return Some("directory");
-    }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::FileTypeExt;
-        let kind = found.file_type();
-        let kinds = [
-            (kind.is_char_device(), "character device file"),
-            (kind.is_block_device(), "block device file"),
-            (kind.is_fifo(), "named pipe (FIFO)"),
-            (kind.is_socket(), "socket"),
-        ];
-        kinds.into_iter().find(|(is_it, _)| *is_it).map(|(_, name)| name)
-    }
-    #[cfg(not(unix))]
-    None
 }
 
 /// Writes beside the file and renames at the end: a broken download leaves nothing that looks like an archive.

@@ -56,7 +56,11 @@ fn row(revision: &Revision, now: Timestamp) -> Vec<Cell> {
         revision.hash.as_str().into(),
         revision.image.as_str().into(),
         ago(revision.created_at.0).into(),
-        revision.stable_at.map_or("no".to_owned(), |at| ago(at.0)).into(),
+        match (revision.stable_at, revision.failed_at) {
+            (Some(at), _) => ago(at.0).into(),
+            (None, Some(_)) => "no (failed)".into(),
+            (None, None) => "no".into(),
+        },
         revision.author.as_str().into(),
         revision.reason.as_str().into(),
     ]

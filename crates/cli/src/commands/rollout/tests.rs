@@ -1,5 +1,6 @@
 use expect_test::expect;
-use skep_api::wire::{Rollout, Slots};
+use jiff::Timestamp;
+use skep_api::wire::{Rollout, Slots, Time};
 
 use super::wait::{End, end};
 use crate::testing::{Answer, Daemon, json};
@@ -21,7 +22,9 @@ fn answer(request: &str, _: &str) -> Answer {
         "POST /skep/v1/rollouts/web/undo?to=2" => json(200, ROLLOUT.replace("updating", "rollback_started")),
         "GET /skep/v1/rollouts/web/revisions" => json(
             200,
-            r#"[{"Number":2,"Hash":"9f2c01","Image":"redis:6","CreatedAt":"2026-01-01T03:04:05Z",
+            r#"[{"Number":1,"Hash":"41ab00","Image":"redis:5","CreatedAt":"2026-01-01T03:00:05Z",
+                "FailedAt":"2026-01-01T03:02:05Z","IsCurrent":false},
+                {"Number":2,"Hash":"9f2c01","Image":"redis:6","CreatedAt":"2026-01-01T03:04:05Z",
                 "StableAt":"2026-01-01T03:14:05Z","IsCurrent":false},
                 {"Number":3,"Hash":"77aa00","Image":"redis:7","CreatedAt":"2026-01-02T03:02:05Z","Author":"ci",
                 "Reason":"REL-812","IsCurrent":true}]"#,
@@ -63,6 +66,7 @@ async fn history_shows_the_newest_first() {
         REVISION   HASH      IMAGE     CREATED         STABLE         AUTHOR    REASON
         3 *        77aa00    redis:7   2 minutes ago   no             ci        REL-812
         2          9f2c01    redis:6   24 hours ago    24 hours ago             
+        1          41ab00    redis:5   24 hours ago    no (failed)              
     "#]]
     .assert_eq(&daemon.skep(&["rollout", "history", "web"]).await.out);
 }
@@ -88,17 +92,19 @@ async fn wait_tells_by_its_exit_code() {
 
 #[test]
 fn each_end_has_its_code() {
-    let slots = |updated| Slots { total: 3, running: 3, updated, failed: 0 };
     let at = |state: &str, revision, updated| Rollout {
         state: state.to_owned(),
         revision,
-        slots: slots(updated),
+        slots: Slots { total: 3, running: 3, updated, failed: 0 },
+        stable_at: Some(Time(Timestamp::UNIX_EPOCH)),
         ..Rollout::default()
     };
     let first = at("updating", 2, 0);
     for (now, expected) in [
         (at("updating", 2, 1), None),
         (at("completed", 2, 3), Some(End::Stable)),
+        (Rollout { stable_at: None, ..at("completed", 2, 3) }, None),
+        (Rollout { stable_at: None, job: true, ..at("none", 2, 3) }, Some(End::Stable)),
         (at("none", 2, 3), Some(End::Stable)),
         (at("none", 2, 1), None),
         (at("rollback_started", 1, 1), None),
@@ -108,4 +114,19 @@ fn each_end_has_its_code() {
     ] {
         assert_eq!(end(&first, &now), expected, "{} at {}", now.state, now.revision);
     }
+}
+
+#[test]
+fn s06_a_rollback_is_told_by_the_exit_code_to_those_who_did_not_ask_for_it() {
+    let at = |state: &str, given_up| Rollout {
+        state: state.to_owned(),
+        revision: 1,
+        given_up,
+        stable_at: Some(Time(Timestamp::UNIX_EPOCH)),
+        ..Rollout::default()
+    };
+    let (started, completed) = ("rollback_started", "rollback_completed");
+    assert_eq!(end(&at(started, None), &at(completed, None)), Some(End::Stable));
+    assert_eq!(end(&at(started, Some(2)), &at(completed, Some(2))), Some(End::RolledBack));
+    assert_eq!(end(&at(completed, Some(2)), &at(completed, Some(2))), Some(End::RolledBack));
 }

@@ -14,8 +14,8 @@ use crate::grammar;
 
 /// Wait until a service's rollout is over, and tell by the exit code how it ended
 ///
-/// Exit codes: 0 the service runs its newest revision, 2 it was rolled back, 3 it is paused and waits for somebody,
-/// 4 another update took its place, 5 the time was up, 1 anything else.
+/// Exit codes: 0 the service runs the revision asked for, and that is stable; 2 it was rolled back; 3 it is paused and waits for
+/// somebody; 4 another update took its place; 5 the time was up; 1 anything else.
 #[derive(Args, Debug)]
 #[command(before_help = "[OPTIONS] SERVICE")]
 pub(crate) struct Flags {
@@ -83,14 +83,26 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
 
 /// Tells whether the wait that began with `first` is over, and how.
 pub(super) fn end(first: &Rollout, now: &Rollout) -> Option<End> {
-    let slots = now.slots;
+    // Somebody asked to go back before the wait began, so that is what is waited for.
+    let is_asked_for = first.state.starts_with("rollback")
+        && (first.given_up, first.revision) == (None, now.revision)
+        && now.given_up.is_none();
     match now.state.as_str() {
         "paused" | "rollback_paused" => Some(End::Held),
         "rollback_started" => None,
-        "rollback_completed" => Some(End::RolledBack),
+        "rollback_completed" if !is_asked_for => Some(End::RolledBack),
         _ if now.revision != first.revision => Some(End::Superseded),
         "updating" => None,
-        // Jobs have no slots that keep running.
-        _ => (slots.running >= slots.total && slots.updated >= slots.total).then_some(End::Stable),
+        _ => (is_up(now) && is_proven(now)).then_some(End::Stable),
     }
+}
+
+fn is_up(rollout: &Rollout) -> bool {
+    let slots = rollout.slots;
+    slots.running >= slots.total && slots.updated >= slots.total
+}
+
+/// A job, or a service without a slot, proves nothing.
+fn is_proven(rollout: &Rollout) -> bool {
+    rollout.stable_at.is_some() || rollout.job || rollout.slots.total == 0
 }

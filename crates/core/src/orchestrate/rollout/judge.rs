@@ -8,7 +8,7 @@ use skep_model::service::FailureAction;
 use skep_model::task::{Desired, SlotId, TaskState};
 use skep_model::{Policy, Rollout, Service, ServiceId, Step, Timestamp, span};
 
-use super::deadlines;
+use super::{back, deadlines};
 use crate::orchestrate::why;
 use crate::store::{Draft, Scope, Store};
 
@@ -124,37 +124,19 @@ fn exceeds_ratio(rollout: &Rollout, policy: &Policy) -> bool {
 
 fn act(draft: &mut Draft, service: &Service, mut rollout: Rollout, policy: &Policy, cause: &str) {
     let goes_back = rollout.direction == Direction::Back;
-    if policy.failure_action == FailureAction::Rollback
-        && !goes_back
-        && let Some(number) = rollout.return_to
-        && let Some(proven) = draft.revision(service.id, number).cloned()
-    {
-        let message = format!("update rolled back due to {cause}");
-        super::forget_steps(draft, service.id);
-        draft.put_rollout(Rollout {
-            direction: Direction::Back,
-            message,
-            revision: proven.number,
-            slot_count: 0,
-            settled_count: 0,
-            failed_count: 0,
-            last_settled_at: None,
-            spent: Clock::default(),
-            elapsed: Clock::default(),
-            return_to: None,
-            ..rollout
-        });
-        // Only the template goes back: replicas, labels and the pace stay as the user set them last.
-        let mut service = Service::clone(service);
-        service.spec.task = proven.template.clone();
-        service.revision = proven.number;
-        service.previous = None;
-        draft.put_service(service);
-        return;
+    let mut stays = "";
+    if policy.failure_action == FailureAction::Rollback && !goes_back {
+        if back::give_up(draft, service, &rollout, &format!("update rolled back due to {cause}")) {
+            return back::note_failure(draft, service.id, service.revision);
+        }
+        // A rollout to what was missed leads away from nothing.
+        if rollout.from.is_some() {
+            stays = "; no other revision is known to work, so there is none to go back to";
+        }
     }
     let what = if goes_back { "rollback" } else { "update" };
     rollout.phase = Phase::Paused;
-    rollout.message = format!("{what} paused due to {cause}");
+    rollout.message = format!("{what} paused due to {cause}{stays}");
     deadlines::hold(draft, &rollout);
 }
 

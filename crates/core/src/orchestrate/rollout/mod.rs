@@ -6,6 +6,7 @@
 //! [`Rollout`] and its steps.
 
 mod advance;
+pub mod back;
 pub(super) mod deadlines;
 mod judge;
 pub(super) mod lanes;

@@ -1,0 +1,44 @@
+//! When a revision is stable: every slot of its service ran it for the time of the bake, without a break, while no
+//! rollout was under way. That is so after a first deployment and after an update alike.
+//!
+//! A stable revision is what an automatic rollback returns to. Stamps are in the store, so a change of leader
+//! neither forgets nor hastens one.
+
+use skep_model::rollout::Phase;
+use skep_model::{Revision, Service, Timestamp};
+
+use super::{global, rollout};
+use crate::store::{Draft, Store};
+
+/// Stamps the revision in force if it is due. Returns when that will be, if nothing happens before.
+pub fn plan(draft: &mut Draft, service: &Service) -> Option<Timestamp> {
+    let known =
+        draft.revision(service.id, service.revision).filter(|known| known.stable_at.is_none())?.clone();
+    let since = runs_since(draft, service)?.max(known.created_at);
+    let due_at = since + rollout::policy(draft, service, None).bake;
+    if due_at > draft.now() {
+        return Some(due_at);
+    }
+    let stable_at = Some(draft.now());
+    draft.put_revision(Revision { stable_at, failed_at: None, ..Revision::clone(&known) });
+    None
+}
+
+/// Returns since when every slot runs the revision in force; `None`: not all do.
+fn runs_since(store: &Store, service: &Service) -> Option<Timestamp> {
+    let (id, tally) = (service.id, store.tally(service.id));
+    let rollout = store.rollout(id);
+    let is_at_rest = rollout.is_none_or(|rollout| rollout.phase == Phase::Completed)
+        && tally.kept > 0
+        && tally.running == tally.kept
+        && store.slots_contested(id).next().is_none();
+    // A node that is out of reach keeps what it had.
+    let is_left = |slot| global::takes_part(store, service, slot);
+    let mut others = store.tasks_of_other_revisions(id, service.revision);
+    if service.spec.mode.is_job() || !is_at_rest || others.any(|task| is_left(task.slot)) {
+        return None;
+    }
+    let completed_at = rollout.and_then(|rollout| rollout.completed_at);
+    let ran_at = store.tasks_of(id).filter(|task| task.is_live()).filter_map(|task| task.ran_at).max();
+    ran_at.map(|ran_at| ran_at.max(completed_at.unwrap_or_default()))
+}
