@@ -3,13 +3,14 @@
 
 CARGO ?= cargo
 
-.PHONY: help setup build test sim-long demo bench compare ci fix tidy clean
+.PHONY: help setup build test sim-long fuzz demo bench compare ci fix tidy clean
 
 help:
 	@echo "make build   build target/debug/skep"
 	@echo "make demo    watch a rolling update of a real redis, with a failure and a rollback (under 2 minutes)"
 	@echo "make test    what CI runs: every test, the simulator's seeds, tidy"
 	@echo "make sim-long  a hundred thousand other seeds of the simulator (SEEDS=first..end for others)"
+	@echo "make fuzz    ten minutes of each fuzz target (SECONDS=60 for less)"
 	@echo "make bench   measure against dockerd 20.10 and write docs/benchmarks.md"
 	@echo "make compare the same questions to Skep and to dockerd 20.10, expecting the same answers"
 	@echo "make ci      test, clippy and documentation; never writes to the tree"
@@ -32,6 +33,14 @@ SEEDS ?= 100000..200000
 sim-long:
 	@xtask/setup.sh build
 	$(CARGO) run --quiet --package skep-sim -- --seeds $(SEEDS)
+
+# Another seed each time: that of the second it begins in.
+SECONDS ?= 600
+
+fuzz:
+	@xtask/setup.sh build
+	$(CARGO) build --package skep-fuzz
+	@for target in $$(target/debug/skep-fuzz list); do target/debug/skep-fuzz $$target $(SECONDS) $$(date +%s) || exit 1; done
 
 demo:
 	@xtask/setup.sh build demo

@@ -10,7 +10,7 @@ use crate::workspace::Workspace;
 const PAGE: &str = "ARCHITECTURE.md";
 
 /// Top folders of the repository: a quoted text that begins with one of them is meant as a path.
-const FOLDERS: [&str; 7] = ["crates/", "xtask/", "tests/", "docs/", "web/", ".ci/", ".cargo/"];
+const FOLDERS: [&str; 8] = ["crates/", "fuzz/", "xtask/", "tests/", "docs/", "web/", ".ci/", ".cargo/"];
 
 /// Reports what the page says and the tree does not; a tree without the page is told so.
 pub fn check(workspace: &Workspace) -> Result<Vec<Finding>> {

@@ -6,7 +6,7 @@ use super::Finding;
 use crate::workspace::{Package, Workspace};
 
 /// What a crate may depend on; a crate that is not listed may not exist.
-const TABLE: [(&str, &[&str]); 12] = [
+const TABLE: [(&str, &[&str]); 13] = [
     ("skep-model", &[]),
     ("skep-core", &["skep-model"]),
     ("skep-raft", &[]),
@@ -26,9 +26,13 @@ const TABLE: [(&str, &[&str]); 12] = [
             "skep-agent",
             "skep-api",
             "skep-cli",
+            // Its configuration file is tried with the driver of the other targets.
+            "skep-fuzz",
         ],
     ),
     ("skep-sim", &["skep-model", "skep-core"]),
+    // The targets read what strangers send, with the readers of the crates that meet it.
+    ("skep-fuzz", &["skep-agent", "skep-api", "skep-runtime"]),
     // The black box reaches the product through its binary and its sockets only.
     ("skep-tests", &[]),
     ("xtask", &[]),

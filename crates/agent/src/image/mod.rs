@@ -22,6 +22,8 @@ mod distribution;
 mod download;
 mod error;
 mod flight;
+#[doc(hidden)]
+pub mod fuzz;
 mod index;
 mod layers;
 mod manifest;

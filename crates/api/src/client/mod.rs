@@ -13,6 +13,8 @@ mod events;
 mod exec;
 mod files;
 mod filters;
+#[doc(hidden)]
+pub mod fuzz;
 mod hijack;
 mod image;
 mod logs;

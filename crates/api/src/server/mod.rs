@@ -20,6 +20,8 @@ mod events;
 mod extract;
 pub mod facts;
 mod filters;
+#[doc(hidden)]
+pub mod fuzz;
 mod hijack;
 mod images;
 mod later;

@@ -7,7 +7,7 @@ use super::error::Error;
 
 /// The parameters of a request; unknown ones are nobody's business.
 #[derive(Clone, Debug, Default)]
-pub struct Query(Vec<(String, String)>);
+pub struct Query(pub(super) Vec<(String, String)>);
 
 impl<S: Sync> FromRequestParts<S> for Query {
     type Rejection = Error;

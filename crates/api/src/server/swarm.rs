@@ -52,7 +52,7 @@ async fn init(
     Ok(reply::json(&id.to_string()))
 }
 
-fn to_new_swarm(mut asked: wire::InitRequest) -> Result<NewSwarm, Error> {
+pub(super) fn to_new_swarm(mut asked: wire::InitRequest) -> Result<NewSwarm, Error> {
     if !cluster::is_name(&asked.spec.name) {
         return Err(Error::invalid("swarm spec must be named \"default\""));
     }

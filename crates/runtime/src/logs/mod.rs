@@ -6,6 +6,8 @@
 
 mod files;
 mod follow;
+#[doc(hidden)]
+pub mod fuzz;
 mod reader;
 mod record;
 mod writer;

@@ -429,4 +429,18 @@ mod tests {
         assert!(error(&[], twice).contains("gpu is given twice"));
         assert!(error(&["--bip=1.2.3.4"], "{}").contains("invalid bridge address"));
     }
+
+    /// Whatever stands in the file, the daemon can run with it or says what is wrong.
+    #[test]
+    fn any_file_is_taken_or_refused() {
+        use skep_fuzz::drive::{Outcome, Run, corpus, drive, read_corpus};
+        let run = Run { seed: 0, inputs: 20_000, time: std::time::Duration::from_secs(5) };
+        let outcome = drive(read_corpus(&corpus("daemon")).unwrap(), run, |bytes| {
+            if let Ok(file) = serde_json::from_slice::<File>(bytes) {
+                let flags = Flags::try_parse_from(["daemon"]).expect("no flag is needed");
+                drop(merge(flags, file, Path::new("daemon.json")).map_err(|error| error.to_string()));
+            }
+        });
+        assert!(matches!(outcome, Outcome::Passed(_)), "{outcome:?}");
+    }
 }

@@ -46,7 +46,7 @@ pub(super) fn routes() -> Router<Arc<Context>> {
 
 /// What a client wants of each task.
 #[derive(Clone, Debug)]
-struct Wish {
+pub(super) struct Wish {
     follow: bool,
     stdout: bool,
     stderr: bool,
@@ -57,7 +57,7 @@ struct Wish {
 
 impl Wish {
     // Compat: all of these are 500s in Docker, too.
-    fn from_query(query: &Query) -> Result<Self, Error> {
+    pub(super) fn from_query(query: &Query) -> Result<Self, Error> {
         let (stdout, stderr) = (query.loose("stdout"), query.loose("stderr"));
         if !stdout && !stderr {
             return Err(Error::unclassed("Bad parameters: you must choose at least one stream"));

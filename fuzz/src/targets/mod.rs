@@ -1,0 +1,23 @@
+//! The targets: what each reads, and what must hold whatever it reads.
+
+mod images;
+mod logs;
+mod requests;
+
+pub use images::{archive, layer, manifest};
+pub use logs::{frames, log};
+pub use requests::{body, query};
+
+/// A target's name and what it does with an input.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All targets, by name.
+pub const TARGETS: [Target; 7] = [
+    ("archive", archive),
+    ("body", body),
+    ("frames", frames),
+    ("layer", layer),
+    ("log", log),
+    ("manifest", manifest),
+    ("query", query),
+];
