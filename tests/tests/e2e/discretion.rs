@@ -1,4 +1,4 @@
-//! What must not be told: tokens and keys are in no log, in no process's arguments and in no answer.
+//! What must not be told: tokens and keys are in no log and in no argument of a process.
 
 use std::path::Path;
 

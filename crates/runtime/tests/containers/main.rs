@@ -12,6 +12,7 @@ mod measure;
 mod runtimes;
 mod survival;
 mod terminal;
+mod unified;
 mod usage;
 mod world;
 

@@ -20,6 +20,8 @@ mod logs;
 mod survival;
 #[path = "../containers/terminal.rs"]
 mod terminal;
+#[path = "../containers/unified.rs"]
+mod unified;
 #[path = "../containers/usage.rs"]
 mod usage;
 #[path = "../containers/world.rs"]
