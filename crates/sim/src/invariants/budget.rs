@@ -115,11 +115,9 @@ fn lanes(before: &Store, after: &Store, rollout: &Rollout, now: Timestamp) -> Re
         if before.step(id, step.slot).is_some_and(|known| known.closed && known.task_id == step.task_id) {
             return false;
         }
-        // A slot that went down after its lane was free is not waited for again, nor one whose node is out of reach.
-        let is_in_reach = after.service(id).is_some_and(|service| is_open(after, service, step.slot));
-        let is_up =
-            |task: &Arc<Task>| task.is_live() && task.status.state == TaskState::Running && is_in_reach;
-        let min_healthy = match after.task(step.task_id).is_some_and(is_up) {
+        // A slot that went down after its lane was free is not waited for again.
+        let is_up = |task: &Arc<Task>| task.is_live() && task.status.state == TaskState::Running;
+        let min_healthy = match !step.failed && after.task(step.task_id).is_some_and(is_up) {
             true => policy.min_healthy,
             false => Duration::ZERO,
         };

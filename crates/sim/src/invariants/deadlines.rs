@@ -74,8 +74,12 @@ impl Invariant for DeadlinesAreKept {
 
 /// Returns whether it is up to the replacement that it does not run.
 fn counts(store: &Store, step: &Step) -> bool {
-    let is_running = store.rollout(step.service_id).is_some_and(|rollout| rollout.is_running());
-    is_running
+    let Some(service) = store.service(step.service_id) else { return false };
+    let Some(rollout) = store.rollout(service.id).filter(|rollout| rollout.is_running()) else {
+        return false;
+    };
+    // A deadline that is set later counts from then on.
+    rollout::policy(store, service, Some(rollout)).start_deadline.is_some()
         && store.task(step.task_id).is_some_and(|task| match task.status.state {
             TaskState::Preparing => false,
             TaskState::Ready => task.desired == Desired::Running,
