@@ -64,7 +64,8 @@ fn take_up(
     prove_first_batch(draft, service, rollout, &policy);
     let lanes = Lanes::count(draft, service, rollout, &policy);
     if lanes.busy == 0 && outdated(draft, service).next().is_none() {
-        deadlines::run(rollout, &policy, false, draft.now());
+        // Nothing is left that could be given up.
+        deadlines::stop(rollout, draft.now());
         return complete(draft, service, rollout, &policy);
     }
     // One whose node a new leader has yet to hear of is waited for.
@@ -85,7 +86,12 @@ fn take_up(
 
 /// Notes that the first batch has lived through the monitor period.
 fn prove_first_batch(store: &Draft, service: &Service, rollout: &mut Rollout, policy: &Policy) {
-    if lanes::awaits_proof(rollout, policy) {
+    // A slot that was lost with its node has to be taken up again before the batch is whole.
+    let has_whole_batch = || {
+        let taken = store.steps_of(service.id).count() as u64;
+        taken >= policy.lanes.min(rollout.slot_count)
+    };
+    if lanes::awaits_proof(rollout, policy) && has_whole_batch() {
         let proven_at = lanes::first_batch_proven_at(store, service, policy);
         rollout.proven_at = proven_at.filter(|at| *at <= store.now());
     }
@@ -119,7 +125,6 @@ fn complete(
     }
     super::forget_steps(draft, service.id);
     rollout.phase = Phase::Completed;
-    deadlines::run(rollout, policy, false, draft.now());
     rollout.completed_at = Some(draft.now());
     rollout.message = match rollout.direction {
         Direction::Forward => "update completed".to_owned(),

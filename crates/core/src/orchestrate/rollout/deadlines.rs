@@ -54,6 +54,12 @@ pub fn run(rollout: &mut Rollout, policy: &Policy, is_blocked: bool, now: Timest
     rollout.elapsed = rollout.elapsed.run(is_running && policy.max_duration.is_some(), now);
 }
 
+/// Stops the clocks of a rollout that has nothing left to do.
+pub fn stop(rollout: &mut Rollout, now: Timestamp) {
+    rollout.spent = rollout.spent.run(false, now);
+    rollout.elapsed = rollout.elapsed.run(false, now);
+}
+
 /// Returns when the next deadline of the rollout itself passes.
 pub fn next(rollout: &Rollout, policy: &Policy) -> Option<Timestamp> {
     let progress = policy.progress_deadline.and_then(|limit| rollout.spent.spends_at(limit));

@@ -55,7 +55,8 @@ impl Lanes {
         if awaits_proof(rollout, policy) {
             let taken = draft.steps_of(service.id).count() as u64;
             free = free.min(policy.lanes.saturating_sub(taken));
-            wake_at = earlier(wake_at, first_batch_proven_at(draft, service, policy));
+            let proven_at = first_batch_proven_at(draft, service, policy);
+            wake_at = earlier(wake_at, proven_at.filter(|at| *at > draft.now()));
         }
         Lanes { busy, free, blocked, wake_at }
     }
