@@ -7,17 +7,18 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use skep_core::agenda::Agenda;
 use skep_core::orchestrate::{self, bake, job, reap, replicated, rollout, slot};
 use skep_core::random::Random;
 use skep_core::schedule::Scheduler;
-use skep_core::store::{Draft, Scope};
-use skep_model::Service;
+use skep_core::store::{Change, ChangeSet, Draft, Scope, Store};
 use skep_model::node::Availability;
 use skep_model::service::Mode;
 use skep_model::task::SlotId;
+use skep_model::{Service, Task};
 use support::{Deed, History};
 
 type Planner = fn(&mut Draft, &mut Random, &Service);
@@ -77,6 +78,17 @@ fn any_mode() -> impl Strategy<Value = Mode> {
     ]
 }
 
+/// Returns each task that is written and was there before, as it was and as it will be.
+fn tasks_written<'a>(
+    store: &'a Store,
+    changes: &'a ChangeSet,
+) -> impl Iterator<Item = (&'a Arc<Task>, &'a Arc<Task>)> {
+    changes.iter().filter_map(|change| match change {
+        Change::PutTask(task) => Some((store.task(task.id)?, task)),
+        _ => None,
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -108,7 +120,7 @@ proptest! {
             for (name, plan) in PLANNERS {
                 let Some(service) = history.service() else { continue };
                 let changes = history.draft(|draft, random| plan(draft, random, &service));
-                for (was, is) in history.tasks_written(&changes) {
+                for (was, is) in tasks_written(&history.store, &changes) {
                     prop_assert!(was.desired <= is.desired, "{name}: {was:?} and then {is:?}");
                     prop_assert!(was.status.state <= is.status.state, "{name}: {was:?} and then {is:?}");
                     prop_assert!(was.node_id.is_none() || was.node_id == is.node_id, "{name}: {was:?}, {is:?}");

@@ -262,6 +262,7 @@ fn revision(service: &Service) -> Revision {
         author: String::new(),
         reason: String::new(),
         stable_at: Some(Timestamp::default()),
+        failed_at: None,
     }
 }
 

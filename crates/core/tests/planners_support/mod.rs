@@ -117,17 +117,6 @@ impl History {
         draft.finish()
     }
 
-    /// Returns each task that is written and was there before, as it was and as it will be.
-    pub fn tasks_written<'a>(
-        &'a self,
-        changes: &'a ChangeSet,
-    ) -> impl Iterator<Item = (&'a Arc<Task>, &'a Arc<Task>)> {
-        changes.iter().filter_map(|change| match change {
-            Change::PutTask(task) => Some((self.store.task(task.id)?, task)),
-            _ => None,
-        })
-    }
-
     /// Plans until nothing changes, and commits it.
     pub fn settle(&mut self, plan: fn(&mut Draft, &mut Random, &Service)) {
         if let Some(service) = self.service() {
