@@ -30,7 +30,7 @@ pub fn history(world: &World, name: &str) -> String {
 pub fn limits(world: &World, name: &str) -> String {
     let line = |task: &Arc<Task>| {
         let limits = world.limits(task)?.limits.clone().unwrap_or_default();
-        Some(format!("{} {} MiB\n", task.id, limits.memory_bytes >> 20))
+        Some(format!("{name}.{} {} {} MiB\n", task.slot, task.id, limits.memory_bytes >> 20))
     };
     let live = world.store.tasks_of(service(world, name).id).filter(|task| task.is_live());
     world.with_numbers(&live.filter_map(line).collect::<String>())
