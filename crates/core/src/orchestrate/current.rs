@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use skep_model::constraint::Constraint;
+use skep_model::task::TaskState;
 use skep_model::template::Placement;
 use skep_model::{Service, Task};
 
@@ -46,8 +47,9 @@ fn may_stay(store: &Store, own: &Placement, wanted: &Placement, task: &Task) -> 
 /// Gives the service's revision to live tasks of the slot that go on under it.
 pub(super) fn adopt(draft: &mut Draft, service: &Service, slot: &Slot) {
     let is_due = |task: &&Arc<Task>| {
-        // What waits for a node is placed as it is, and adopts the revision then.
-        let differs = task.revision != service.revision && task.node_id.is_some() && !task.is_over();
+        // What waits for a node, or for its word, is left as it is and adopts the revision when that comes.
+        let is_known = task.status.state > TaskState::Assigned && !task.is_over();
+        let differs = task.revision != service.revision && is_known;
         differs && can_adopt(draft, service, task)
     };
     let due: Vec<_> = slot.live().filter(is_due).map(|task| task.id).collect();
