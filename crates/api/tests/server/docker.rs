@@ -180,8 +180,6 @@ async fn what_comes_later_is_refused_by_name() {
     let cases: &[(&[&str], &str)] = &[
         (&["--publish", "mode=host,target=80,protocol=sctp"], "--publish protocol=sctp"),
         (&["--mount", "type=cluster,source=v,target=/d"], "--mount type=cluster"),
-        (&["--placement-pref", "spread=node.labels.zone"], "--placement-pref"),
-        (&["--generic-resource", "gpu=1"], "--generic-resource"),
         (&["--log-driver", "syslog"], "--log-driver syslog"),
     ];
     for (flags, name) in cases {
