@@ -20,6 +20,17 @@ fn ids(tasks: &[Task]) -> Vec<String> {
     tasks.iter().map(|task| task.id.clone()).collect()
 }
 
+/// Waits until one task of this tag runs, whatever the others do.
+fn one_runs(cluster: &mut Cluster, tag: &str) {
+    let what = format!("a task of web with tag {tag} to run");
+    wait_for(&what, PATIENCE, || {
+        let tasks = cluster.engine.tasks("web", true)?;
+        let runs = tasks.iter().any(|task| task.state == "running" && task.tag() == tag);
+        Ok(if runs { Look::Done(()) } else { Look::NotYet(format!("{} tasks", tasks.len())) })
+    })
+    .unwrap();
+}
+
 fn exit_code(skep: &Docker, arguments: &[&str]) -> Option<i32> {
     skep.try_run(arguments).unwrap().code
 }
@@ -29,7 +40,7 @@ fn a_rollout_is_paused_resumed_aborted_undone_and_waited_for() {
     let (mut cluster, skep, before) = start(&["--update-delay", "1h"]);
     let image = cluster.busybox("2").unwrap();
     cluster.docker.run(&["service", "update", "-d", "--image", &image, "web"]).unwrap();
-    cluster.engine.wait_running("web", 1, PATIENCE, |task| task.tag() == "2").unwrap();
+    one_runs(&mut cluster, "2");
     assert!(skep.run(&["rollout", "pause", "web"]).unwrap().contains("paused"));
     cluster.engine.wait_update("web", "paused", PATIENCE).unwrap();
     assert_eq!(exit_code(&skep, &["rollout", "wait", "-q", "web"]), Some(3), "held for somebody");
