@@ -34,6 +34,11 @@ impl Scheduler {
         match (old.filter(waits), new.filter(waits)) {
             (None, Some(new)) => self.waiting.add(new),
             (Some(old), None) => self.waiting.remove(old),
+            // What it asks for is that of another revision: its place is in another group.
+            (Some(old), Some(new)) if old.revision != new.revision => {
+                self.waiting.remove(old);
+                self.waiting.add(new);
+            }
             // It may stand by no more, or say something else than it should.
             (Some(old), Some(new)) if (old.desired, &old.status) != (new.desired, &new.status) => {
                 self.waiting.retry(new);
@@ -42,7 +47,9 @@ impl Scheduler {
         }
         let holds = |task: &&Arc<Task>| task.node_id.is_some() && !task.is_over();
         let (old, new) = (old.filter(holds), new.filter(holds));
-        let mark = |task: &Arc<Task>| (task.is_live(), task.desired == skep_model::task::Desired::Ready);
+        let is_ready = |task: &Arc<Task>| task.desired == skep_model::task::Desired::Ready;
+        // A change in place may let it reserve more or less.
+        let mark = |task: &Arc<Task>| (task.is_live(), is_ready(task), task.revision);
         if old.map(mark) == new.map(mark) {
             return;
         }
