@@ -4,11 +4,12 @@
 //! ```text
 //! cargo bench -p skep-core --bench placement                  the table
 //! cargo bench -p skep-core --bench placement -- --write       and into docs/benchmarks.md
-//! cargo bench -p skep-core --bench placement -- 1000 10000    one shape
+//! cargo bench -p skep-core --bench placement -- 1025 10000    one shape
 //! ```
 //!
 //! A leader takes over a store that holds the nodes and all the tasks; it has heard of no node, so every task
-//! waits and says so. Then all nodes register. The clock runs from the last of these registrations until no
+//! waits and says so. Then all nodes register. A log entry takes so many of them that no task is placed before
+//! the last one, which has an entry of its own: hence the odd numbers of nodes. The clock runs from there until no
 //! task waits, and counts what the leader does in each step (planning, and telling the nodes) and what applying
 //! its proposals costs. It is the processor's time of this process: others share the machine. Each shape runs in
 //! a process of its own, so that its memory can be told.
@@ -18,9 +19,11 @@ use std::sync::Arc;
 
 use skep_core::message::NodeMessage;
 use skep_core::store::Change;
-use skep_core::{Event, Leader, Output, Store};
+use skep_core::{Event, Leader, Output, RequestId, Store};
+use skep_model::cluster::{Authority, ClusterSpec, Hidden};
 use skep_model::mount::{Mount, MountKind, VolumeDriver, VolumeMount, VolumeOptions};
 use skep_model::node::{NodeDescription, NodeSpec, NodeState, NodeStatus, Plugin};
+use skep_model::request::Request;
 use skep_model::service::Mode;
 use skep_model::task::{Desired, ServiceStamp, SlotId, TaskState, TaskStatus};
 use skep_model::template::Reservations;
@@ -33,18 +36,19 @@ const TARGET_PER_SECOND: f64 = 300_000.0;
 /// What SwarmKit's benchmark does on a machine of this kind, in its shapes of 1k nodes.
 const SWARMKIT_PER_SECOND: f64 = 3_600.0;
 const SHAPES: [(usize, usize); 6] = [
-    (1_000, 1_000),
-    (1_000, 10_000),
-    (1_000, 100_000),
-    (100_000, 1_000),
-    (100_000, 100_000),
-    (100_000, 1_000_000),
+    (THOUSAND, 1_000),
+    (THOUSAND, 10_000),
+    (THOUSAND, 100_000),
+    (HUNDRED_THOUSAND, 1_000),
+    (HUNDRED_THOUSAND, 100_000),
+    (HUNDRED_THOUSAND, 1_000_000),
 ];
+/// One more than log entries are full of.
+const THOUSAND: usize = NODES_PER_ENTRY + 1;
+const HUNDRED_THOUSAND: usize = 98 * NODES_PER_ENTRY + 1;
+const NODES_PER_ENTRY: usize = 1_024;
 /// Replicas of each service.
 const REPLICAS_MAX: usize = 1_000;
-/// Registrations handed to the leader between two commits; it keeps ten times as many.
-const REGISTRATIONS: usize = 1_000;
-
 /// One line of the table.
 #[derive(Clone, Copy, Debug)]
 struct Measured {
@@ -153,7 +157,8 @@ impl Cluster {
 fn measure(nodes: usize, tasks: usize, is_constrained: bool) -> Measured {
     let mut store = Store::default();
     let empty = resident_bytes();
-    store.apply(1, &node_changes(nodes).collect());
+    let cluster = std::iter::once(Change::PutCluster(Arc::new(cluster())));
+    store.apply(1, &cluster.chain(node_changes(nodes)).collect());
     let leader = Leader::new(7, &store, now());
     // With its leader, whose memory the next one uses again.
     let with_nodes = resident_bytes();
@@ -168,21 +173,8 @@ fn measure(nodes: usize, tasks: usize, is_constrained: bool) -> Measured {
     let with_tasks = resident_bytes();
     assert_eq!(cluster.store.tasks_unplaced().count(), tasks);
 
-    let mut registrations = (1..=nodes).map(|number| register(number, is_constrained)).peekable();
-    let mut began = (cpu_seconds(), std::time::Instant::now());
-    loop {
-        if registrations.peek().is_some() {
-            // Nothing is placed yet: the log entry is full of nodes.
-            began = (cpu_seconds(), std::time::Instant::now());
-        }
-        let batch: Vec<_> = registrations.by_ref().take(REGISTRATIONS).collect();
-        for (id, message) in batch {
-            cluster.step(Event::Heard(id, message));
-        }
-        if !cluster.commit() {
-            break;
-        }
-    }
+    let began = register_all(&mut cluster, nodes, is_constrained);
+    while cluster.commit() {}
     let (cpu_seconds, wall_seconds) = (cpu_seconds() - began.0, began.1.elapsed().as_secs_f64());
     check(&cluster.store, tasks, is_constrained);
     let per = |bytes: u64, count: usize| bytes as f64 / count as f64;
@@ -194,6 +186,30 @@ fn measure(nodes: usize, tasks: usize, is_constrained: bool) -> Measured {
         wall_seconds,
         bytes_per_node: per(with_nodes.saturating_sub(empty), nodes),
         bytes_per_task: per(with_tasks.saturating_sub(with_nodes), tasks),
+    }
+}
+
+/// Lets all nodes register. Returns when the pass began that takes in the last of them.
+fn register_all(cluster: &mut Cluster, nodes: usize, is_constrained: bool) -> (f64, std::time::Instant) {
+    let mut registrations = (1..=nodes).map(|number| register(number, is_constrained));
+    let last = NodeId::from_number(nodes as u128);
+    // While a proposal is in flight nothing is planned, and nodes may be heard.
+    let spec = ServiceSpec { name: "none".to_owned(), ..service_spec(0, template(false)) };
+    let request = Request::CreateService { spec: Box::new(spec), author: String::new() };
+    cluster.step(Event::Requested(RequestId(1), request));
+    assert!(cluster.proposed.is_some(), "the request was granted");
+    for (id, message) in registrations.by_ref().take(NODES_PER_ENTRY) {
+        cluster.step(Event::Heard(id, message));
+    }
+    loop {
+        for (id, message) in registrations.by_ref().take(NODES_PER_ENTRY) {
+            cluster.step(Event::Heard(id, message));
+        }
+        let began = (cpu_seconds(), std::time::Instant::now());
+        assert!(cluster.commit(), "nodes are left");
+        if cluster.leader.expected().node(last).is_some_and(|node| node.takes_tasks()) {
+            return began;
+        }
     }
 }
 
@@ -209,6 +225,26 @@ fn check(store: &Store, tasks: usize, is_constrained: bool) {
 
 fn now() -> Timestamp {
     Timestamp(1_000_000_000)
+}
+
+fn cluster() -> skep_model::Cluster {
+    let hidden = || Hidden(String::new());
+    skep_model::Cluster {
+        id: Id::from_number(1),
+        meta: Meta::default(),
+        spec: ClusterSpec::default(),
+        authority: Authority {
+            certificate_pem: String::new(),
+            key_pem: hidden(),
+            subject: Vec::new(),
+            public_key: Vec::new(),
+            worker_token: hidden(),
+            manager_token: hidden(),
+        },
+        address_pools: Vec::new(),
+        subnet_size: 24,
+        data_path_port: 4789,
+    }
 }
 
 fn node_changes(count: usize) -> impl Iterator<Item = Change> {
@@ -249,27 +285,8 @@ fn task_changes(count: usize, is_constrained: bool) -> impl Iterator<Item = Vec<
 }
 
 fn service_changes(number: u128, replicas: usize, is_constrained: bool) -> Vec<Change> {
-    let mut template = TaskSpec::default();
-    template.container.image = "redis:7".to_owned();
-    template.resources.reservations =
-        Some(Reservations { nano_cpus: 1_000_000, memory_bytes: 1 << 20, ..Reservations::default() });
-    if is_constrained {
-        let driver = VolumeDriver { name: "network".to_owned(), ..VolumeDriver::default() };
-        let options = Some(VolumeOptions { driver: Some(driver), ..VolumeOptions::default() });
-        template.container.mounts.push(Mount {
-            target: "/data".to_owned(),
-            read_only: false,
-            kind: MountKind::Volume(VolumeMount { source: "data".to_owned(), options }),
-            consistency: String::new(),
-        });
-    }
-    let template = Arc::new(template);
-    let spec = ServiceSpec {
-        name: format!("s{number}"),
-        mode: Mode::Replicated { replicas: replicas as u64 },
-        task: template.clone(),
-        ..ServiceSpec::default()
-    };
+    let template = template(is_constrained);
+    let spec = ServiceSpec { name: format!("s{number}"), ..service_spec(replicas as u64, template.clone()) };
     let id = ServiceId::from_number(scatter(number));
     let (meta, revision_count) = (Meta::new(now()), 1);
     let stamp = Arc::new(ServiceStamp { name: spec.name.clone(), labels: Default::default() });
@@ -304,11 +321,34 @@ fn service_changes(number: u128, replicas: usize, is_constrained: bool) -> Vec<C
             ran_at: None,
             keeps_slot: false,
             node_failures: Vec::new(),
+            is_evicted: false,
             iteration: None,
         }))
     });
     let head = [Change::PutRevision(Arc::new(revision)), Change::PutService(Arc::new(service))];
     head.into_iter().chain(tasks).collect()
+}
+
+fn service_spec(replicas: u64, task: Arc<TaskSpec>) -> ServiceSpec {
+    ServiceSpec { mode: Mode::Replicated { replicas }, task, ..ServiceSpec::default() }
+}
+
+fn template(is_constrained: bool) -> Arc<TaskSpec> {
+    let mut template = TaskSpec::default();
+    template.container.image = "redis:7".to_owned();
+    template.resources.reservations =
+        Some(Reservations { nano_cpus: 1_000_000, memory_bytes: 4 << 20, ..Reservations::default() });
+    if is_constrained {
+        let driver = VolumeDriver { name: "network".to_owned(), ..VolumeDriver::default() };
+        let options = Some(VolumeOptions { driver: Some(driver), ..VolumeOptions::default() });
+        template.container.mounts.push(Mount {
+            target: "/data".to_owned(),
+            read_only: false,
+            kind: MountKind::Volume(VolumeMount { source: "data".to_owned(), options }),
+            consistency: String::new(),
+        });
+    }
+    Arc::new(template)
 }
 
 /// Scatters identifiers as those are that are drawn by lot.

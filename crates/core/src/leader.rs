@@ -64,6 +64,8 @@ pub struct Leader {
     in_flight: Option<Vec<(RequestId, Reply)>>,
     /// Where to look in the next pass.
     dirty: BTreeMap<ServiceId, Scope>,
+    /// Nodes that may not be able to keep what they have.
+    changed_nodes: BTreeSet<NodeId>,
     agenda: Agenda,
     dispatch_deadline: Option<Timestamp>,
 }
@@ -86,6 +88,7 @@ impl Leader {
             requests: VecDeque::new(),
             in_flight: None,
             dirty: everything(store),
+            changed_nodes: store.nodes().map(|node| node.id).collect(),
             agenda: Agenda::default(),
             dispatch_deadline: None,
         }
@@ -145,6 +148,7 @@ impl Leader {
         self.scheduler = Scheduler::new(store);
         self.draft = Draft::new(store, now);
         self.dirty = everything(store);
+        self.changed_nodes = store.nodes().map(|node| node.id).collect();
     }
 
     /// Plans until nothing changes, then proposes once.
@@ -156,6 +160,8 @@ impl Leader {
             self.dirty.entry(id).or_default().add(scope);
         }
         for _ in 0..ROUNDS_MAX {
+            self.look_around();
+            self.enforce();
             self.look_around();
             self.plan_dirty();
             self.look_around();
@@ -196,8 +202,22 @@ impl Leader {
         self.scheduler.follow(&self.draft, &moves);
         let nodes = moves.iter().filter_map(draft::Move::node_id).collect();
         concerned_by_nodes(&self.draft, &nodes, &mut self.dirty);
+        self.changed_nodes.extend(nodes);
         for (id, scope) in self.draft.take_touched() {
+            if scope.all {
+                // Its constraints may be others.
+                self.changed_nodes.extend(self.draft.tasks_of(id).filter_map(|task| task.node_id));
+            }
             self.dirty.entry(id).or_default().add(scope);
+        }
+    }
+
+    /// Takes from changed nodes what they cannot keep.
+    fn enforce(&mut self) {
+        while !self.draft.is_full()
+            && let Some(id) = self.changed_nodes.pop_first()
+        {
+            orchestrate::enforce::plan(&mut self.draft, id);
         }
     }
 

@@ -24,7 +24,11 @@ use support::{Deed, History};
 type Planner = fn(&mut Draft, &mut Random, &Service);
 
 /// What is under test: each changes a draft and may be run at any time.
-const PLANNERS: [(&str, Planner); 9] = [
+const PLANNERS: [(&str, Planner); 10] = [
+    ("enforce::plan", |draft, _, _| {
+        let nodes: Vec<_> = draft.nodes().map(|node| node.id).collect();
+        nodes.into_iter().for_each(|id| orchestrate::enforce::plan(draft, id));
+    }),
     ("rollout::judge", |draft, _, service| {
         rollout::judge(draft, service.id, &Scope::all());
     }),

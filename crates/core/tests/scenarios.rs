@@ -41,6 +41,7 @@ scenarios! {
     drain,
     history,
     unschedulable,
+    enforcement,
     full_node,
     health,
     superseding_update,

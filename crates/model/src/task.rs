@@ -44,6 +44,9 @@ pub struct Task {
     /// [`crate::limits::NODE_FAILURES_MAX`] of them: a node where they fail again and again is chosen last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub node_failures: Vec<NodeFailure>,
+    /// Its node does not meet what it was placed for any more: it gives way to another one elsewhere.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_evicted: bool,
     /// When it was first observed to run.
     #[serde(default)]
     pub ran_at: Option<Timestamp>,

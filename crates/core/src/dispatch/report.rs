@@ -30,6 +30,10 @@ pub fn apply(
         } else {
             status.applied_at = now;
         }
+        // Nor does it know why a task was to give way.
+        if status.err.is_empty() && task.is_evicted {
+            status.err.clone_from(&task.status.err);
+        }
         // The node does not know that the task waits for its time.
         if status.err.is_empty()
             && let Some(wait) =

@@ -5,12 +5,13 @@
 //!
 //! In order: [`rollout::judge`] counts failures, [`slot`] answers tasks that ended ([`restart`], [`attempt`]) and lets
 //! prepared ones take over (`handover`), [`replicated`], [`global`] or [`job`] makes and drops slots, [`rollout::advance`]
-//! takes up outdated slots, [`bake`] tells what works, [`reap`] forgets old tasks. [`why`] says what all of
-//! them wait for, and changes nothing.
+//! takes up outdated slots, [`bake`] tells what works, [`reap`] forgets old tasks. Before all of it, [`enforce`]
+//! marks what a node cannot keep. [`why`] says what all of them wait for, and changes nothing.
 
 pub mod attempt;
 pub mod bake;
 pub mod current;
+pub mod enforce;
 pub mod global;
 mod handover;
 pub mod job;
@@ -168,6 +169,7 @@ fn new_task(
         ran_at: None,
         keeps_slot: false,
         node_failures: Vec::new(),
+        is_evicted: false,
         iteration: service.job.map(|job| job.iteration),
     }
 }

@@ -18,7 +18,7 @@ use super::{Blueprint, attempt, global, new_task};
 use crate::random::Random;
 use crate::store::{Draft, Store};
 
-/// Returns whether the task's node no longer takes care of it.
+/// Returns whether the task's node no longer takes care of it, or cannot keep it.
 ///
 /// What belongs to its node cannot run elsewhere, so nothing is won by giving it up while the node is only
 /// out of reach: it may well run there, and goes on when the node is back.
@@ -27,7 +27,7 @@ pub fn is_given_up(store: &Store, task: &Task) -> bool {
         SlotId::Number(_) => node.gives_up_tasks(),
         SlotId::Node(_) => node.spec.availability == Availability::Drain,
     };
-    task.node_id.is_some_and(|id| store.node(id).is_none_or(|node| gives_up(node)))
+    task.is_evicted || task.node_id.is_some_and(|id| store.node(id).is_none_or(|node| gives_up(node)))
 }
 
 /// Returns whether the task ended because of its node, which counts against nobody.

@@ -1,16 +1,13 @@
 //! What tasks ask of a node. The tasks of one revision of a service ask the same, so it is worked out once for
 //! all that wait.
 
-use skep_model::constraint::Constraint;
-use skep_model::mount::MountKind;
-use skep_model::node::Plugin;
 use skep_model::placement::{Affinity, Strategy};
 use skep_model::property::Property;
-use skep_model::template::Platform;
-use skep_model::{ServiceId, Task, TaskSpec};
+use skep_model::{ServiceId, Task};
 
 use super::amount::Amount;
 use super::load::{HostPort, host_ports};
+use super::requirements::Requirements;
 use crate::store::Store;
 
 /// What the waiting tasks of a service and revision ask for.
@@ -18,12 +15,7 @@ use crate::store::Store;
 pub struct Demand {
     pub service_id: ServiceId,
     pub amount: Amount,
-    pub plugins: Vec<Plugin>,
-    /// The log driver, if one is named: asked for only where a node tells which it has.
-    pub log: Option<String>,
-    /// With the text as typed; `None` where it cannot be parsed, which no node fulfils.
-    pub constraints: Vec<(String, Option<Constraint>)>,
-    pub platforms: Vec<Platform>,
+    pub requirements: Requirements,
     pub ports: Vec<HostPort>,
     /// 0: unlimited.
     pub max_replicas: u64,
@@ -43,14 +35,7 @@ impl Demand {
         Demand {
             service_id: task.service_id,
             amount: Amount::of(&task.spec),
-            plugins: volume_plugins(&task.spec),
-            log: task.spec.log.as_ref().map(|log| log.name.clone()).filter(|name| !name.is_empty()),
-            constraints: placement
-                .constraints
-                .iter()
-                .map(|text| (text.clone(), Constraint::parse(text).ok()))
-                .collect(),
-            platforms: placement.platforms.clone(),
+            requirements: Requirements::of(task),
             ports: host_ports(task).collect(),
             max_replicas: placement.max_replicas,
             near,
@@ -64,22 +49,6 @@ impl Demand {
     pub fn packs(&self, strategy: Strategy) -> bool {
         strategy == Strategy::Binpack && (self.amount.nano_cpus > 0 || self.amount.memory_bytes > 0)
     }
-}
-
-fn volume_plugins(spec: &TaskSpec) -> Vec<Plugin> {
-    let mut plugins = Vec::new();
-    for mount in &spec.container.mounts {
-        let MountKind::Volume(volume) = &mount.kind else { continue };
-        let driver = volume.options.as_ref().and_then(|options| options.driver.as_ref());
-        let Some(driver) = driver.filter(|driver| !matches!(driver.name.as_str(), "" | "local")) else {
-            continue;
-        };
-        let plugin = Plugin { kind: "Volume".to_owned(), name: driver.name.clone() };
-        if !plugins.contains(&plugin) {
-            plugins.push(plugin);
-        }
-    }
-    plugins
 }
 
 type Near = Vec<(String, Option<ServiceId>)>;

@@ -109,17 +109,17 @@ fn detail(demand: &Demand, miss: Miss, count: u64) -> String {
             Some((kind, units)) => format!("{count} {lacks} {kind}: need {units}"),
             None => format!("{count} {lacks} a generic resource"),
         },
-        Miss::Plugin(index) => match demand.plugins.get(index) {
+        Miss::Plugin(index) => match demand.requirements.plugins.get(index) {
             Some(plugin) => {
                 format!("{count} {lacks} {} driver {}", plugin.kind.to_ascii_lowercase(), plugin.name)
             }
             None => format!("{count} {lacks} a driver"),
         },
         Miss::LogDriver => {
-            format!("{count} {lacks} log driver {}", demand.log.as_deref().unwrap_or_default())
+            format!("{count} {lacks} log driver {}", demand.requirements.log.as_deref().unwrap_or_default())
         }
         Miss::Constraint(index) => {
-            let text = demand.constraints.get(index).map_or("", |(text, _)| text.as_str());
+            let text = demand.requirements.constraints.get(index).map_or("", |(text, _)| text.as_str());
             format!("{count} {} {text}", verb("fails", "fail"))
         }
         Miss::Platform => {
@@ -128,7 +128,7 @@ fn detail(demand: &Demand, miss: Miss, count: u64) -> String {
                 let known: Vec<_> = known.into_iter().filter(|text| !text.is_empty()).cloned().collect();
                 known.join("/")
             };
-            let platforms: Vec<_> = demand.platforms.iter().map(one).collect();
+            let platforms: Vec<_> = demand.requirements.platforms.iter().map(one).collect();
             format!("need {}", platforms.join(" or "))
         }
         Miss::Port(index) => {

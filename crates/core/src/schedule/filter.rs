@@ -6,9 +6,7 @@
 use std::collections::BTreeSet;
 
 use skep_model::node::{Availability, NodeState};
-use skep_model::property::architecture;
 use skep_model::task::SlotId;
-use skep_model::template::Platform;
 use skep_model::{Node, NodeId, ServiceId};
 
 use super::demand::Demand;
@@ -70,17 +68,8 @@ impl Field<'_> {
         if let Some(resource) = load.lacks(&demand.amount, own) {
             return Some(Miss::Lacks(resource));
         }
-        if let Some(miss) = missing_plugin(demand, node) {
+        if let Some(miss) = demand.requirements.miss(node) {
             return Some(miss);
-        }
-        let fails = |constraint: &Option<_>| {
-            !constraint.as_ref().is_some_and(|one: &skep_model::constraint::Constraint| one.matches(node))
-        };
-        if let Some(index) = demand.constraints.iter().position(|(_, constraint)| fails(constraint)) {
-            return Some(Miss::Constraint(index));
-        }
-        if !runs_on(&demand.platforms, &node.description.platform) {
-            return Some(Miss::Platform);
         }
         if let Some(index) = demand.ports.iter().position(|port| !load.has_port(*port, own)) {
             return Some(Miss::Port(index));
@@ -136,33 +125,4 @@ fn absence(node: &Node) -> Option<Absence> {
         (NodeState::Ready, Availability::Pause) => Some(Absence::Paused),
         (NodeState::Ready, Availability::Active) => None,
     }
-}
-
-/// Returns what the node's engine cannot do. One that does not say what it can is taken at its word.
-fn missing_plugin(demand: &Demand, node: &Node) -> Option<Miss> {
-    let plugins = &node.description.plugins;
-    let has = |kind: &str, name: &str| {
-        let is_it = |has: &str| has == name || has.strip_suffix(":latest") == Some(name);
-        plugins.iter().any(|plugin| plugin.kind == kind && is_it(&plugin.name))
-    };
-    if plugins.is_empty() {
-        return None;
-    }
-    let lacking = demand.plugins.iter().position(|plugin| !has(&plugin.kind, &plugin.name));
-    if lacking.is_some() {
-        return lacking.map(Miss::Plugin);
-    }
-    let tells_logs = plugins.iter().any(|plugin| plugin.kind == "Log");
-    let log = demand.log.as_ref().filter(|_| tells_logs);
-    log.filter(|name| !has("Log", name)).map(|_| Miss::LogDriver)
-}
-
-fn runs_on(platforms: &[Platform], node: &Platform) -> bool {
-    let same = |wanted: &str, has: &str| {
-        wanted.is_empty() || has.is_empty() || architecture(wanted) == architecture(has)
-    };
-    let runs = |platform: &Platform| {
-        same(&platform.architecture, &node.architecture) && same(&platform.os, &node.os)
-    };
-    platforms.is_empty() || platforms.iter().any(runs)
 }

@@ -1,8 +1,7 @@
 //! All nodes with what they hold, and the orders in which they are asked. Kept up to date write by write: a
 //! function of the store, so that it may be dropped and counted anew at any time.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use skep_model::placement::Strategy;
@@ -10,21 +9,16 @@ use skep_model::task::Desired;
 use skep_model::{Node, NodeId, ServiceId, Task, TaskId};
 
 use super::load::{Load, Manner};
+use super::orders::Orders;
+use super::requirements::Requirements;
 use crate::orchestrate::rollout;
 use crate::store::Store;
-
-/// A place in an order of nodes: smaller ones are asked first.
-pub type Standing = (u64, NodeId);
 
 /// The nodes.
 #[derive(Debug, Default)]
 pub struct Fleet {
     loads: BTreeMap<NodeId, Load>,
-    /// Nodes by how many live tasks they have.
-    by_count: BTreeSet<Standing>,
-    /// Nodes by how little of them is free; empty unless the cluster packs.
-    by_share: BTreeSet<Standing>,
-    strategy: Strategy,
+    orders: Orders,
     /// Live tasks of each service by node.
     counts: BTreeMap<ServiceId, BTreeMap<NodeId, u32>>,
     /// Placed tasks that are wanted ready, and how each of them is counted.
@@ -36,7 +30,7 @@ pub struct Fleet {
 impl Fleet {
     /// Counts everything there is.
     pub fn count(store: &Store) -> Fleet {
-        let mut fleet = Fleet { strategy: strategy(store), ..Fleet::default() };
+        let mut fleet = Fleet { orders: Orders::new(strategy(store)), ..Fleet::default() };
         store.nodes().for_each(|node| fleet.put_node(node.clone()));
         store.tasks().for_each(|task| fleet.add(store, task));
         fleet
@@ -59,7 +53,7 @@ impl Fleet {
     }
 
     pub fn strategy(&self) -> Strategy {
-        self.strategy
+        self.orders.strategy()
     }
 
     /// Returns how many live tasks of the service the node has.
@@ -72,24 +66,35 @@ impl Fleet {
         self.counts.get(&service).into_iter().flatten().map(|(id, count)| (*id, *count))
     }
 
-    /// Returns up to `limit` nodes that follow `after` in the order of the strategy.
-    pub fn next_nodes(&self, packs: bool, after: Option<Standing>, limit: usize) -> Vec<Standing> {
-        let order = if packs { &self.by_share } else { &self.by_count };
-        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-        order.range((start, Bound::Unbounded)).take(limit).copied().collect()
+    /// Sees to it that nodes are found fast that meet these requirements.
+    pub fn expect(&mut self, requirements: &Requirements) {
+        self.orders.keep(requirements, self.loads.values());
+    }
+
+    /// Returns the orders in which nodes are asked.
+    pub fn orders(&self) -> &Orders {
+        &self.orders
     }
 
     /// Takes in a node, new or changed.
     pub fn put_node(&mut self, node: Arc<Node>) {
         let id = node.id;
-        self.change(id, |loads| match loads.get_mut(&id) {
-            Some(load) => load.update(node),
-            None => drop(loads.insert(id, Load::new(node))),
-        });
+        if self.loads.contains_key(&id) {
+            self.change(id, |load| load.update(node));
+        } else {
+            self.version += 1;
+            let load = Load::new(node);
+            self.orders.moved(None, Some(self.orders.places(&load)));
+            self.loads.insert(id, load);
+        }
+        self.orders.reconsider(&self.loads[&id]);
     }
 
     pub fn remove_node(&mut self, id: NodeId) {
-        self.change(id, |loads| drop(loads.remove(&id)));
+        if let Some(load) = self.loads.remove(&id) {
+            self.version += 1;
+            self.orders.moved(Some(self.orders.places(&load)), None);
+        }
     }
 
     /// Counts a task, if it is placed and not over.
@@ -102,11 +107,7 @@ impl Fleet {
         if task.is_live() {
             *self.counts.entry(task.service_id).or_default().entry(node_id).or_default() += 1;
         }
-        self.change(node_id, |loads| {
-            if let Some(load) = loads.get_mut(&node_id) {
-                load.add(task, manner);
-            }
-        });
+        self.change(node_id, |load| load.add(task, manner));
     }
 
     /// Takes back what was counted for a task.
@@ -116,11 +117,7 @@ impl Fleet {
         if task.is_live() {
             self.take_from_count(task.service_id, node_id);
         }
-        self.change(node_id, |loads| {
-            if let Some(load) = loads.get_mut(&node_id) {
-                load.remove(task);
-            }
-        });
+        self.change(node_id, |load| load.remove(task));
     }
 
     fn take_from_count(&mut self, service: ServiceId, node: NodeId) {
@@ -146,52 +143,29 @@ impl Fleet {
         wrong.collect()
     }
 
-    /// Takes in that the cluster's policies may be others. Returns whether they are.
-    pub fn follow_cluster(&mut self, store: &Store) -> bool {
+    /// Takes in that the cluster's policies may be others.
+    pub fn follow_cluster(&mut self, store: &Store) {
         let strategy = strategy(store);
-        if strategy == self.strategy {
-            return false;
-        }
-        self.strategy = strategy;
-        self.by_share.clear();
-        if strategy == Strategy::Binpack {
-            self.by_share = self.loads.values().map(by_share).collect();
-        }
-        true
-    }
-
-    /// Changes a node's load and keeps the orders.
-    fn change(&mut self, id: NodeId, change: impl FnOnce(&mut BTreeMap<NodeId, Load>)) {
-        self.version += 1;
-        let packs = self.strategy == Strategy::Binpack;
-        let standing = |loads: &BTreeMap<NodeId, Load>| {
-            loads.get(&id).map(|load| (by_count(load), packs.then(|| by_share(load))))
-        };
-        let before = standing(&self.loads);
-        change(&mut self.loads);
-        let after = standing(&self.loads);
-        if before == after {
+        if strategy == self.orders.strategy() {
             return;
         }
-        if let Some((count, share)) = before {
-            self.by_count.remove(&count);
-            if let Some(share) = share {
-                self.by_share.remove(&share);
-            }
-        }
-        if let Some((count, share)) = after {
-            self.by_count.insert(count);
-            self.by_share.extend(share);
+        self.orders = Orders::new(strategy);
+        for load in self.loads.values() {
+            self.orders.moved(None, Some(self.orders.places(load)));
         }
     }
-}
 
-fn by_count(load: &Load) -> Standing {
-    (u64::from(load.task_count), load.node.id)
-}
-
-fn by_share(load: &Load) -> Standing {
-    (u64::MAX - load.share(), load.node.id)
+    /// Changes what a node holds, if it is there, and keeps the orders.
+    fn change(&mut self, id: NodeId, change: impl FnOnce(&mut Load)) {
+        self.version += 1;
+        let Some(load) = self.loads.get_mut(&id) else { return };
+        let before = self.orders.places(load);
+        change(load);
+        let after = self.orders.places(load);
+        if before != after {
+            self.orders.moved(Some(before), Some(after));
+        }
+    }
 }
 
 fn strategy(store: &Store) -> Strategy {

@@ -142,6 +142,19 @@ impl Load {
         lacking.map(Resource::Generic)
     }
 
+    /// Returns a resource that the task reserves and of which more is reserved than there is.
+    pub fn exceeded_with(&self, task: &Task) -> Option<String> {
+        let amount = Amount::of(&task.spec);
+        if amount.nano_cpus > 0 && self.reserved.nano_cpus > self.offered.nano_cpus {
+            return Some("cpus".to_owned());
+        }
+        if amount.memory_bytes > 0 && self.reserved.memory_bytes > self.offered.memory_bytes {
+            return Some("memory".to_owned());
+        }
+        let of = |amount: &Amount, kind: &String| amount.generic.get(kind).copied().unwrap_or_default();
+        amount.generic.keys().find(|kind| of(&self.reserved, kind) > of(&self.offered, kind)).cloned()
+    }
+
     /// Returns whether a task of the slot may open the port here.
     pub fn has_port(&self, port: HostPort, slot: Option<(Slot, Manner)>) -> bool {
         let Some(holders) = self.ports.get(&port) else { return true };

@@ -17,12 +17,17 @@ mod explain;
 mod filter;
 mod fleet;
 mod load;
+mod orders;
 mod pool;
 mod rank;
+mod requirements;
 mod run;
 mod spread;
 mod waiting;
 mod wake;
+
+pub(crate) use fleet::manner;
+pub(crate) use load::Load;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

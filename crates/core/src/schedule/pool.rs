@@ -10,7 +10,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use skep_model::NodeId;
 
 use super::filter::Field;
-use super::fleet::Standing;
+use super::orders::Standing;
 use super::rank::{Failures, Rank};
 
 /// Candidates, the best of them first.
@@ -106,7 +106,8 @@ impl Pool {
 impl Order {
     fn next(&mut self, field: &Field<'_>) -> Option<NodeId> {
         if self.ahead.is_empty() && !self.is_exhausted {
-            let fetched = field.fleet.next_nodes(packs(field), self.after, FETCH);
+            let requirements = &field.demand.requirements;
+            let fetched = field.fleet.orders().next(requirements, packs(field), self.after, FETCH);
             self.is_exhausted = fetched.len() < FETCH;
             self.after = fetched.last().copied().or(self.after);
             self.ahead.extend(fetched.into_iter().map(|(_, id)| id));

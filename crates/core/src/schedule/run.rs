@@ -24,6 +24,9 @@ pub fn group(scheduler: &mut Scheduler, draft: &mut Draft, key: GroupKey, reach:
     };
     let demand = Demand::of(draft, first);
     let failures = scheduler.failures_of(key, draft.now());
+    if reach == Reach::Anywhere && demand.preferences.is_empty() {
+        scheduler.fleet.expect(&demand.requirements);
+    }
     let only = match &reach {
         Reach::Anywhere => None,
         Reach::Nodes(ids) => Some(ids),
@@ -38,10 +41,11 @@ pub fn group(scheduler: &mut Scheduler, draft: &mut Draft, key: GroupKey, reach:
         let Some(task) = draft.task(turn.id).cloned() else { break };
         let field = Field { store: draft, fleet: &scheduler.fleet, demand: &demand };
         let general = tree.best(&field, &failures);
-        let own = own_nodes(draft, &task);
+        let others = others(draft, &task);
+        let own = own_nodes(&task, &others);
         let special = best_of_own(&field, &failures, Some(&tree), &task, &own);
         let Some(best) = general.into_iter().chain(special).min() else { break };
-        let node = scheduler.place(draft, &task, best.rank.id);
+        let node = scheduler.place(draft, &task, best.rank.id, &others);
         if let Some(node) = node {
             let field = Field { store: draft, fleet: &scheduler.fleet, demand: &demand };
             tree.placed(&field, &failures, &node);
@@ -52,10 +56,7 @@ pub fn group(scheduler: &mut Scheduler, draft: &mut Draft, key: GroupKey, reach:
         return;
     }
     match reach {
-        Reach::Anywhere => {
-            ask_again(scheduler, draft, key);
-            scheduler.waiting.retry_all(key, usize::MAX);
-        }
+        Reach::Anywhere => ask_again(scheduler, draft, key),
         Reach::Nodes(ids) => {
             for id in ids {
                 let field = Field { store: draft, fleet: &scheduler.fleet, demand: &demand };
@@ -101,7 +102,8 @@ pub fn alone(scheduler: &mut Scheduler, draft: &mut Draft, key: GroupKey, turn: 
         // The group is open: its turn comes.
         return;
     }
-    let own = own_nodes(draft, &task);
+    let others = others(draft, &task);
+    let own = own_nodes(&task, &others);
     if own.is_empty() {
         let sentence = stuck.map_or("", |stuck| stuck.sentence.as_str());
         return wait(draft, &task, sentence);
@@ -110,7 +112,7 @@ pub fn alone(scheduler: &mut Scheduler, draft: &mut Draft, key: GroupKey, turn: 
     let failures = scheduler.failures_of(key, draft.now());
     let field = Field { store: draft, fleet: &scheduler.fleet, demand: &demand };
     if let Some(best) = best_of_own(&field, &failures, None, &task, &own) {
-        scheduler.place(draft, &task, best.rank.id);
+        scheduler.place(draft, &task, best.rank.id, &others);
         return;
     }
     let reason = match is_bound {
@@ -124,29 +126,37 @@ pub fn alone(scheduler: &mut Scheduler, draft: &mut Draft, key: GroupKey, turn: 
 
 impl Scheduler {
     /// Gives the task the node. Returns the node.
-    fn place(&mut self, draft: &mut Draft, task: &Task, id: NodeId) -> Option<Arc<skep_model::Node>> {
+    fn place(
+        &mut self,
+        draft: &mut Draft,
+        task: &Task,
+        id: NodeId,
+        others: &[Arc<Task>],
+    ) -> Option<Arc<skep_model::Node>> {
         let written = assign(draft, task, id);
         self.waiting.remove(task);
         self.fleet.add(draft, &written);
         self.came(draft, task.service_id, id);
         // Another one that waits in this slot may stand by here.
-        let others = draft.tasks_in(task.service_id, task.slot).filter(|other| other.node_id.is_none());
-        others.for_each(|other| self.waiting.retry(other));
+        let waiting = others.iter().filter(|other| other.node_id.is_none());
+        waiting.for_each(|other| self.waiting.retry(other));
         self.fleet.get(id).map(|load| load.node.clone())
     }
 }
 
+/// Returns the others of the task's slot that are not over.
+fn others(store: &Store, task: &Task) -> Vec<Arc<Task>> {
+    let others = store.tasks_in(task.service_id, task.slot);
+    others.filter(|other| other.id != task.id && !other.is_over()).cloned().collect()
+}
+
 /// Returns the nodes that mean something else to this task than to others of its group: its own, or those that
-/// have tasks of its slot which are not over.
-fn own_nodes(store: &Store, task: &Task) -> Vec<NodeId> {
+/// have others of its slot.
+fn own_nodes(task: &Task, others: &[Arc<Task>]) -> Vec<NodeId> {
     if let SlotId::Node(id) = task.slot {
         return vec![id];
     }
-    let others = store.tasks_in(task.service_id, task.slot);
-    let mut nodes: Vec<_> = others
-        .filter(|other| other.id != task.id && !other.is_over())
-        .filter_map(|other| other.node_id)
-        .collect();
+    let mut nodes: Vec<_> = others.iter().filter_map(|other| other.node_id).collect();
     nodes.sort_unstable();
     nodes.dedup();
     nodes

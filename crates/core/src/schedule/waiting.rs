@@ -82,6 +82,19 @@ pub struct Waiting {
     by_own_node: BTreeSet<(NodeId, GroupKey, Turn)>,
 }
 
+/// So many nodes are looked through one by one; more are found by their order.
+const REACH_NODES_MAX: usize = 64;
+
+impl Reach {
+    fn widen(&mut self, more: BTreeSet<NodeId>) {
+        let Reach::Nodes(known) = self else { return };
+        known.extend(more);
+        if known.len() > REACH_NODES_MAX {
+            *self = Reach::Anywhere;
+        }
+    }
+}
+
 impl Turn {
     pub fn of(task: &Task) -> Turn {
         Turn { created_at: task.meta.created_at, slot: task.slot, id: task.id }
@@ -169,7 +182,7 @@ impl Waiting {
         match (&mut group.opened, reach) {
             (Some((_, Reach::Anywhere)), _) => {}
             (Some((_, known)), Reach::Anywhere) => *known = Reach::Anywhere,
-            (Some((_, Reach::Nodes(known))), Reach::Nodes(more)) => known.extend(more),
+            (Some((_, known)), Reach::Nodes(more)) => known.widen(more),
             (None, reach) => {
                 group.opened = Some((since, reach));
                 self.open.insert((since, key));

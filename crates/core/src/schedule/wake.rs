@@ -22,7 +22,7 @@ impl Scheduler {
                 Move::Node { old, new } => self.follow_node(store, old.as_deref(), new.as_ref()),
                 Move::Service(id) => self.follow_service(store, *id),
                 // Which node is the best is another matter than whether there is one.
-                Move::Cluster => drop(self.fleet.follow_cluster(store)),
+                Move::Cluster => self.fleet.follow_cluster(store),
             }
         }
     }

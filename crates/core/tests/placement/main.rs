@@ -2,5 +2,6 @@
 
 mod support;
 
+mod enforcement;
 mod examples;
 mod properties;

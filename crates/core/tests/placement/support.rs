@@ -185,6 +185,7 @@ impl World {
                 ran_at: None,
                 keeps_slot: false,
                 node_failures: Vec::new(),
+                is_evicted: false,
                 iteration: None,
             });
         }

@@ -90,6 +90,8 @@ impl Again {
         let of_tasks = store.tasks().map(|task| task.service_id);
         let ids: BTreeSet<_> = store.services().map(|service| service.id).chain(of_tasks).collect();
         let mut agenda = Agenda::default();
+        let nodes: Vec<_> = store.nodes().map(|node| node.id).collect();
+        nodes.into_iter().for_each(|id| orchestrate::enforce::plan(&mut draft, id));
         for id in ids {
             orchestrate::plan(&mut draft, &mut random, &mut agenda, id, &Scope::all());
         }

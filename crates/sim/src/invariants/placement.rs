@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use skep_core::{ChangeSet, Store};
-use skep_model::task::TaskState;
+use skep_model::task::{SlotId, TaskState};
 use skep_model::{Task, Timestamp};
 
 use super::{Invariant, Moment, task_writes};
@@ -24,7 +24,8 @@ impl Invariant for TasksArePlacedWhereTheyFit {
                 placed.iter().try_for_each(|task| fits(after, task, &placed))
             }
             Moment::Idle { store, .. } => {
-                store.tasks_unplaced().try_for_each(|task| waits_rightly(store, task))
+                store.tasks_unplaced().try_for_each(|task| waits_rightly(store, task))?;
+                store.tasks().try_for_each(|task| is_kept_rightly(store, task))
             }
             _ => Ok(()),
         }
@@ -53,6 +54,22 @@ fn fits(store: &Store, task: &Task, placed: &[&Arc<Task>]) -> Result<(), String>
         Some(obstacle) => {
             Err(format!("{} is placed on {}: {obstacle:?}", task.name(), node.description.hostname))
         }
+    }
+}
+
+/// A node keeps nothing that its labels forbid.
+fn is_kept_rightly(store: &Store, task: &Task) -> Result<(), String> {
+    let node = task.node_id.and_then(|id| store.node(id)).filter(|node| node.takes_tasks());
+    let service = store.service(task.service_id);
+    let (Some(node), Some(service)) = (node, service) else { return Ok(()) };
+    let is_numbered = matches!(task.slot, SlotId::Number(_));
+    let in_force = &service.spec.task.placement.constraints;
+    let mut asked = task.spec.placement.constraints.iter().filter(|text| in_force.contains(text));
+    match asked.find(|text| !fit::fulfils(node, text)) {
+        Some(text) if task.is_live() && !task.is_over() && is_numbered => {
+            Err(format!("{} stays on {}, which fails {text}", task.name(), node.description.hostname))
+        }
+        _ => Ok(()),
     }
 }
 

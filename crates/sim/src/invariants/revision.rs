@@ -49,7 +49,9 @@ fn is_right(before: &Store, after: &Store, task: &Task) -> bool {
     if is_vacant && slot_of(before, task).any(|other| other.revision == task.revision) {
         return true;
     }
-    if is_vacant || slot_of(before, task).next().is_none() {
+    // What is to be forgotten leaves its number to another slot, maybe in the same breath.
+    let is_added = slot_of(before, task).all(|other| other.desired == Desired::Remove);
+    if is_vacant || is_added {
         let before_it = rollout
             .filter(|rollout| rollout.direction == Direction::Forward && rollout.phase != Phase::Completed)
             .and_then(|rollout| rollout.from);

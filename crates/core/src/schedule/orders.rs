@@ -1,0 +1,141 @@
+//! The orders in which nodes are asked: by how many tasks they have, or by how little of them is free. One of all
+//! nodes, and one for each of a few [`Requirements`] that are asked for, so that placing a task does not ask
+//! the nodes that will never do.
+
+use std::collections::BTreeSet;
+use std::ops::Bound;
+
+use skep_model::NodeId;
+use skep_model::placement::Strategy;
+
+use super::load::Load;
+use super::requirements::Requirements;
+
+/// A place in an order: smaller ones are asked first.
+pub type Standing = (u64, NodeId);
+
+/// Requirements that have an order of their own. Each costs a little with every task that is placed; what is
+/// asked for beside them is looked for among all nodes.
+const KEPT_MAX: usize = 4;
+
+/// The orders of a fleet.
+#[derive(Debug, Default)]
+pub struct Orders {
+    strategy: Strategy,
+    all: Order,
+    /// The ones asked for last come first.
+    kept: Vec<(Requirements, Order)>,
+}
+
+#[derive(Debug, Default)]
+struct Order {
+    by_count: BTreeSet<Standing>,
+    /// Empty unless the cluster packs.
+    by_share: BTreeSet<Standing>,
+}
+
+/// A node's places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Places {
+    count: Standing,
+    share: Option<Standing>,
+}
+
+impl Orders {
+    pub fn new(strategy: Strategy) -> Orders {
+        Orders { strategy, ..Orders::default() }
+    }
+
+    pub fn strategy(&self) -> Strategy {
+        self.strategy
+    }
+
+    pub fn places(&self, load: &Load) -> Places {
+        let id = load.node.id;
+        let packs = self.strategy == Strategy::Binpack;
+        Places {
+            count: (u64::from(load.task_count), id),
+            share: packs.then(|| (u64::MAX - load.share(), id)),
+        }
+    }
+
+    /// Sees to it that there is an order of the nodes that meet these requirements.
+    pub fn keep<'l>(&mut self, requirements: &Requirements, loads: impl Iterator<Item = &'l Load>) {
+        if requirements.is_nothing() {
+            return;
+        }
+        if let Some(index) = self.kept.iter().position(|(known, _)| known == requirements) {
+            self.kept[..=index].rotate_right(1);
+            return;
+        }
+        let mut order = Order::default();
+        for load in loads.filter(|load| requirements.miss(&load.node).is_none()) {
+            order.insert(self.places(load));
+        }
+        self.kept.truncate(KEPT_MAX - 1);
+        self.kept.insert(0, (requirements.clone(), order));
+    }
+
+    /// Returns up to `limit` nodes that follow `after`, among them all that meet the requirements.
+    pub fn next(
+        &self,
+        requirements: &Requirements,
+        packs: bool,
+        after: Option<Standing>,
+        limit: usize,
+    ) -> Vec<Standing> {
+        let kept = self.kept.iter().find(|(known, _)| known == requirements).map(|(_, order)| order);
+        let order = kept.unwrap_or(&self.all);
+        let order = if packs { &order.by_share } else { &order.by_count };
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        order.range((start, Bound::Unbounded)).take(limit).copied().collect()
+    }
+
+    /// Takes in that a node is new, that it changed, or what it holds.
+    pub fn moved(&mut self, before: Option<Places>, after: Option<Places>) {
+        let kept = self.kept.iter_mut().map(|(_, order)| order);
+        for order in kept {
+            order.replace(before, after);
+        }
+        if let Some(before) = before {
+            self.all.remove(before);
+        }
+        if let Some(after) = after {
+            self.all.insert(after);
+        }
+    }
+
+    /// Takes in that a node may meet other requirements than before. It stands where it says.
+    pub fn reconsider(&mut self, load: &Load) {
+        let places = self.places(load);
+        for (requirements, order) in &mut self.kept {
+            match requirements.miss(&load.node) {
+                None => order.insert(places),
+                Some(_) => order.remove(places),
+            }
+        }
+    }
+}
+
+impl Order {
+    fn insert(&mut self, places: Places) {
+        self.by_count.insert(places.count);
+        self.by_share.extend(places.share);
+    }
+
+    fn remove(&mut self, places: Places) {
+        self.by_count.remove(&places.count);
+        if let Some(share) = places.share {
+            self.by_share.remove(&share);
+        }
+    }
+
+    /// Moves a node that stands in the order; leaves out one that does not.
+    fn replace(&mut self, before: Option<Places>, after: Option<Places>) {
+        let Some(before) = before.filter(|before| self.by_count.remove(&before.count)) else { return };
+        if let Some(share) = before.share {
+            self.by_share.remove(&share);
+        }
+        after.into_iter().for_each(|after| self.insert(after));
+    }
+}
