@@ -40,3 +40,25 @@ impl Open {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use skep_sim::Broken;
+
+    fn failure(seed: u64, invariant: &'static str) -> Failure {
+        Failure { seed, at: Default::default(), broken: Broken { invariant, detail: String::new() } }
+    }
+
+    #[test]
+    fn only_what_is_listed_is_open_and_what_is_mended_must_go() {
+        let open = Open::parse("# a comment\n\n7 time_goes_on\n9 time_goes_on\n").expect("a list");
+        assert!(open.knows(&failure(7, "time_goes_on")));
+        assert!(!open.knows(&failure(7, "nothing_is_late")), "another invariant");
+        assert!(!open.knows(&failure(8, "time_goes_on")), "another seed");
+        let left = open.outlived(&(0..100), &[failure(7, "time_goes_on")]);
+        assert_eq!(left, ["seed 9 no longer breaks time_goes_on: take it off the list"]);
+        assert!(open.outlived(&(0..7), &[]).is_empty(), "it was not run");
+        assert!(Open::parse("seven time_goes_on").is_err());
+    }
+}
