@@ -25,6 +25,8 @@ scenarios! {
     deadlines,
     min_healthy_node_loss,
     bad_tag,
+    held_candidate,
+    void_step,
     resume_by_repeat,
     rollback_manual,
     rollback_automatic,

@@ -6,7 +6,6 @@
 //! does not depend on how: failures come in the order of their seeds.
 
 mod measure;
-mod open;
 
 use std::ops::Range;
 use std::process::ExitCode;
@@ -16,10 +15,8 @@ use std::time::Instant;
 use skep_sim::trace::Trace;
 use skep_sim::{Failure, Summary};
 
-use open::Open;
-
 const USAGE: &str = "\
-usage: skep-sim --seed N | --seeds COUNT | --seeds A..B  [--trace] [--threads N] [--failures-max N] [--open FILE]
+usage: skep-sim --seed N | --seeds COUNT | --seeds A..B  [--trace] [--threads N] [--failures-max N]
        skep-sim fleet [--nodes N] [--tasks N] [--write FILE]";
 
 /// What to run.
@@ -29,8 +26,6 @@ struct Order {
     threads: usize,
     /// After so many failures no further seed is begun.
     failures_max: u64,
-    /// Failures that are known, and are shown without failing the run.
-    open: Open,
 }
 
 /// More of them tell nothing that these do not.
@@ -50,12 +45,8 @@ fn main() -> ExitCode {
     failures.sort_by_key(|failure| failure.seed);
     failures.iter().for_each(|failure| println!("{failure}"));
     let seconds = began_at.elapsed().as_secs_f64();
-    let outlived = order.open.outlived(&order.seeds, &failures);
-    outlived.iter().for_each(|line| println!("{line}"));
-    let open = failures.iter().filter(|failure| order.open.knows(failure)).count();
-    let failed = failures.len() - open;
-    println!("{count} seeds in {seconds:.1} s, {failed} failed, {open} known to be open; {total}");
-    if failed == 0 && outlived.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    println!("{count} seeds in {seconds:.1} s, {} failed; {total}", failures.len());
+    if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Runs the seeds on all threads. Returns the sums, how many seeds were run, and what failed.
@@ -73,7 +64,7 @@ fn run(order: &Order) -> (Summary, u64, Vec<Failure>) {
             match skep_sim::run(seed, &mut trace) {
                 Ok(summary) => total.merge(&summary),
                 Err(failure) => {
-                    failed.fetch_add(u64::from(!order.open.knows(&failure)), Ordering::Relaxed);
+                    failed.fetch_add(1, Ordering::Relaxed);
                     failures.push(failure);
                 }
             }
@@ -95,13 +86,7 @@ fn run(order: &Order) -> (Summary, u64, Vec<Failure>) {
 
 fn parse(arguments: &[String]) -> Option<Order> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut order = Order {
-        seeds: 0..0,
-        traced: false,
-        threads: cores,
-        failures_max: FAILURES_MAX,
-        open: Open::default(),
-    };
+    let mut order = Order { seeds: 0..0, traced: false, threads: cores, failures_max: FAILURES_MAX };
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         match argument.as_str() {
@@ -116,17 +101,6 @@ fn parse(arguments: &[String]) -> Option<Order> {
                 order.seeds = first.parse().ok()?..end.parse().ok()?;
             }
             "--threads" => order.threads = rest.next()?.parse().ok()?,
-            "--open" => {
-                let path = rest.next()?;
-                let text = std::fs::read_to_string(path).map_err(|error| error.to_string());
-                match text.and_then(|text| Open::parse(&text)) {
-                    Ok(open) => order.open = open,
-                    Err(error) => {
-                        eprintln!("cannot read the open seeds in {path}: {error}");
-                        return None;
-                    }
-                }
-            }
             "--failures-max" => order.failures_max = rest.next()?.parse().ok()?,
             _ => return None,
         }

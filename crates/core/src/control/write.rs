@@ -12,9 +12,11 @@
 //! A rollout that is asked for and finds no slot out of date was none. In Swarm every write stops the rollout and
 //! begins it anew, a paused one too (W-6, S7, S8).
 
+use std::sync::Arc;
+
 use skep_model::rollout::{Direction, Phase};
 use skep_model::service::{JobStatus, Previous};
-use skep_model::{Rollout, Service, ServiceId, ServiceSpec, Timestamp};
+use skep_model::{Rollout, Service, ServiceId, ServiceSpec, Step, Timestamp};
 
 use super::revise;
 use crate::orchestrate::current::is_current;
@@ -104,15 +106,22 @@ fn steer(draft: &mut Draft, stored: &Service, service: &Service, difference: &Di
     }
 }
 
-/// Lets a rollout go on towards a revision that its tasks need not be replaced for. Slots that were settled
-/// where they may not stay any more have their turn again.
+/// Lets a rollout go on towards a revision that its tasks need not be replaced for. Slots that may not stay where they
+/// are any more have their turn, those that failed another one.
 fn turn(draft: &mut Draft, service: &Service, rollout: &Rollout) {
-    let is_left = |task_id| draft.task(task_id).is_some_and(|task| !is_current(draft, service, task));
-    let settled = draft.steps_of(service.id).filter(|step| step.settled_at.is_some() && !step.failed);
-    let again: Vec<_> = settled.filter(|step| is_left(step.task_id)).map(|step| step.slot).collect();
-    let settled_count = rollout.settled_count.saturating_sub(again.len() as u64);
+    let is_left = |step: &&Arc<Step>| {
+        let mut live = draft.tasks_in(service.id, step.slot).filter(|task| task.is_live());
+        step.failed && live.any(|task| !is_current(draft, service, task))
+    };
+    let again: Vec<_> = draft.steps_of(service.id).filter(is_left).map(|step| step.slot).collect();
+    let count = again.len() as u64;
     again.into_iter().for_each(|slot| draft.delete_step(service.id, slot));
-    draft.put_rollout(Rollout { revision: service.revision, settled_count, ..rollout.clone() });
+    draft.put_rollout(Rollout {
+        revision: service.revision,
+        settled_count: rollout.settled_count.saturating_sub(count),
+        failed_count: rollout.failed_count.saturating_sub(count),
+        ..rollout.clone()
+    });
 }
 
 /// Takes a paused rollout up again, in its direction; its failures so far are forgiven.

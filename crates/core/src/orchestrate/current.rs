@@ -9,7 +9,7 @@ use std::sync::Arc;
 use skep_model::constraint::Constraint;
 use skep_model::task::TaskState;
 use skep_model::template::Placement;
-use skep_model::{Service, Task};
+use skep_model::{Service, Task, TaskSpec};
 
 use super::rollout;
 use super::slot::Slot;
@@ -22,16 +22,17 @@ pub fn is_current(store: &Store, service: &Service, task: &Task) -> bool {
 
 fn can_adopt(store: &Store, service: &Service, task: &Task) -> bool {
     let (own, wanted) = (&task.spec, &service.spec.task);
-    let goes_on = || {
-        // Compat: that placement alone replaces no task is so in Swarm, too.
-        own.runs_the_same_elsewhere(wanted) || rollout::policy(store, service, None).changes_in_place
-    };
     // Another restart policy may want what ended for good under the one before to be tried again.
     let is_settled = !task.keeps_slot || own.restart_policy() == wanted.restart_policy();
-    own.can_become(wanted)
-        && goes_on()
-        && is_settled
-        && may_stay(store, &own.placement, &wanted.placement, task)
+    is_settled && goes_on(store, service, own) && may_stay(store, &own.placement, &wanted.placement, task)
+}
+
+/// Returns whether what is made from `own` goes on under the service's own template, wherever it may be.
+pub fn goes_on(store: &Store, service: &Service, own: &TaskSpec) -> bool {
+    let wanted = &service.spec.task;
+    // Compat: that placement alone replaces no task is so in Swarm, too.
+    let is_same = || own.runs_the_same_elsewhere(wanted);
+    own.can_become(wanted) && (is_same() || rollout::policy(store, service, None).changes_in_place)
 }
 
 /// Returns whether a task may be where it is. One that has yet to be placed is placed as its own template says.

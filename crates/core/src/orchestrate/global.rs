@@ -11,7 +11,7 @@ use skep_model::constraint::Constraint;
 use skep_model::node::{Availability, NodeState};
 use skep_model::rollout::{Direction, Phase};
 use skep_model::task::{Desired, SlotId};
-use skep_model::{Node, NodeId, Rollout, Service, Task, Timestamp};
+use skep_model::{Node, NodeId, Rollout, Service, Step, Task, Timestamp};
 
 use super::current::is_current;
 use super::slot::{self, Slot};
@@ -152,7 +152,11 @@ fn blueprint(store: &Store, service: &Service, slot: &Slot) -> Blueprint {
     let rollout = store.rollout(service.id);
     let moving = rollout
         .filter(|rollout| rollout.phase != Phase::Completed && rollout.direction == Direction::Forward);
-    let had = slot.tasks.last().map(|task| task.revision);
+    let is_moved = |step: &&Arc<Step>| step.settled_at.is_some() && !step.failed;
+    let moved_to = store.step(service.id, slot.id).filter(is_moved).map(|_| service.revision);
+    // What was prepared there and never ran had no part in it.
+    let holder = slot.tasks.iter().rfind(|task| task.ran_at.is_some()).or(slot.tasks.last());
+    let had = moved_to.or(holder.map(|task| task.revision));
     match (moving, had) {
         // Of the two revisions that may be live, no third.
         (Some(rollout), Some(had)) if had == rollout.revision || Some(had) == rollout.from => {

@@ -6,6 +6,7 @@ use skep_model::rollout::{Direction, Phase};
 use skep_model::task::{Desired, SlotId};
 use skep_model::{NodeId, Rollout, Service};
 
+use super::current::goes_on;
 use super::slot::{self, Slot};
 use super::{Blueprint, new_task};
 use crate::random::Random;
@@ -61,7 +62,11 @@ pub(super) fn blueprint(
 ) -> Blueprint {
     let before = rollout
         .filter(|rollout| rollout.direction == Direction::Forward && rollout.phase != Phase::Completed)
-        .and_then(|rollout| rollout.from);
+        .and_then(|rollout| rollout.from)
+        // What would adopt the new revision as soon as it stands somewhere is made from it.
+        .filter(|from| {
+            !store.revision(service.id, *from).is_some_and(|known| goes_on(store, service, &known.template))
+        });
     let is_paused = rollout.is_some_and(|rollout| rollout.phase == Phase::Paused);
     match before {
         Some(before) if !is_first || is_paused => Blueprint::of_revision(store, service, before),

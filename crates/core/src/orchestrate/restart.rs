@@ -58,8 +58,10 @@ pub(super) fn plan(
         successor(draft, random, service, ended, made_from)
     });
     if let (Some(last), None) = (lacking, &follows) {
-        // The slot is to stay empty: what its rollout holds back does not fill it.
         draft.change_task(last.id, |task| task.keeps_slot = true);
+    }
+    if lacking.is_some() && made.is_none() {
+        // The slot is to stay empty, or cannot be filled: what its rollout holds back does not fill it.
         let held: Vec<_> = left.iter().filter(|task| is_held(draft, rollout, task)).collect();
         slot::shut_down(draft, held);
     }

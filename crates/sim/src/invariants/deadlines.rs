@@ -15,8 +15,8 @@ use super::{Invariant, Moment};
 pub struct DeadlinesAreKept {
     /// A leader's clock may jump by this much when another takes over.
     slack: Duration,
-    /// Replacements on their way up: the time they spent, and since when more of it passes.
-    spent: BTreeMap<TaskId, (Duration, Option<Timestamp>)>,
+    /// Replacements on their way up, by the step they were taken up in: the time they spent, and since when more of it passes.
+    spent: BTreeMap<(TaskId, Timestamp), (Duration, Option<Timestamp>)>,
 }
 
 impl DeadlinesAreKept {
@@ -30,15 +30,15 @@ impl DeadlinesAreKept {
             if step.settled_at.is_some() {
                 continue;
             }
-            let (so_far, since) = self.spent.get(&step.task_id).copied().unwrap_or_default();
+            let (so_far, since) = self.spent.get(&(step.task_id, step.taken_at)).copied().unwrap_or_default();
             let so_far = so_far + since.map_or(Duration::ZERO, |since| now.since(since));
-            spent.insert(step.task_id, (so_far, counts(store, step).then_some(now)));
+            spent.insert((step.task_id, step.taken_at), (so_far, counts(store, step).then_some(now)));
         }
         self.spent = spent;
     }
 
     fn judge(&self, store: &Store, now: Timestamp) -> Result<(), String> {
-        for (id, (so_far, since)) in &self.spent {
+        for ((id, _), (so_far, since)) in &self.spent {
             let Some(task) = store.task(*id) else { continue };
             let Some(service) = store.service(task.service_id) else { continue };
             let rollout = store.rollout(service.id).map(|rollout| &**rollout);

@@ -18,7 +18,8 @@ impl Invariant for TasksKeepTheirIdentity {
         for (known, task) in task_writes(before, changes) {
             let Some(known) = known else { continue };
             let of_service = after.service(task.service_id).map(|service| service.revision);
-            let same_template = known.revision == task.revision && known.spec == task.spec;
+            let same_template =
+                known.revision == task.revision && known.spec.effective() == task.spec.effective();
             let goes_on = of_service == Some(task.revision)
                 && known.spec.can_become(&task.spec)
                 && task.status.state <= TaskState::Running;

@@ -2,8 +2,10 @@
 //!
 //! While a rollout is unproven, slots that are added get what ran before it.
 
+use std::sync::Arc;
+
 use skep_core::Store;
-use skep_core::orchestrate::current::is_current;
+use skep_core::orchestrate::current::{goes_on, is_current};
 use skep_model::rollout::{Direction, Phase};
 use skep_model::task::{Desired, SlotId};
 use skep_model::{Task, Timestamp};
@@ -19,7 +21,9 @@ impl Invariant for SlotsKeepTheirRevision {
 
     fn see(&mut self, _: Timestamp, moment: &Moment<'_>) -> Result<(), String> {
         let Moment::Committed { before, after, changes, .. } = moment else { return Ok(()) };
-        for (_, task) in task_writes(before, changes).filter(|(known, _)| known.is_none()) {
+        // What was given up before anybody saw it is no slot's.
+        let is_new = |(known, task): &(Option<_>, &Arc<Task>)| known.is_none() && task.is_live();
+        for (_, task) in task_writes(before, changes).filter(is_new) {
             if !is_right(before, after, task) {
                 let rollout = after.rollout(task.service_id);
                 let (name, slot, revision) = (&task.service.name, task.slot, task.revision);
@@ -43,10 +47,14 @@ fn is_right(before: &Store, after: &Store, task: &Task) -> bool {
     if is_step {
         return true;
     }
-    // A node that was closed and is open again begins anew, or with what it had.
+    // A node that was closed and is open again begins anew, with what it had, or with what it was moved to.
     let is_vacant =
         matches!(task.slot, SlotId::Node(_)) && !slot_of(before, task).any(|other| other.is_live());
-    if is_vacant && slot_of(before, task).any(|other| other.revision == task.revision) {
+    let was_moved = before.step(task.service_id, task.slot).is_some_and(|step| {
+        let is_so = step.settled_at.is_some() && !step.failed;
+        is_so && before.service(task.service_id).is_some_and(|service| service.revision == task.revision)
+    });
+    if is_vacant && (was_moved || slot_of(before, task).any(|other| other.revision == task.revision)) {
         return true;
     }
     // What is to be forgotten leaves its number to another slot, maybe in the same breath.
@@ -54,7 +62,11 @@ fn is_right(before: &Store, after: &Store, task: &Task) -> bool {
     if is_vacant || is_added {
         let before_it = rollout
             .filter(|rollout| rollout.direction == Direction::Forward && rollout.phase != Phase::Completed)
-            .and_then(|rollout| rollout.from);
+            .and_then(|rollout| rollout.from)
+            .filter(|from| {
+                let known = after.revision(service.id, *from);
+                !known.is_some_and(|known| goes_on(after, service, &known.template))
+            });
         let is_kept = |other: &Task| other.desired != Desired::Remove && before.task(other.id).is_some();
         let is_first = !after.tasks_of(service.id).any(|other| is_kept(other));
         return match before_it {

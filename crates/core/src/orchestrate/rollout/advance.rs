@@ -79,6 +79,8 @@ fn take_up(
         if draft.is_full() {
             break;
         }
+        let is_again = draft.step(service.id, slot.id).is_some();
+        rollout.settled_count = rollout.settled_count.saturating_sub(u64::from(is_again));
         begin_step(draft, random, service, &slot);
     }
     earlier(lanes.wake_at, deadlines::next(rollout, &policy))

@@ -4,6 +4,7 @@
 //! were set last. The service's specification is that of the revision restored, so nothing is left half way.
 
 use skep_model::rollout::{Direction, Phase};
+use skep_model::task::TaskState;
 use skep_model::{Revision, Rollout, Service, ServiceId, ServiceSpec};
 
 use super::forget_steps;
@@ -26,8 +27,15 @@ fn ran_before(store: &Store, stored: &Service) -> Option<u64> {
         // What a failure led back to is what there is to go to.
         Some(rollout) if rollout.given_up.is_some() => Some(stored.revision),
         Some(rollout) => rollout.return_to,
-        None => (store.tally(stored.id).running > 0).then_some(stored.revision),
+        None => runs(store, stored).then_some(stored.revision),
     }
+}
+
+/// Returns whether the service's own revision runs anywhere. What went on running while all that replaced it
+/// failed says nothing for it.
+fn runs(store: &Store, stored: &Service) -> bool {
+    let mut tasks = store.tasks_of_revision(stored.id, stored.revision);
+    tasks.any(|task| task.status.state == TaskState::Running)
 }
 
 /// Returns whether tasks of the revision are what `spec` asks for.

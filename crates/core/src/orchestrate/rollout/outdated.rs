@@ -16,7 +16,10 @@ use crate::store::Store;
 /// serve nobody come first, because to replace them costs nothing; then the newest revision, which is what a
 /// superseded rollout left unproven.
 pub fn outdated(store: &Store, service: &Service) -> impl Iterator<Item = Slot> {
-    let is_free = |slot: &SlotId| store.step(service.id, *slot).is_none();
+    // A slot that was moved and is outdated once more (its node is not what it was) has another turn.
+    let is_free = |slot: &SlotId| {
+        store.step(service.id, *slot).is_none_or(|step| step.settled_at.is_some() && !step.failed)
+    };
     let load = |slot: SlotId| slot::load(store, service.id, slot);
     let idle = store.slots_idle(service.id).filter(is_free).map(load);
     let revisions = store.revisions_live(service.id).filter(|revision| *revision != service.revision);
