@@ -47,10 +47,14 @@ demo:
 	$(CARGO) build --package skep
 	@$(CARGO) run --quiet --package skep-tests --bin demo
 
+# One subject of tests/src/bench, `make bench ONLY=exec`; without it all, and the page is written.
+ONLY ?=
+
 bench:
 	@xtask/setup.sh build test bench
 	$(CARGO) build --release --package skep
-	@SKEP_BIN=$(CURDIR)/target/release/skep $(CARGO) run --quiet --package skep-tests --bin bench -- --write docs/benchmarks.md
+	@SKEP_BIN=$(CURDIR)/target/release/skep $(CARGO) run --quiet --package skep-tests --bin bench -- \
+		$(if $(ONLY),--only $(ONLY),--write docs/benchmarks.md)
 
 compare:
 	@xtask/setup.sh build test bench

@@ -3,6 +3,7 @@
 //! hyper speaks the protocol; this only hides the runtime, so that tests read as a list of steps. Every
 //! request has a time limit.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -94,6 +95,20 @@ impl Http {
         Ok(response)
     }
 
+    /// Reads an answer piece by piece until `take` has enough, the server ends it, or nothing comes for `patience`. The
+    /// connection is closed then.
+    pub fn stream(
+        &mut self,
+        path: &str,
+        patience: Duration,
+        take: impl FnMut(&[u8]) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let request = Request::get(path).header("host", "skep").body(Full::default());
+        let request = request.context("not a valid request")?;
+        let reading = stream(&self.endpoint, request, patience, take);
+        self.runtime.block_on(reading).with_context(|| format!("GET {path}"))
+    }
+
     /// Sends JSON, or nothing, and returns JSON: `null` for an empty answer, an error for a refusal.
     pub fn json(&mut self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
         let text = body.map(Value::to_string).unwrap_or_default();
@@ -148,6 +163,26 @@ async fn exchange(
     }
     let response = Response { status: head.status.as_u16(), headers: head.headers, body: body.into() };
     Ok((connection, response))
+}
+
+async fn stream(
+    endpoint: &Endpoint,
+    request: Request<Full<Bytes>>,
+    patience: Duration,
+    mut take: impl FnMut(&[u8]) -> Result<ControlFlow<()>>,
+) -> Result<()> {
+    let mut connection = connect(endpoint).await?;
+    let answer = tokio::time::timeout(LIMIT, connection.send_request(request)).await;
+    let mut answer = answer.with_context(|| format!("no answer within {LIMIT:?}"))?.context("no answer")?;
+    ensure!(answer.status().is_success(), "status {}", answer.status());
+    while let Ok(Some(frame)) = tokio::time::timeout(patience, answer.frame()).await {
+        if let Ok(data) = frame.context("the answer broke off")?.into_data()
+            && take(&data)?.is_break()
+        {
+            break;
+        }
+    }
+    Ok(())
 }
 
 async fn connect(endpoint: &Endpoint) -> Result<Connection> {

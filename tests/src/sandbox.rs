@@ -266,6 +266,20 @@ impl Inmate {
         let kibibytes = kibibytes.with_context(|| format!("{path} has no {field}"))?;
         Ok(kibibytes.parse::<u64>().with_context(|| format!("{field} of {path} is no number"))? * 1024)
     }
+
+    /// Returns the processor time that it has used so far, the threads that have ended included.
+    pub fn processor_time(&self) -> Result<Duration> {
+        /// The clock of `/proc/ID/stat`, the same on every architecture (`USER_HZ`).
+        const TICKS_PER_SECOND: u64 = 100;
+        let path = format!("/proc/{}/stat", self.id);
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        // The name in parentheses may hold anything; user and system time are the 14th and 15th field.
+        let fields =
+            text.rsplit_once(") ").map_or("", |(_, fields)| fields).split_whitespace().skip(11).take(2);
+        let ticks: Option<Vec<u64>> = fields.map(|field| field.parse().ok()).collect();
+        let ticks = ticks.filter(|ticks| ticks.len() == 2).with_context(|| format!("{path} has no times"))?;
+        Ok(Duration::from_millis(ticks.iter().sum::<u64>() * 1000 / TICKS_PER_SECOND))
+    }
 }
 
 /// Removes what test programs left that were killed before they could: their processes died with them.
@@ -310,6 +324,7 @@ mod tests {
         let sleeper = inmates.iter().find(|inmate| inmate.id == program.id()).unwrap();
         assert_eq!(sleeper.program(), "sleep");
         assert!(sleeper.memory("Rss").unwrap() > 0);
+        assert!(sleeper.processor_time().unwrap() < Duration::from_secs(1));
         let path = format!("/proc/{}", program.id());
         drop(sandbox);
         assert!(!Path::new(&path).exists());

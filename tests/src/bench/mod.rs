@@ -1,63 +1,103 @@
-//! Skep and dockerd 20.10 on the same work, in the same run, through the same API with the same poller.
+//! Skep and dockerd 20.10 on the same work, in the same run, through the same API with the same clients.
 //!
-//! Both daemons are up all the time, each in its own sandbox; they take turns, and while one works the other
-//! has no task. The image is local and named by digest, so nobody asks a registry. Its process ends at once
-//! on SIGTERM, so a stop costs what the engine makes of it. Read [`contender`] for what is measured and
-//! [`report`] for how it is written down.
+//! Each [`Subject`] is measured apart: both engines are started afresh, each in its own sandbox, and take turns, round by
+//! round; while one works the other has nothing to do. One file to a subject below; its first lines say what is measured.
+//! [`contender`] is an engine under measurement, [`report`] makes the page.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
+pub mod chatter;
+mod client;
 mod contender;
+mod exec;
+mod launch;
+mod lists;
+mod logs;
+mod pull;
 mod report;
+mod rollout;
+mod row;
 
-pub use contender::{Contender, Kind};
-pub use report::{Report, markdown};
+pub use contender::Kind;
+pub use report::{Report, page};
+pub use row::Row;
 
-/// How much to measure.
+/// Everything that is measured, in the order of the page.
+pub const SUBJECTS: [&Subject; 7] = [
+    &rollout::SUBJECT,
+    &launch::SUBJECT,
+    &lists::SUBJECT,
+    &client::SUBJECT,
+    &exec::SUBJECT,
+    &logs::SUBJECT,
+    &pull::SUBJECT,
+];
+
+/// Something to measure.
+#[derive(Debug)]
+pub struct Subject {
+    /// The word for `--only`.
+    pub name: &'static str,
+    /// How it is measured: a sentence or two of the page.
+    pub method: &'static str,
+    pub rows: &'static [Row],
+    /// Rounds of which the median counts, unless the caller wants another number.
+    pub rounds: usize,
+    /// Starts an engine and prepares it.
+    pub start: fn(Kind) -> Result<Box<dyn Rounds>>,
+}
+
+/// A prepared engine.
+pub trait Rounds {
+    /// Measures once; returns one figure for each row.
+    fn round(&mut self) -> Result<Vec<f64>>;
+}
+
+/// What to measure.
 #[derive(Debug, Clone)]
 pub struct Options {
     pub kinds: Vec<Kind>,
-    /// Rounds, of which the median counts.
-    pub rounds: usize,
-    pub replicas: usize,
+    pub subjects: Vec<&'static Subject>,
+    pub rounds: Option<usize>,
 }
 
-/// What one contender showed in one round.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Round {
-    /// POST of the service to the last task running.
-    pub create: Duration,
-    /// POST of an update to the last new task running, one task at a time without delay.
-    pub update_one: Duration,
-    /// The same, five tasks at a time.
-    pub update_five: Duration,
-    /// Resident memory of the daemons while the tasks run, bytes.
-    pub daemon_bytes: u64,
-    /// Private memory of all processes beside the containers' own, per task, bytes.
-    pub shim_bytes: u64,
-}
-
-/// Measures every contender, round by round in turn; `progress` hears what goes on.
+/// Measures every subject; `progress` hears what goes on.
 pub fn measure(options: &Options, mut progress: impl FnMut(&str)) -> Result<Report> {
-    let mut contenders = Vec::new();
-    for kind in &options.kinds {
-        progress(&format!("starting {kind}"));
-        contenders.push(Contender::start(*kind).with_context(|| format!("cannot start {kind}"))?);
-    }
-    let mut report = Report::new(options);
-    for number in 1..=options.rounds {
-        for contender in &mut contenders {
-            let kind = contender.kind();
-            let round =
-                contender.round(options.replicas).with_context(|| format!("{kind}, round {number}"))?;
-            progress(&format!(
-                "round {number}, {kind}: create {:.2?}, update {:.2?}, by five {:.2?}",
-                round.create, round.update_one, round.update_five
-            ));
-            report.add(kind, round);
-        }
+    let mut report = Report::begin()?;
+    for subject in &options.subjects {
+        let figures = contest(subject, options, &mut progress).with_context(|| subject.name.to_owned())?;
+        report.add(subject, figures);
     }
     Ok(report)
+}
+
+/// The rounds of each contender.
+pub type Figures = BTreeMap<Kind, Vec<Vec<f64>>>;
+
+fn contest(subject: &Subject, options: &Options, progress: &mut impl FnMut(&str)) -> Result<Figures> {
+    let mut contenders = Vec::new();
+    for kind in &options.kinds {
+        progress(&format!("{}: preparing {kind}", subject.name));
+        let contender = (subject.start)(*kind).with_context(|| format!("cannot prepare {kind}"))?;
+        contenders.push((*kind, contender));
+    }
+    let mut figures = Figures::new();
+    for number in 1..=options.rounds.unwrap_or(subject.rounds) {
+        for (kind, contender) in &mut contenders {
+            let round = contender.round().with_context(|| format!("{kind}, round {number}"))?;
+            ensure!(
+                round.len() == subject.rows.len(),
+                "{} figures for {} rows",
+                round.len(),
+                subject.rows.len()
+            );
+            let shown: Vec<String> =
+                round.iter().zip(subject.rows).map(|(value, row)| row.show(*value)).collect();
+            progress(&format!("{}: round {number}, {kind}: {}", subject.name, shown.join(", ")));
+            figures.entry(*kind).or_default().push(round);
+        }
+    }
+    Ok(figures)
 }

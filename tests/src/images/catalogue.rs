@@ -41,6 +41,12 @@ pub fn busybox() -> Result<Image> {
     Ok(Image::new("busybox", "1").layer(layer).with("Cmd", json!(["sh"])))
 }
 
+/// Returns an image that holds one program of this machine as `/program`, and nothing else.
+pub fn of_program(name: &str, program: &Path) -> Result<Image> {
+    let layer = Layer::of(with_libraries(program, "program", None)?).context("cannot make an image")?;
+    Ok(Image::new(name, "1").layer(layer).with("Cmd", json!(["/program"])))
+}
+
 /// Returns `redis:VERSION`, for one of the two versions of `make setup`.
 pub fn redis(version: &str) -> Result<Image> {
     let cell = if version == REDIS_OLD { &OLD } else { &NEW };

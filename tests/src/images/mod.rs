@@ -14,7 +14,7 @@ mod layer;
 mod program;
 mod push;
 
-pub use catalogue::{REDIS_NEW, REDIS_OLD, busybox, redis};
+pub use catalogue::{REDIS_NEW, REDIS_OLD, busybox, of_program, redis};
 pub use layer::{Entry, Layer};
 
 use crate::http::Http;
