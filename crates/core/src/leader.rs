@@ -64,7 +64,7 @@ pub struct Leader {
     in_flight: Option<Vec<(RequestId, Reply)>>,
     /// Where to look in the next pass.
     dirty: BTreeMap<ServiceId, Scope>,
-    /// Nodes that may not be able to keep what they have.
+    /// Nodes that may not be able to keep the tasks they have.
     changed_nodes: BTreeSet<NodeId>,
     agenda: Agenda,
     dispatch_deadline: Option<Timestamp>,
@@ -88,7 +88,7 @@ impl Leader {
             requests: VecDeque::new(),
             in_flight: None,
             dirty: everything(store),
-            changed_nodes: store.nodes().map(|node| node.id).collect(),
+            changed_nodes: all_with_tasks(store),
             agenda: Agenda::default(),
             dispatch_deadline: None,
         }
@@ -148,7 +148,7 @@ impl Leader {
         self.scheduler = Scheduler::new(store);
         self.draft = Draft::new(store, now);
         self.dirty = everything(store);
-        self.changed_nodes = store.nodes().map(|node| node.id).collect();
+        self.changed_nodes = all_with_tasks(store);
     }
 
     /// Plans until nothing changes, then proposes once.
@@ -200,9 +200,9 @@ impl Leader {
     fn look_around(&mut self) {
         let moves = self.draft.take_moves();
         self.scheduler.follow(&self.draft, &moves);
-        let nodes = moves.iter().filter_map(draft::Move::node_id).collect();
+        let nodes: BTreeSet<_> = moves.iter().filter_map(draft::Move::node_id).collect();
         concerned_by_nodes(&self.draft, &nodes, &mut self.dirty);
-        self.changed_nodes.extend(nodes);
+        self.changed_nodes.extend(nodes.into_iter().filter(|id| has_tasks(&self.draft, *id)));
         for (id, scope) in self.draft.take_touched() {
             if scope.all {
                 // Its constraints may be others.
@@ -241,6 +241,14 @@ impl Leader {
         }
         earlier(self.dispatch_deadline, self.agenda.next())
     }
+}
+
+fn has_tasks(store: &Store, id: NodeId) -> bool {
+    store.tasks_on(id).next().is_some()
+}
+
+fn all_with_tasks(store: &Store) -> BTreeSet<NodeId> {
+    store.nodes().map(|node| node.id).filter(|id| has_tasks(store, *id)).collect()
 }
 
 /// Returns a scope of all there is to plan.
