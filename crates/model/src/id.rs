@@ -61,34 +61,36 @@ pub struct NotAnId(String);
 macro_rules! typed_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
+        // In two halves, the higher first: a `u128` would have itself aligned to 16 bytes, and with it every
+        // key of the store's maps.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-        pub struct $name(u128);
+        pub struct $name(u64, u64);
 
         impl Id for $name {
             fn from_number(number: u128) -> Self {
-                $name(number)
+                $name((number >> 64) as u64, number as u64)
             }
             fn number(self) -> u128 {
-                self.0
+                u128::from(self.0) << 64 | u128::from(self.1)
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                render(self.0, f)
+                render(self.number(), f)
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                render(self.0, f)
+                render(self.number(), f)
             }
         }
 
         impl FromStr for $name {
             type Err = NotAnId;
             fn from_str(text: &str) -> Result<Self, NotAnId> {
-                parse(text).map($name).ok_or_else(|| NotAnId(text.to_owned()))
+                parse(text).map($name::from_number).ok_or_else(|| NotAnId(text.to_owned()))
             }
         }
 

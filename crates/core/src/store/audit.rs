@@ -38,7 +38,7 @@ impl Store {
         if !open.eq(self.steps_open.iter().copied()) {
             findings.push(format!("index of open steps: {:?}", self.steps_open));
         }
-        let keys_agree = self.tasks.iter().all(|(id, task)| *id == task.id)
+        let keys_agree = self.tasks.iter().all(|(key, task)| *key == (task.service_id, task.slot, task.id))
             && self.services.iter().all(|(id, service)| *id == service.id)
             && self.nodes.iter().all(|(id, node)| *id == node.id)
             && self.rollouts.iter().all(|(id, rollout)| *id == rollout.service_id)

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use skep_model::task::SlotId;
 use skep_model::{Cluster, Node, NodeId, Revision, Rollout, Service, ServiceId, Step, Task, TaskId};
 
+use super::Store;
+
 /// One write.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Change {
@@ -39,27 +41,55 @@ pub enum Change {
 }
 
 /// Writes that take effect together or not at all: the content of one log entry.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct ChangeSet(Vec<Change>);
+pub struct ChangeSet {
+    changes: Vec<Change>,
+    /// What they were drafted as, where they are still in the hands of the leader that did.
+    #[serde(skip)]
+    drafted: Option<Box<Drafted>>,
+}
+
+/// A store before and after a change set.
+#[derive(Clone, Debug)]
+struct Drafted {
+    before: Store,
+    after: Store,
+}
 
 impl ChangeSet {
+    /// Returns changes that make `after` of `before`.
+    pub(super) fn drafted(changes: Vec<Change>, before: Store, after: Store) -> Self {
+        ChangeSet { changes, drafted: Some(Box::new(Drafted { before, after })) }
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &Change> {
-        self.0.iter()
+        self.changes.iter()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.changes.is_empty()
     }
 
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.changes.len()
+    }
+
+    /// Returns what the changes make of `store`, if they were drafted on this very version of it.
+    pub(super) fn outcome_on(&self, store: &Store) -> Option<&Store> {
+        self.drafted.as_ref().filter(|drafted| drafted.before.is_same(store)).map(|drafted| &drafted.after)
+    }
+}
+
+impl PartialEq for ChangeSet {
+    fn eq(&self, other: &Self) -> bool {
+        self.changes == other.changes
     }
 }
 
 impl FromIterator<Change> for ChangeSet {
     fn from_iter<I: IntoIterator<Item = Change>>(changes: I) -> Self {
-        ChangeSet(changes.into_iter().collect())
+        ChangeSet { changes: changes.into_iter().collect(), drafted: None }
     }
 }
 
@@ -73,7 +103,7 @@ pub enum Key {
     Node(NodeId),
     Revision(ServiceId, u64),
     Service(ServiceId),
-    Task(TaskId),
+    Task(ServiceId, SlotId, TaskId),
     Rollout(ServiceId),
     Step(ServiceId, SlotId),
 }
@@ -89,8 +119,8 @@ impl Change {
             Change::DeleteRevision { service_id, number } => Key::Revision(*service_id, *number),
             Change::PutService(service) => Key::Service(service.id),
             Change::DeleteService(id) => Key::Service(*id),
-            Change::PutTask(task) => Key::Task(task.id),
-            Change::DeleteTask { id, .. } => Key::Task(*id),
+            Change::PutTask(task) => Key::Task(task.service_id, task.slot, task.id),
+            Change::DeleteTask { id, service_id, slot, .. } => Key::Task(*service_id, *slot, *id),
             Change::PutRollout(rollout) => Key::Rollout(rollout.service_id),
             Change::DeleteRollout(id) => Key::Rollout(*id),
             Change::PutStep(step) => Key::Step(step.service_id, step.slot),

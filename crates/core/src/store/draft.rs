@@ -1,9 +1,8 @@
 //! Tentative changes on top of a committed store: planners read their own writes, and what remains at
 //! the end of the pass is proposed as one change set.
 //!
-//! A draft outlives its pass. It is the store as it will be once the proposal in flight commits, so the
-//! next pass begins with it; a proposal that is lost takes the draft with it. That spares the copies
-//! that a draft of every pass would make of the maps it writes to.
+//! What is proposed carries the draft along: a store that is still the version it was drafted on takes it over,
+//! and nothing is written twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
@@ -21,6 +20,8 @@ use super::{Change, ChangeSet, Store, weight};
 /// store, but for what was written in this pass.
 #[derive(Clone, Debug)]
 pub struct Draft {
+    /// The version that the pass began with.
+    before: Store,
     store: Store,
     now: Timestamp,
     // Invariant: holds the last write per object only.
@@ -92,6 +93,7 @@ impl Scope {
 impl Draft {
     pub fn new(store: &Store, now: Timestamp) -> Self {
         Draft {
+            before: store.clone(),
             store: store.clone(),
             now,
             changes: BTreeMap::new(),
@@ -104,7 +106,9 @@ impl Draft {
     /// Begins a pass at `now`, on a store that has everything committed which this draft proposed.
     pub fn begin(&mut self, store: &Store, now: Timestamp) {
         assert!(self.changes.is_empty(), "a pass begins when the one before it is proposed");
-        self.store.index = store.index;
+        if !self.before.is_same(store) {
+            (self.before, self.store) = (store.clone(), store.clone());
+        }
         self.now = now;
     }
 
@@ -268,6 +272,7 @@ impl Draft {
     /// Returns what was written in this pass, to be proposed.
     pub fn finish(&mut self) -> ChangeSet {
         self.weight = 0;
-        std::mem::take(&mut self.changes).into_values().collect()
+        let changes = std::mem::take(&mut self.changes).into_values().collect();
+        ChangeSet::drafted(changes, self.before.clone(), self.store.clone())
     }
 }

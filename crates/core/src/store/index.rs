@@ -8,13 +8,16 @@ use imbl::{OrdMap, OrdSet};
 use skep_model::task::{SlotId, TaskState};
 use skep_model::{Id, NodeId, ServiceId, Task, TaskId};
 
+use super::TaskKey;
+
 /// The indexes over the tasks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TaskIndex {
-    by_slot: OrdSet<(ServiceId, SlotId, TaskId)>,
-    by_node: OrdSet<(NodeId, TaskId)>,
+    /// Where a task is kept.
+    by_id: OrdMap<TaskId, (ServiceId, SlotId)>,
+    by_node: OrdMap<(NodeId, TaskId), (ServiceId, SlotId)>,
     /// Live tasks without a node.
-    unplaced: OrdSet<(ServiceId, SlotId, TaskId)>,
+    unplaced: OrdSet<TaskKey>,
     /// Live tasks by their revision.
     by_revision: OrdSet<(ServiceId, u64, SlotId, TaskId)>,
     slots: OrdMap<(ServiceId, SlotId), Occupancy>,
@@ -61,13 +64,16 @@ impl TaskIndex {
     /// its node only from none to one.
     pub fn replace(&mut self, old: Option<&Task>, new: Option<&Task>) {
         let Some(any) = new.or(old) else { return };
-        let by_slot = (any.service_id, any.slot, any.id);
         match (old, new) {
-            (None, Some(_)) => drop(self.by_slot.insert(by_slot)),
-            (Some(_), None) => drop(self.by_slot.remove(&by_slot)),
+            (None, Some(new)) => drop(self.by_id.insert(new.id, (new.service_id, new.slot))),
+            (Some(old), None) => drop(self.by_id.remove(&old.id)),
             _ => {}
         }
-        move_entry(&mut self.by_node, old.and_then(by_node), new.and_then(by_node));
+        match (old.and_then(by_node), new.and_then(by_node)) {
+            (None, Some(key)) => drop(self.by_node.insert(key, (any.service_id, any.slot))),
+            (Some(key), None) => drop(self.by_node.remove(&key)),
+            _ => {}
+        }
         move_entry(&mut self.unplaced, old.and_then(unplaced), new.and_then(unplaced));
         move_entry(&mut self.by_revision, old.and_then(by_revision), new.and_then(by_revision));
         let (before, after) =
@@ -125,36 +131,30 @@ impl TaskIndex {
         }
     }
 
-    pub fn of_service(&self, id: ServiceId) -> impl Iterator<Item = TaskId> {
-        let all = (id, FIRST_SLOT, first_task())..=(id, last_slot(), last_task());
-        self.by_slot.range(all).map(|(_, _, task_id)| *task_id)
+    pub fn slot_of(&self, id: TaskId) -> Option<(ServiceId, SlotId)> {
+        self.by_id.get(&id).copied()
     }
 
-    pub fn of_slot(&self, id: ServiceId, slot: SlotId) -> impl Iterator<Item = TaskId> {
-        let all = (id, slot, first_task())..=(id, slot, last_task());
-        self.by_slot.range(all).map(|(_, _, task_id)| *task_id)
+    pub fn of_node(&self, id: NodeId) -> impl Iterator<Item = TaskKey> {
+        let all = self.by_node.range((id, first_task())..=(id, last_task()));
+        all.map(|((_, task_id), (service_id, slot))| (*service_id, *slot, *task_id))
     }
 
-    pub fn of_node(&self, id: NodeId) -> impl Iterator<Item = TaskId> {
-        self.by_node.range((id, first_task())..=(id, last_task())).map(|(_, task_id)| *task_id)
-    }
-
-    pub fn unplaced(&self) -> impl Iterator<Item = TaskId> {
-        self.unplaced.iter().map(|(_, _, task_id)| *task_id)
+    pub fn unplaced(&self) -> impl Iterator<Item = TaskKey> {
+        self.unplaced.iter().copied()
     }
 
     pub fn has_unplaced(&self) -> bool {
         !self.unplaced.is_empty()
     }
 
-    /// Returns the slots of the live tasks of other revisions than `revision`, one entry per task, by
-    /// revision.
-    pub fn of_other_revisions(&self, id: ServiceId, revision: u64) -> impl Iterator<Item = (SlotId, TaskId)> {
+    /// Returns the live tasks of other revisions than `revision`, by revision.
+    pub fn of_other_revisions(&self, id: ServiceId, revision: u64) -> impl Iterator<Item = TaskKey> {
         let before = (id, u64::MIN, FIRST_SLOT, first_task())..(id, revision, FIRST_SLOT, first_task());
         let after = (id, revision.saturating_add(1), FIRST_SLOT, first_task())
             ..=(id, u64::MAX, last_slot(), last_task());
         let both = self.by_revision.range(before).chain(self.by_revision.range(after));
-        both.map(|(_, _, slot, task_id)| (*slot, *task_id))
+        both.map(|(service_id, _, slot, task_id)| (*service_id, *slot, *task_id))
     }
 
     /// Returns the revisions of the live tasks, newest first.
@@ -169,9 +169,9 @@ impl TaskIndex {
     }
 
     /// Returns the live tasks of one revision, by slot.
-    pub fn of_revision(&self, id: ServiceId, revision: u64) -> impl Iterator<Item = TaskId> {
+    pub fn of_revision(&self, id: ServiceId, revision: u64) -> impl Iterator<Item = TaskKey> {
         let all = (id, revision, FIRST_SLOT, first_task())..=(id, revision, last_slot(), last_task());
-        self.by_revision.range(all).map(|(_, _, _, task_id)| *task_id)
+        self.by_revision.range(all).map(|(service_id, _, slot, task_id)| (*service_id, *slot, *task_id))
     }
 
     /// Returns whether a live task is of this revision.
@@ -207,10 +207,10 @@ impl TaskIndex {
         self.by_iteration.range(all).next_back().map(|(_, _, slot, _)| *slot)
     }
 
-    /// Returns the first part in which two indexes differ, with the entries that only one of them has.
-    pub fn difference(&self, other: &TaskIndex) -> Option<String> {
+    /// Returns whether this is the very same version as the other one.
+    pub fn is_same(&self, other: &TaskIndex) -> bool {
         let TaskIndex {
-            by_slot,
+            by_id,
             by_node,
             unplaced,
             by_revision,
@@ -221,7 +221,33 @@ impl TaskIndex {
             by_iteration,
             job_tallies,
         } = self;
-        only_one("by_slot", by_slot, &other.by_slot)
+        by_id.ptr_eq(&other.by_id)
+            && by_node.ptr_eq(&other.by_node)
+            && unplaced.ptr_eq(&other.unplaced)
+            && by_revision.ptr_eq(&other.by_revision)
+            && slots.ptr_eq(&other.slots)
+            && idle.ptr_eq(&other.idle)
+            && contested.ptr_eq(&other.contested)
+            && tallies.ptr_eq(&other.tallies)
+            && by_iteration.ptr_eq(&other.by_iteration)
+            && job_tallies.ptr_eq(&other.job_tallies)
+    }
+
+    /// Returns the first part in which two indexes differ, with the entries that only one of them has.
+    pub fn difference(&self, other: &TaskIndex) -> Option<String> {
+        let TaskIndex {
+            by_id,
+            by_node,
+            unplaced,
+            by_revision,
+            slots,
+            idle,
+            contested,
+            tallies,
+            by_iteration,
+            job_tallies,
+        } = self;
+        only_one("by_id", by_id, &other.by_id)
             .or_else(|| only_one("by_node", by_node, &other.by_node))
             .or_else(|| only_one("unplaced", unplaced, &other.unplaced))
             .or_else(|| only_one("by_revision", by_revision, &other.by_revision))
@@ -254,7 +280,7 @@ fn by_node(task: &Task) -> Option<(NodeId, TaskId)> {
     task.node_id.map(|node_id| (node_id, task.id))
 }
 
-fn unplaced(task: &Task) -> Option<(ServiceId, SlotId, TaskId)> {
+fn unplaced(task: &Task) -> Option<TaskKey> {
     (task.node_id.is_none() && task.is_live()).then_some((task.service_id, task.slot, task.id))
 }
 
@@ -293,10 +319,10 @@ pub(super) fn last_slot() -> SlotId {
     SlotId::Node(NodeId::from_number(u128::MAX))
 }
 
-fn first_task() -> TaskId {
+pub(super) fn first_task() -> TaskId {
     TaskId::default()
 }
 
-fn last_task() -> TaskId {
+pub(super) fn last_task() -> TaskId {
     TaskId::from_number(u128::MAX)
 }

@@ -25,8 +25,12 @@ use skep_model::{
 pub use change::{Change, ChangeSet, Key};
 pub use draft::{Draft, Scope};
 pub use dump::Dump;
-use index::{FIRST_SLOT, TaskIndex, last_slot};
+use index::{FIRST_SLOT, TaskIndex, first_task, last_slot, last_task};
 pub use index::{JobTally, Tally};
+
+/// Where a task is kept: by its service and slot. A slot has few tasks, a service has them in the order of its
+/// slots.
+type TaskKey = (ServiceId, SlotId, TaskId);
 
 /// One version of everything the managers agreed on.
 #[derive(Clone, Debug, Default)]
@@ -36,7 +40,9 @@ pub struct Store {
     nodes: OrdMap<NodeId, Arc<Node>>,
     revisions: OrdMap<(ServiceId, u64), Arc<Revision>>,
     services: OrdMap<ServiceId, Arc<Service>>,
-    tasks: OrdMap<TaskId, Arc<Task>>,
+    /// By their places: what is written together lies together, so that a version shares all but a few leaves
+    /// with the one before it.
+    tasks: OrdMap<TaskKey, Arc<Task>>,
     rollouts: OrdMap<ServiceId, Arc<Rollout>>,
     steps: OrdMap<(ServiceId, SlotId), Arc<Step>>,
     // Invariant: the indexes below are functions of the tables above; every write keeps them so.
@@ -119,9 +125,10 @@ impl Store {
     }
 
     pub fn task(&self, id: TaskId) -> Option<&Arc<Task>> {
-        self.tasks.get(&id)
+        self.task_index.slot_of(id).map(|(service_id, slot)| self.indexed((service_id, slot, id)))
     }
 
+    /// Returns all tasks, by service and slot.
     pub fn tasks(&self) -> impl Iterator<Item = &Arc<Task>> {
         self.tasks.values()
     }
@@ -136,22 +143,23 @@ impl Store {
 
     /// Returns the tasks of a service in the order of their slots.
     pub fn tasks_of(&self, id: ServiceId) -> impl Iterator<Item = &Arc<Task>> {
-        self.task_index.of_service(id).map(|task_id| self.indexed(task_id))
+        let all = (id, FIRST_SLOT, first_task())..=(id, last_slot(), last_task());
+        self.tasks.range(all).map(|(_, task)| task)
     }
 
     /// Returns the tasks of one slot of a service.
     pub fn tasks_in(&self, id: ServiceId, slot: SlotId) -> impl Iterator<Item = &Arc<Task>> {
-        self.task_index.of_slot(id, slot).map(|task_id| self.indexed(task_id))
+        self.tasks.range((id, slot, first_task())..=(id, slot, last_task())).map(|(_, task)| task)
     }
 
     /// Returns the tasks that were given to a node.
     pub fn tasks_on(&self, id: NodeId) -> impl Iterator<Item = &Arc<Task>> {
-        self.task_index.of_node(id).map(|task_id| self.indexed(task_id))
+        self.task_index.of_node(id).map(|key| self.indexed(key))
     }
 
     /// Returns the live tasks that have no node yet, by service and slot.
     pub fn tasks_unplaced(&self) -> impl Iterator<Item = &Arc<Task>> {
-        self.task_index.unplaced().map(|task_id| self.indexed(task_id))
+        self.task_index.unplaced().map(|key| self.indexed(key))
     }
 
     pub fn has_unplaced(&self) -> bool {
@@ -161,7 +169,7 @@ impl Store {
     /// Returns the live tasks of a service that are of another revision than `revision`, by revision and
     /// slot.
     pub fn tasks_of_other_revisions(&self, id: ServiceId, revision: u64) -> impl Iterator<Item = &Arc<Task>> {
-        self.task_index.of_other_revisions(id, revision).map(|(_, task_id)| self.indexed(task_id))
+        self.task_index.of_other_revisions(id, revision).map(|key| self.indexed(key))
     }
 
     /// Returns the revisions of which a service has live tasks, newest first.
@@ -171,7 +179,7 @@ impl Store {
 
     /// Returns the live tasks of one revision of a service, by slot.
     pub fn tasks_of_revision(&self, id: ServiceId, revision: u64) -> impl Iterator<Item = &Arc<Task>> {
-        self.task_index.of_revision(id, revision).map(|task_id| self.indexed(task_id))
+        self.task_index.of_revision(id, revision).map(|key| self.indexed(key))
     }
 
     /// Returns whether a live task of the service is of this revision.
@@ -209,16 +217,48 @@ impl Store {
         self.task_index.last_slot_begun(id, iteration)
     }
 
-    fn indexed(&self, id: TaskId) -> &Arc<Task> {
-        self.tasks.get(&id).expect("an index names only tasks in the table")
+    fn indexed(&self, key: TaskKey) -> &Arc<Task> {
+        self.tasks.get(&key).expect("an index names only tasks in the table")
     }
 
-    /// Writes a committed change set. `index` is that of its log entry.
+    /// Takes in a committed change set. `index` is that of its log entry.
     pub fn apply(&mut self, index: u64, changes: &ChangeSet) {
-        self.index = index;
-        for change in changes.iter() {
-            self.write(change);
+        match changes.outcome_on(self) {
+            // The same writes to the same version were made when the changes were drafted.
+            Some(outcome) => self.clone_from(outcome),
+            None => changes.iter().for_each(|change| self.write(change)),
         }
+        self.index = index;
+    }
+
+    /// Returns whether this is the very same version as the other one, by what both share.
+    fn is_same(&self, other: &Store) -> bool {
+        let Store {
+            index,
+            cluster,
+            nodes,
+            revisions,
+            services,
+            tasks,
+            rollouts,
+            steps,
+            services_by_name,
+            keeping_away,
+            steps_open,
+            task_index,
+        } = self;
+        *index == other.index
+            && cluster.as_ref().map(Arc::as_ptr) == other.cluster.as_ref().map(Arc::as_ptr)
+            && nodes.ptr_eq(&other.nodes)
+            && revisions.ptr_eq(&other.revisions)
+            && services.ptr_eq(&other.services)
+            && tasks.ptr_eq(&other.tasks)
+            && rollouts.ptr_eq(&other.rollouts)
+            && steps.ptr_eq(&other.steps)
+            && services_by_name.ptr_eq(&other.services_by_name)
+            && keeping_away.ptr_eq(&other.keeping_away)
+            && steps_open.ptr_eq(&other.steps_open)
+            && task_index.is_same(&other.task_index)
     }
 
     fn write(&mut self, change: &Change) {
@@ -233,7 +273,7 @@ impl Store {
             Change::PutService(service) => self.put_service(service.clone()),
             Change::DeleteService(id) => self.delete_service(*id),
             Change::PutTask(task) => self.put_task(task.clone()),
-            Change::DeleteTask { id, .. } => self.delete_task(*id),
+            Change::DeleteTask { id, service_id, slot, .. } => self.delete_task((*service_id, *slot, *id)),
             Change::PutRollout(rollout) => drop(self.rollouts.insert(rollout.service_id, rollout.clone())),
             Change::DeleteRollout(id) => drop(self.rollouts.remove(id)),
             Change::PutStep(step) => self.put_step(step.clone()),
@@ -291,7 +331,7 @@ impl Store {
 
     fn put_task(&mut self, task: Arc<Task>) {
         let task = self.with_template(task);
-        let old = self.tasks.insert(task.id, task.clone());
+        let old = self.tasks.insert((task.service_id, task.slot, task.id), task.clone());
         self.task_index.replace(old.as_deref(), Some(&task));
     }
 
@@ -304,8 +344,8 @@ impl Store {
         task
     }
 
-    fn delete_task(&mut self, id: TaskId) {
-        if let Some(task) = self.tasks.remove(&id) {
+    fn delete_task(&mut self, key: TaskKey) {
+        if let Some(task) = self.tasks.remove(&key) {
             self.task_index.replace(Some(&task), None);
         }
     }
