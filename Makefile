@@ -12,7 +12,7 @@ help:
 	@echo "make sim-long  a hundred thousand other seeds of the simulator (SEEDS=first..end for others)"
 	@echo "make fuzz    ten minutes of each fuzz target (SECONDS=60 for less)"
 	@echo "make bench   measure against dockerd 20.10 and write docs/benchmarks.md"
-	@echo "make compare the same questions to Skep and to dockerd 20.10, expecting the same answers"
+	@echo "make compare the same commands and questions to Skep and to dockerd 20.10, expecting the same answers"
 	@echo "make ci      test, clippy and documentation; never writes to the tree"
 	@echo "make fix     rustfmt and clippy's own fixes"
 	@echo "make tidy    the rules that no compiler checks"
@@ -58,8 +58,7 @@ bench:
 
 compare:
 	@xtask/setup.sh build test bench
-	$(CARGO) build --package skep
-	@$(CARGO) test --package skep-tests -- --ignored
+	@$(CARGO) xtask compare
 
 ci: setup
 	@$(CARGO) xtask ci

@@ -1,5 +1,6 @@
 //! The unmodified docker client, with a configuration of its own and a time limit on every command.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -64,8 +65,18 @@ impl Docker {
     /// Returns the command for a caller that starts it by itself.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(arguments).env("DOCKER_HOST", &self.host).env("DOCKER_CONFIG", &self.config);
-        command.env("LC_ALL", "C.UTF-8").env("TZ", "UTC").env("NO_COLOR", "1");
+        command.args(arguments).envs(self.environment());
         command
+    }
+
+    /// Returns what binds any client to the daemon, for a shell in which one is typed.
+    pub fn environment(&self) -> [(&'static str, OsString); 5] {
+        [
+            ("DOCKER_HOST", self.host.clone().into()),
+            ("DOCKER_CONFIG", self.config.clone().into()),
+            ("LC_ALL", "C.UTF-8".into()),
+            ("TZ", "UTC".into()),
+            ("NO_COLOR", "1".into()),
+        ]
     }
 }

@@ -18,6 +18,7 @@
 pub mod bench;
 pub mod clients;
 pub mod cluster;
+pub mod compare;
 pub mod daemon;
 pub mod demo;
 pub mod docker;

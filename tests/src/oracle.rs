@@ -26,6 +26,13 @@ pub struct Oracle {
 impl Oracle {
     /// Starts dockerd as a swarm of one, and returns a connection to it.
     pub fn start(sandbox: &Sandbox) -> Result<(Self, Engine)> {
+        let (oracle, mut engine) = Self::start_alone(sandbox)?;
+        engine.swarm_init()?;
+        Ok((oracle, engine))
+    }
+
+    /// Starts dockerd that is no swarm yet.
+    pub fn start_alone(sandbox: &Sandbox) -> Result<(Self, Engine)> {
         let folder = sandbox.folder();
         // dockerd writes its identity there whatever it is told; the machine's own must not be touched.
         let hide = ["-t", "tmpfs", "tmpfs", "/etc/docker"];
@@ -42,14 +49,13 @@ impl Oracle {
         let mut program = sandbox
             .spawn("dockerd", "dockerd", &arguments)
             .context("is docker.io installed? run `make bench`")?;
-        let mut engine = program.wait_ready(START_LIMIT, || {
+        let engine = program.wait_ready(START_LIMIT, || {
             let mut engine = Engine::connect(&socket)?;
             Ok(match engine.ping() {
                 Ok(()) => Look::Done(engine),
                 Err(error) => Look::NotYet(format!("{error:#}")),
             })
         })?;
-        engine.swarm_init()?;
         Ok((Self { socket, program }, engine))
     }
 

@@ -17,6 +17,8 @@ usage: cargo xtask <command>
 
   tidy   check the rules that no compiler checks (dependency table, purity, module docs, sizes, …)
   test   tidy, every test of the workspace and the simulator's seeds; ends with `N passed, N failed`
+  compare [ARGUMENT…]  the same commands to Skep and to dockerd 20.10, expecting the same answers; see
+         `tests/src/bin/compare.rs` for its arguments, without any it also runs the tests that need dockerd
   ci     rustfmt, clippy, tidy, tests, documentation and 10,000 seeds; never writes to the tree
   fix    rustfmt and clippy's own fixes
 ";
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.as_slice() {
         ["tidy"] => tidy::main(),
         ["test"] => run::test(),
+        ["compare", arguments @ ..] => run::compare(arguments),
         ["ci"] => run::ci(),
         ["fix"] => run::fix(),
         ["help" | "--help" | "-h"] => {

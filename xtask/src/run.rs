@@ -1,4 +1,4 @@
-//! The steps of `test`, `ci` and `fix`: cargo commands, run one after the other, counted and summed up.
+//! The steps of `test`, `compare`, `ci` and `fix`: cargo commands, run one after the other, counted and summed up.
 //!
 //! Every step runs even when an earlier one failed, so that one run shows everything there is to mend; only
 //! a tree that does not build ends it at once. A step that is a whole check (tidy, rustfmt, the seeds) counts
@@ -40,6 +40,20 @@ pub fn ci() -> Result<bool> {
     report.tests()?;
     report.documentation()?;
     report.seeds()?;
+    report.finish()
+}
+
+/// Holds Skep against dockerd 20.10; with arguments, only the scripts of `tests/compare/`, as those say.
+pub fn compare(arguments: &[&str]) -> Result<bool> {
+    let mut report = Report::default();
+    if !report.step("build", &["build", "--package", "skep"])? {
+        return report.finish();
+    }
+    let program = ["run", "--quiet", "--package", "skep-tests", "--bin", "compare", "--"];
+    report.step("commands", &[&program[..], arguments].concat())?;
+    if arguments.is_empty() {
+        report.step("tests", &["test", "--package", "skep-tests", "--test", "e2e", "--", "--ignored"])?;
+    }
     report.finish()
 }
 

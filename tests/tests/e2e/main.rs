@@ -5,6 +5,7 @@
 //! One program, so that it links once. Read [`walkthrough`] first; the others take one idea each.
 
 mod adoption;
+mod alike;
 mod api;
 mod bad_requests;
 mod bollard;
