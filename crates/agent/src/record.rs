@@ -246,7 +246,7 @@ mod tests {
             ran_at: None,
             keeps_slot: false,
             node_failures: Vec::new(),
-            is_evicted: false,
+            leaves: None,
             iteration: None,
         }
     }

@@ -321,7 +321,7 @@ fn service_changes(number: u128, replicas: usize, is_constrained: bool) -> Vec<C
             ran_at: None,
             keeps_slot: false,
             node_failures: Vec::new(),
-            is_evicted: false,
+            leaves: None,
             iteration: None,
         }))
     });

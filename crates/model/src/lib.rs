@@ -28,6 +28,7 @@ pub mod request;
 pub mod revision;
 pub mod rollout;
 pub mod service;
+pub mod share;
 pub mod signal;
 pub mod span;
 pub mod task;

@@ -94,6 +94,11 @@ pub enum NodeState {
     Disconnected,
 }
 
+/// The label of a node that says how it is drained.
+pub const DRAIN: &str = "skep.drain";
+/// Its only value: at once, without waiting for the successors of the tasks.
+pub const DRAIN_FORCE: &str = "force";
+
 impl Node {
     /// Enters a state at `now`; stays as it is where it is in that state already.
     pub fn enter(&mut self, state: NodeState, message: &str, now: Timestamp) {
@@ -109,8 +114,8 @@ impl Node {
         self.status.state == NodeState::Ready && self.spec.availability == Availability::Active
     }
 
-    /// Returns whether tasks here must be replaced elsewhere.
-    pub fn gives_up_tasks(&self) -> bool {
-        self.status.state == NodeState::Down || self.spec.availability == Availability::Drain
+    /// Returns whether a drain of it does not wait for the successors of its tasks.
+    pub fn is_drained_at_once(&self) -> bool {
+        self.spec.labels.get(DRAIN).is_some_and(|how| how == DRAIN_FORCE)
     }
 }

@@ -7,8 +7,10 @@
 use std::ops::Bound;
 use std::time::Duration;
 
+use crate::mount::{Mount, MountKind};
 use crate::rollout::Direction;
 use crate::service::{FailureAction, UpdateConfig, UpdateOrder};
+use crate::share::Share;
 use crate::{Labels, ServiceSpec, limits, span};
 
 /// The label that names a profile.
@@ -52,6 +54,21 @@ pub struct Knobs {
     pub bake: Option<Duration>,
     /// Whether what can change in a running container does so there.
     pub in_place: Option<bool>,
+    /// How many slots may be out of service.
+    pub max_unavailable: Option<Share>,
+    /// How many tasks may run beyond the number of slots.
+    pub max_surge: Option<Share>,
+    pub order: Option<Order>,
+    /// Whether tasks that are still stopping count as running.
+    pub count_terminating: Option<bool>,
+}
+
+/// What the label `skep.rollout.order` asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Start-first, but where two tasks of a slot cannot be side by side.
+    Auto,
+    Given(UpdateOrder),
 }
 
 /// A bound on how long something may take, where there is one.
@@ -64,7 +81,7 @@ struct Knob {
     set: fn(&mut Knobs, &str) -> Option<()>,
 }
 
-const KNOBS: [Knob; 6] = [
+const KNOBS: [Knob; 10] = [
     Knob {
         name: "min-healthy",
         takes: "a duration from 0s to 1h, such as 30s",
@@ -93,7 +110,36 @@ const KNOBS: [Knob; 6] = [
         set: |knobs, value| put(&mut knobs.bake, within(value, Duration::ZERO, limits::BAKE_MAX)),
     },
     Knob { name: "inplace", takes: "on or off", set: |knobs, value| put(&mut knobs.in_place, switch(value)) },
+    Knob {
+        name: "max-unavailable",
+        takes: "a number of slots or a part of them, such as 2 or 25%",
+        set: |knobs, value| put(&mut knobs.max_unavailable, Share::parse(value)),
+    },
+    Knob {
+        name: "max-surge",
+        takes: "a number of tasks or a part of the slots, such as 2 or 25%",
+        set: |knobs, value| put(&mut knobs.max_surge, Share::parse(value)),
+    },
+    Knob {
+        name: "order",
+        takes: "auto, stop-first or start-first",
+        set: |knobs, value| put(&mut knobs.order, order(value)),
+    },
+    Knob {
+        name: "count-terminating",
+        takes: "true or false",
+        set: |knobs, value| put(&mut knobs.count_terminating, value.parse().ok()),
+    },
 ];
+
+fn order(word: &str) -> Option<Order> {
+    match word {
+        "auto" => Some(Order::Auto),
+        "stop-first" => Some(Order::Given(UpdateOrder::StopFirst)),
+        "start-first" => Some(Order::Given(UpdateOrder::StartFirst)),
+        _ => None,
+    }
+}
 
 /// Puts down what was read; `None` where it could not be.
 fn put<T>(place: &mut Option<T>, value: Option<T>) -> Option<()> {
@@ -148,8 +194,49 @@ impl Knobs {
             max_duration: self.max_duration.or(other.max_duration),
             bake: self.bake.or(other.bake),
             in_place: self.in_place.or(other.in_place),
+            max_unavailable: self.max_unavailable.or(other.max_unavailable),
+            max_surge: self.max_surge.or(other.max_surge),
+            order: self.order.or(other.order),
+            count_terminating: self.count_terminating.or(other.count_terminating),
         }
     }
+
+    /// Refuses a budget with which a service of this specification could never be updated.
+    pub fn check(&self, spec: &ServiceSpec) -> Result<(), String> {
+        let order = self.order_of(spec, spec.update.as_ref().map(|update| update.order).unwrap_or_default());
+        let zero = |share: Option<Share>| share.is_some_and(Share::is_none);
+        match order {
+            UpdateOrder::StopFirst if zero(self.max_unavailable) => Err(format!(
+                "label {KNOB_PREFIX}max-unavailable: with 0 nothing can be updated stop-first; update start-first \
+                 (--update-order start-first, or {KNOB_PREFIX}order=auto where no host port is published), or allow 1"
+            )),
+            UpdateOrder::StartFirst if zero(self.max_surge) => Err(format!(
+                "label {KNOB_PREFIX}max-surge: with 0 nothing can be updated start-first; update stop-first, or allow 1"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn order_of(&self, spec: &ServiceSpec, given: UpdateOrder) -> UpdateOrder {
+        match self.order {
+            None => given,
+            Some(Order::Given(order)) => order,
+            Some(Order::Auto) if cannot_be_side_by_side(spec) => UpdateOrder::StopFirst,
+            Some(Order::Auto) => UpdateOrder::StartFirst,
+        }
+    }
+}
+
+/// Returns whether two tasks of one slot would be in each other's way: they publish a port of their node, or there is
+/// one alone that writes to what outlives it.
+fn cannot_be_side_by_side(spec: &ServiceSpec) -> bool {
+    let outlives = |mount: &Mount| match &mount.kind {
+        MountKind::Bind(_) => true,
+        MountKind::Volume(volume) => !volume.source.is_empty(),
+        MountKind::Tmpfs(_) => false,
+    };
+    let writes = || spec.task.container.mounts.iter().any(|mount| !mount.read_only && outlives(mount));
+    !spec.task.host_ports.is_empty() || spec.replicas() == Some(1) && writes()
 }
 
 fn refusal(label: &str, value: &str, takes: &str) -> String {
@@ -167,6 +254,12 @@ pub struct Policy {
     pub profile: Profile,
     /// Slots in change at the same time.
     pub lanes: u64,
+    /// How many slots may be out of service for what Skep does; more that are, for whatever reason, stop it. Swarm
+    /// looks only at what it changes itself, and so does its profile.
+    pub unavailable: Share,
+    /// How many tasks may run, or be stopping, beyond the number of slots.
+    pub surge: Share,
+    pub counts_terminating: bool,
     /// Pause after each replaced slot before its lane takes the next.
     pub delay: Duration,
     pub order: UpdateOrder,
@@ -218,9 +311,18 @@ impl Policy {
         // Nor is it given up because it takes long; and what goes on whatever happens is not, either.
         let gives_up = is_forward && failure_action != FailureAction::Continue;
         let of_update = |knob: Option<Deadline>| knob.flatten().filter(|_| gives_up);
+        let lanes = if parallelism == 0 { u64::MAX } else { parallelism };
+        let order = knobs.order_of(spec, order);
+        let (unavailable, surge) = match order {
+            UpdateOrder::StopFirst => (lanes, 0),
+            UpdateOrder::StartFirst => (0, lanes),
+        };
         Policy {
             profile,
-            lanes: if parallelism == 0 { u64::MAX } else { parallelism },
+            lanes,
+            unavailable: knobs.max_unavailable.unwrap_or(Share::Slots(unavailable)),
+            surge: knobs.max_surge.unwrap_or(Share::Slots(surge)),
+            counts_terminating: knobs.count_terminating.unwrap_or(true),
             delay,
             order,
             failure_action,
@@ -245,6 +347,9 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::endpoint::Port;
+    use crate::mount::VolumeMount;
+    use crate::service::Mode;
 
     fn labels(pairs: &[(&str, &str)]) -> Labels {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -298,6 +403,44 @@ mod tests {
         let spec = ServiceSpec { labels: labels(&[(PROFILE, "strict")]), ..ServiceSpec::default() };
         let back = Policy::of(None, &spec, Direction::Back);
         assert!(!back.proves_first_batch && back.min_healthy.is_zero());
+    }
+
+    #[test]
+    fn auto_is_start_first_where_two_tasks_can_be_side_by_side() {
+        let auto = [(KNOB_PREFIX.to_owned() + "order", "auto".to_owned())];
+        let spec = ServiceSpec { labels: auto.into(), ..ServiceSpec::default() };
+        let order = |spec: &ServiceSpec| Policy::of(None, spec, Direction::Forward).order;
+        assert_eq!(order(&spec), UpdateOrder::StartFirst);
+        let volume = |source: &str| {
+            let kind = MountKind::Volume(VolumeMount { source: source.into(), options: None });
+            Mount { target: "/data".into(), read_only: false, kind, consistency: String::new() }
+        };
+        let with = |mount: Mount, replicas: u64| {
+            let mut spec = ServiceSpec { mode: Mode::Replicated { replicas }, ..spec.clone() };
+            std::sync::Arc::make_mut(&mut spec.task).container.mounts.push(mount);
+            order(&spec)
+        };
+        assert_eq!(with(volume("data"), 1), UpdateOrder::StopFirst);
+        assert_eq!(with(volume("data"), 2), UpdateOrder::StartFirst);
+        assert_eq!(with(volume(""), 1), UpdateOrder::StartFirst, "it goes with its container");
+        assert_eq!(with(Mount { read_only: true, ..volume("data") }, 1), UpdateOrder::StartFirst);
+        let mut published = spec.clone();
+        std::sync::Arc::make_mut(&mut published.task).host_ports.push(Port::default());
+        assert_eq!(order(&published), UpdateOrder::StopFirst);
+    }
+
+    #[test]
+    fn a_budget_that_allows_nothing_is_refused() {
+        let refusal = |label: &str, order| {
+            let update = Some(UpdateConfig { order, ..UpdateConfig::default() });
+            let spec = ServiceSpec { labels: labels(&[(label, "0")]), update, ..ServiceSpec::default() };
+            Knobs::parse(&spec.labels).expect("labels that mean something").check(&spec)
+        };
+        let unavailable = "skep.rollout.max-unavailable";
+        assert!(refusal(unavailable, UpdateOrder::StopFirst).expect_err("no way").contains("start-first"));
+        assert_eq!(refusal(unavailable, UpdateOrder::StartFirst), Ok(()));
+        assert!(refusal("skep.rollout.max-surge", UpdateOrder::StartFirst).is_err());
+        assert_eq!(refusal("skep.rollout.max-surge", UpdateOrder::StopFirst), Ok(()));
     }
 
     #[test]

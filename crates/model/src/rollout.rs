@@ -112,12 +112,11 @@ pub enum Phase {
     Completed,
 }
 
-/// One slot in mid-change: a rollout, a drain or a rebalancing replaces its task.
+/// One slot in mid-change: a rollout replaces its task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
     pub service_id: ServiceId,
     pub slot: SlotId,
-    pub cause: Cause,
     /// The replacement that was made, or found, for the slot.
     pub task_id: TaskId,
     pub taken_at: Timestamp,
@@ -138,11 +137,10 @@ pub struct Step {
 
 impl Step {
     /// Returns the step that replaces the slot's task by another one, begun at `now`.
-    pub fn begun(service_id: ServiceId, slot: SlotId, cause: Cause, task_id: TaskId, now: Timestamp) -> Self {
+    pub fn begun(service_id: ServiceId, slot: SlotId, task_id: TaskId, now: Timestamp) -> Self {
         Step {
             service_id,
             slot,
-            cause,
             task_id,
             taken_at: now,
             settled_at: None,
@@ -151,17 +149,6 @@ impl Step {
             clock: Clock::default(),
         }
     }
-}
-
-/// Why a slot's task is replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Cause {
-    /// It is of another revision than the service.
-    Update,
-    /// Its node is drained.
-    Drain,
-    /// Another node is less loaded.
-    Rebalance,
 }
 
 /// Time spent under a deadline. It stands still while the rollout is held.
@@ -228,7 +215,7 @@ pub enum WaitCode {
     Monitor,
     /// As many slots are out of service as may be.
     Budget,
-    /// The old task is still stopping.
+    /// The old task is still stopping, or leaves its node.
     Drain,
     /// A failed task is tried again later.
     Restart,
@@ -236,4 +223,6 @@ pub enum WaitCode {
     Human,
     /// The node of a replacement does not answer.
     NodeLost,
+    /// All is done; it must run a while to count as stable.
+    Bake,
 }

@@ -44,9 +44,9 @@ pub struct Task {
     /// [`crate::limits::NODE_FAILURES_MAX`] of them: a node where they fail again and again is chosen last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub node_failures: Vec<NodeFailure>,
-    /// Its node does not meet what it was placed for any more: it gives way to another one elsewhere.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub is_evicted: bool,
+    /// Why it is to give way to another task of its slot, on another node; `None`: it may stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaves: Option<Leave>,
     /// When it was first observed to run.
     #[serde(default)]
     pub ran_at: Option<Timestamp>,
@@ -57,6 +57,23 @@ pub struct Task {
     /// The run of a job that it belongs to; `None` for services that are no jobs.
     #[serde(default)]
     pub iteration: Option<u64>,
+}
+
+/// That a task has to leave its node, though it may serve there until another one takes over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leave {
+    pub cause: LeaveCause,
+    pub since: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LeaveCause {
+    /// The node is drained.
+    Drain,
+    /// The node does not meet what the task was placed for any more: what it lacks, in words.
+    Unfit(String),
+    /// Another node is less loaded.
+    Rebalance,
 }
 
 /// A task that failed or was rejected on a node.

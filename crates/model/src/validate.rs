@@ -54,7 +54,8 @@ impl ServiceSpec {
                 return refuse("TaskSpec: rollback-failureaction cannot be rollback");
             }
         }
-        Knobs::parse(&self.labels).map_err(Invalid::Argument)?;
+        let knobs = Knobs::parse(&self.labels).map_err(Invalid::Argument)?;
+        knobs.check(self).map_err(Invalid::Argument)?;
         validate_endpoint(self)
     }
 }

@@ -14,7 +14,7 @@ use skep_core::orchestrate::slot::{self, Slot};
 use skep_model::node::NodeState;
 use skep_model::rollout::Phase;
 use skep_model::service::{Mode, UpdateOrder};
-use skep_model::task::{Desired, TaskState};
+use skep_model::task::{Desired, SlotId, TaskState};
 use skep_model::{NodeId, Rollout, Service, ServiceId, Task};
 
 use crate::engine::Character;
@@ -123,8 +123,9 @@ impl<'a> State<'a> {
             Phase::Completed => Ok(()),
             Phase::Paused if !rollout.message.is_empty() => Ok(()),
             Phase::Running if self.store.tasks_of(service.id).any(|task| waits_with_reason(task)) => Ok(()),
-            // What never stays up cannot prove itself.
+            // What never stays up cannot prove itself, and others wait until it does.
             Phase::Running if self.has_to_stay_up(service, rollout) => Ok(()),
+            Phase::Running if self.is_overdrawn(service) => Ok(()),
             phase => {
                 let steps: Vec<_> = self.store.steps_of(service.id).collect();
                 Err(format!("its rollout is {phase:?}: {steps:?}"))
@@ -137,6 +138,19 @@ impl<'a> State<'a> {
         let policy = rollout::policy(self.store, service, Some(rollout));
         let is_good = Character::of(&service.spec.task.container.image).is_good();
         !is_good && !policy.min_healthy.is_zero()
+    }
+
+    /// Returns whether slots are out of service, by a bad image or because they fit nowhere, so that others have to
+    /// wait.
+    fn is_overdrawn(&self, service: &Service) -> bool {
+        let is_down = |task: &Task| {
+            task.status.state != TaskState::Running && (!is_good(task) || waits_with_reason(task))
+        };
+        let is_out = |slot: SlotId| {
+            let mut live = self.store.tasks_in(service.id, slot).filter(|task| task.is_live()).peekable();
+            live.peek().is_some() && live.all(|task| is_down(task))
+        };
+        self.store.slots_kept(service.id).any(is_out)
     }
 
     fn slot(&self, service: &Service, slot: &Slot) -> Verdict {
@@ -188,7 +202,8 @@ impl<'a> State<'a> {
             Phase::Completed => false,
         };
         let rollout = self.store.rollout(service.id);
-        task.desired == Desired::Ready && rollout.is_some_and(|rollout| holds(rollout.phase))
+        let is_held = rollout.is_some_and(|rollout| holds(rollout.phase)) || self.is_overdrawn(service);
+        task.desired == Desired::Ready && is_held
     }
 
     fn has_step(&self, service: &Service, task: &Task) -> bool {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use skep_core::Store;
 use skep_model::cluster::ClusterSpec;
+use skep_model::node::DRAIN;
 use skep_model::node::{Availability, NodeSpec};
 use skep_model::placement::STRATEGY_LABEL;
 use skep_model::policy::PROFILE;
@@ -143,6 +144,10 @@ impl Operator {
             // Nodes are given back more often than they are taken.
             let (drain, pause, active) = (Availability::Drain, Availability::Pause, Availability::Active);
             spec.availability = self.dice.pick(&[drain, pause, active, active]);
+            spec.labels.remove(DRAIN);
+            if self.dice.chance(20) {
+                spec.labels.insert(DRAIN.into(), "force".into());
+            }
         }
         Some(Request::UpdateNode { id: node.id, version: node.meta.version, spec })
     }

@@ -114,6 +114,17 @@ impl Recipes {
         if self.dice.chance(10) {
             labels.insert("skep.rollout.inplace".into(), "off".into());
         }
+        let budgets: [(&str, &[&str]); 4] = [
+            ("max-unavailable", &["1", "2", "25%"]),
+            ("max-surge", &["1", "2", "50%"]),
+            ("order", &["auto", "auto", "start-first"]),
+            ("count-terminating", &["false"]),
+        ];
+        for (name, values) in budgets {
+            if self.dice.chance(10) {
+                labels.insert(format!("{KNOB_PREFIX}{name}"), self.dice.pick(values).into());
+            }
+        }
         labels
     }
 

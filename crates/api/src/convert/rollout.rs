@@ -1,6 +1,6 @@
 //! Rollouts and revisions as `/skep/v1` shows them.
 
-use skep_model::rollout::{Cause, WaitCode};
+use skep_model::rollout::WaitCode;
 use skep_model::{Revision, Rollout, Service, Step, rollout};
 
 use super::{time, update};
@@ -30,14 +30,8 @@ pub fn to_wire(service: &Service, rollout: Option<&Rollout>) -> wire::Rollout {
 
 /// Shows a slot in mid-change.
 pub fn step_to_wire(step: &Step) -> wire::Step {
-    let cause = match step.cause {
-        Cause::Update => "update",
-        Cause::Drain => "drain",
-        Cause::Rebalance => "rebalance",
-    };
     wire::Step {
         slot: step.slot.to_string(),
-        cause: cause.to_owned(),
         task_id: step.task_id.to_string(),
         taken_at: time(step.taken_at),
         settled_at: step.settled_at.map(time),
@@ -70,6 +64,7 @@ fn code_word(code: WaitCode) -> &'static str {
         WaitCode::Restart => "restart",
         WaitCode::Human => "human",
         WaitCode::NodeLost => "node-lost",
+        WaitCode::Bake => "bake",
     }
 }
 

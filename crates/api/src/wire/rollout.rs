@@ -65,8 +65,6 @@ pub struct Slots {
 pub struct Step {
     /// The number of the slot; of a global service the id of the node.
     pub slot: String,
-    /// `update`, `drain` or `rebalance`.
-    pub cause: String,
     /// The replacement.
     #[serde(rename = "TaskID")]
     pub task_id: String,

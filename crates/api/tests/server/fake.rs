@@ -276,7 +276,7 @@ fn task(id: TaskId, service: &Service, slot: u64, index: u64) -> Task {
         ran_at: None,
         keeps_slot: false,
         node_failures: Vec::new(),
-        is_evicted: false,
+        leaves: None,
         iteration: None,
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::http::{Method, StatusCode};
 use expect_test::expect;
-use skep_model::rollout::{Cause, Phase, Wait, WaitCode};
+use skep_model::rollout::{Phase, Wait, WaitCode};
 use skep_model::task::SlotId;
 use skep_model::{Id, Revision, ServiceId, Step, TaskId, TaskSpec, Timestamp};
 
@@ -47,7 +47,7 @@ async fn api() -> Api {
     known.revisions.insert((id, 1), revision(1, Some(Timestamp(5))));
     known.revisions.insert((id, 2), revision(2, None));
     let replacement = TaskId::from_number(7);
-    known.steps.push(Step::begun(id, SlotId::Number(1), Cause::Update, replacement, Timestamp(0)));
+    known.steps.push(Step::begun(id, SlotId::Number(1), replacement, Timestamp(0)));
     drop(world);
     api
 }
@@ -58,7 +58,7 @@ async fn a_rollout_says_where_it_stands_and_what_it_waits_for() {
     let (status, text) = api.text(Method::GET, "/skep/v1/rollouts/web", "").await;
     assert_eq!(status, StatusCode::OK);
     expect![[r#"
-        {"ServiceID":"000000000000000000000000c","ServiceName":"web","State":"updating","Revision":1,"ReturnTo":1,"StableAt":"1970-01-01T00:00:00.000000005Z","StartedAt":"2026-01-02T03:04:05.5Z","Message":"update in progress","Slots":{"Total":1,"Running":1,"Updated":1,"Failed":1},"Steps":[{"Slot":"1","Cause":"update","TaskID":"0000000000000000000000007","TakenAt":"0001-01-01T00:00:00Z","Failed":false}],"Waits":[{"Code":"health","Since":"0001-01-01T00:00:00Z","Until":"1970-01-01T00:00:30Z","Slot":"1","Text":"the health check of web.1 has not passed"}]}
+        {"ServiceID":"000000000000000000000000c","ServiceName":"web","State":"updating","Revision":1,"ReturnTo":1,"StableAt":"1970-01-01T00:00:00.000000005Z","StartedAt":"2026-01-02T03:04:05.5Z","Message":"update in progress","Slots":{"Total":1,"Running":1,"Updated":1,"Failed":1},"Steps":[{"Slot":"1","TaskID":"0000000000000000000000007","TakenAt":"0001-01-01T00:00:00Z","Failed":false}],"Waits":[{"Code":"health","Since":"0001-01-01T00:00:00Z","Until":"1970-01-01T00:00:30Z","Slot":"1","Text":"the health check of web.1 has not passed"}]}
     "#]].assert_eq(&text);
     let (_, all) = api.text(Method::GET, "/skep/v1/rollouts", "").await;
     assert_eq!(all, format!("[{}]\n", text.trim_end()));

@@ -284,7 +284,7 @@ fn task(service: &Service, stamp: Arc<ServiceStamp>, slot: u64, id: u64, node: N
         ran_at: Some(Timestamp::default()),
         keeps_slot: false,
         node_failures: Vec::new(),
-        is_evicted: false,
+        leaves: None,
         iteration: None,
     }
 }

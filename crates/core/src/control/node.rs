@@ -1,6 +1,6 @@
 //! Nodes: labels, availability and role.
 
-use skep_model::node::{NodeSpec, NodeState, Role};
+use skep_model::node::{DRAIN, DRAIN_FORCE, NodeSpec, NodeState, Role};
 use skep_model::request::{Refusal, RefusalClass, Reply};
 use skep_model::{Node, NodeId};
 
@@ -13,6 +13,10 @@ pub fn update(draft: &mut Draft, id: NodeId, version: u64, spec: NodeSpec) -> Re
         return Err(Refusal::new(RefusalClass::NotFound, format!("node {id} not found")));
     };
     check_version(draft, Key::Node(id), &stored.meta, version)?;
+    if let Some(how) = spec.labels.get(DRAIN).filter(|how| *how != DRAIN_FORCE) {
+        let text = format!("label {DRAIN}: {how:?} is not {DRAIN_FORCE}");
+        return Err(Refusal::new(RefusalClass::InvalidArgument, text));
+    }
     if stored.spec.role == Role::Manager && spec.role == Role::Worker {
         check_demotion(draft, id)?;
     }

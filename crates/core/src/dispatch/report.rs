@@ -1,6 +1,6 @@
 //! Statuses that nodes report.
 
-use skep_model::task::{TaskState, TaskStatus};
+use skep_model::task::{Leave, LeaveCause, TaskState, TaskStatus};
 use skep_model::{NodeId, Task, TaskId};
 
 use crate::orchestrate::attempt;
@@ -31,7 +31,7 @@ pub fn apply(
             status.applied_at = now;
         }
         // Nor does it know why a task was to give way.
-        if status.err.is_empty() && task.is_evicted {
+        if status.err.is_empty() && matches!(&task.leaves, Some(Leave { cause: LeaveCause::Unfit(_), .. })) {
             status.err.clone_from(&task.status.err);
         }
         // The node does not know that the task waits for its time.

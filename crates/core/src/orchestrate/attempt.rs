@@ -59,6 +59,17 @@ pub(super) fn count(store: &Store, service: &Service, successor: &mut Task, ende
     successor.start_after = now + pause(&policy, successor.failures_in_a_row, is_fixed);
 }
 
+/// Puts the start of `successor` off, because `failed` did not come up in its place. No attempt of the slot's policy is
+/// spent on it: the task that both were to follow goes on.
+pub(super) fn put_off(store: &Store, service: &Service, successor: &mut Task, failed: &Task, now: Timestamp) {
+    let policy = failed.spec.restart_policy();
+    successor.failures_in_a_row = failed.failures_in_a_row.saturating_add(1);
+    successor.node_failures.clone_from(&failed.node_failures);
+    note_node(&mut successor.node_failures, failed, now);
+    let is_fixed = rollout::policy(store, service, None).profile == Profile::Swarm;
+    successor.start_after = now + pause(&policy, successor.failures_in_a_row, is_fixed);
+}
+
 /// Notes where the task failed, for whoever chooses the next node; forgets what is long ago.
 fn note_node(failures: &mut Vec<NodeFailure>, ended: &Task, now: Timestamp) {
     failures.retain(|failure| now < failure.at + limits::NODE_FAILURES_WITHIN);

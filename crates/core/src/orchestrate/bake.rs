@@ -4,17 +4,17 @@
 //! A stable revision is what an automatic rollback returns to. Stamps are in the store, so a change of leader
 //! neither forgets nor hastens one.
 
-use skep_model::rollout::Phase;
-use skep_model::{Revision, Service, Timestamp};
+use std::sync::Arc;
+
+use skep_model::rollout::{Phase, Wait, WaitCode};
+use skep_model::{Revision, Service, Timestamp, span};
 
 use super::{global, rollout};
 use crate::store::{Draft, Store};
 
 /// Stamps the revision in force if it is due. Returns when that will be, if nothing happens before.
 pub fn plan(draft: &mut Draft, service: &Service) -> Option<Timestamp> {
-    let known =
-        draft.revision(service.id, service.revision).filter(|known| known.stable_at.is_none())?.clone();
-    let since = runs_since(draft, service)?.max(known.created_at);
+    let (known, since) = unproven(draft, service)?;
     let due_at = since + rollout::policy(draft, service, None).bake;
     if due_at > draft.now() {
         return Some(due_at);
@@ -22,6 +22,20 @@ pub fn plan(draft: &mut Draft, service: &Service) -> Option<Timestamp> {
     let stable_at = Some(draft.now());
     draft.put_revision(Revision { stable_at, failed_at: None, ..Revision::clone(&known) });
     None
+}
+
+/// Returns the wait of a revision that everything runs until it counts as stable.
+pub fn wait(store: &Store, service: &Service) -> Option<Wait> {
+    let (known, since) = unproven(store, service)?;
+    let bake = rollout::policy(store, service, None).bake;
+    let text = format!("revision {} must run for {} to be stable", known.number, span::render(bake));
+    Some(Wait { code: WaitCode::Bake, since, until: Some(since + bake), slot: None, text })
+}
+
+/// Returns the revision in force, if it is not stable yet and every slot runs it, and since when.
+fn unproven(store: &Store, service: &Service) -> Option<(Arc<Revision>, Timestamp)> {
+    let known = store.revision(service.id, service.revision).filter(|known| known.stable_at.is_none())?;
+    Some((known.clone(), runs_since(store, service)?.max(known.created_at)))
 }
 
 /// Returns since when every slot runs the revision in force; `None`: not all do.

@@ -4,7 +4,7 @@
 //! and is to replace it. With stop-first order the holder is told to stop when the candidate is observed
 //! ready (placed, pulled, created), and the candidate starts when the holder is observed to be over; so
 //! an image that cannot be pulled disturbs nothing. With start-first order the holder stops when the
-//! candidate runs. Where neither is the case yet, each of them is brought up as if it were alone.
+//! candidate runs. What is to leave its node gives way in the same manner to one that is as old as it is. Where neither is the case yet, each of them is brought up as if it were alone.
 
 use std::sync::Arc;
 
@@ -13,9 +13,10 @@ use skep_model::service::UpdateOrder;
 use skep_model::task::{Desired, TaskState};
 use skep_model::{Rollout, Service, Task, Timestamp};
 
+use super::budget::Budget;
 use super::current::is_current;
-use super::rollout::{self, lanes};
 use super::slot::{self, Slot};
+use super::{relocate, rollout};
 use crate::store::{Draft, Store, earlier};
 
 /// Takes the slot's next step, if one is due. Returns the next deadline.
@@ -59,8 +60,15 @@ struct Claims {
 /// Tells which of the tasks that are not over have a claim.
 fn claims(store: &Store, service: &Service, rollout: Option<&Rollout>, slot: &Slot) -> Claims {
     let standing = || slot.live().filter(|task| !task.is_over());
-    let (current, old): (Vec<_>, Vec<_>) =
-        standing().cloned().partition(|task| is_current(store, service, task));
+    let moved = slot.moved();
+    let is_up_to_date = |task: &&Arc<Task>| task.leaves.is_none() && is_current(store, service, task);
+    let has_current = standing().any(|task| is_up_to_date(&task));
+    // What moves to another node stays as old as it is.
+    let takes_over = |task: &Arc<Task>| match has_current {
+        true => is_up_to_date(&task),
+        false => moved.is_some_and(|moved| moved.id == task.id),
+    };
+    let (current, old): (Vec<_>, Vec<_>) = standing().cloned().partition(takes_over);
     let runs = |task: &&Arc<Task>| task.status.state == TaskState::Running;
     let is_started = |task: &&Arc<Task>| task.desired == Desired::Running;
     let candidate =
@@ -107,12 +115,16 @@ fn take_over(
         return Some(candidate.start_after);
     }
     let policy = rollout::policy(draft, service, rollout);
+    let serves = others.iter().any(|task| task.status.state == TaskState::Running);
+    let budget = Budget::of(draft, service, &policy, draft.now());
+    // What serves nobody may be replaced at any time.
+    let is_allowed = !serves || budget.allows(policy.order);
     match policy.order {
-        UpdateOrder::StartFirst => start(draft, candidate),
+        UpdateOrder::StartFirst if is_allowed => start(draft, candidate),
+        UpdateOrder::StartFirst => return budget.wake_at,
         UpdateOrder::StopFirst if candidate.status.state >= TaskState::Ready => {
-            let may_disturb = lanes::may_disturb(draft, service, &policy);
-            let is_due = |task: &&Arc<Task>| may_disturb || task.status.state != TaskState::Running;
-            if may_disturb && candidate.start_after != Timestamp::default() {
+            let is_due = |task: &&Arc<Task>| is_allowed || task.status.state != TaskState::Running;
+            if is_allowed && candidate.start_after != Timestamp::default() {
                 // From here on it is no restart: the slot is out of service for its sake.
                 draft.change_task(candidate.id, |task| task.start_after = Timestamp::default());
             }
@@ -128,9 +140,9 @@ fn take_over(
 }
 
 /// Returns whether the rollout keeps a candidate that was not started from taking over: it is paused, or
-/// has not taken the slot up (a former one did).
+/// has not taken the slot up (a former one did). What moves to another node is no rollout's.
 pub(super) fn is_held(store: &Store, rollout: Option<&Rollout>, candidate: &Task) -> bool {
-    let is_waiting = candidate.desired == Desired::Ready;
+    let is_waiting = candidate.desired == Desired::Ready && !relocate::is_moved(store, candidate);
     rollout.filter(|_| is_waiting).is_some_and(|rollout| match rollout.phase {
         Phase::Paused => true,
         Phase::Asked | Phase::Running => store.step(candidate.service_id, candidate.slot).is_none(),

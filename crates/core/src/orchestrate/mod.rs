@@ -5,11 +5,13 @@
 //!
 //! In order: [`rollout::judge`] counts failures, [`slot`] answers tasks that ended ([`restart`], [`attempt`]) and lets
 //! prepared ones take over (`handover`), [`replicated`], [`global`] or [`job`] makes and drops slots, [`rollout::advance`]
-//! takes up outdated slots, [`bake`] tells what works, [`reap`] forgets old tasks. Before all of it, [`enforce`]
-//! marks what a node cannot keep. [`why`] says what all of them wait for, and changes nothing.
+//! takes up outdated slots, [`relocate`] moves what has to leave its node, [`bake`] tells what works, [`reap`] forgets old
+//! tasks. Before all of it, [`enforce`] marks what a node cannot keep. How much of a service may be in change at a time is
+//! the [`budget`]'s to say. [`why`] says what all of them wait for, and changes nothing.
 
 pub mod attempt;
 pub mod bake;
+pub mod budget;
 pub mod current;
 pub mod enforce;
 pub mod global;
@@ -17,6 +19,7 @@ mod handover;
 pub mod job;
 pub mod keep;
 pub mod reap;
+pub mod relocate;
 pub mod replicated;
 pub mod restart;
 pub mod rollout;
@@ -71,6 +74,7 @@ pub fn plan(
         Mode::Global | Mode::GlobalJob => {}
     }
     let wake_at = rollout::advance(draft, random, &service);
+    relocate::plan(draft, random, &service);
     agenda.set(id, None, earlier(wake_at, bake::plan(draft, &service)));
     draft.is_full().then(Scope::default)
 }
@@ -169,7 +173,7 @@ fn new_task(
         ran_at: None,
         keeps_slot: false,
         node_failures: Vec::new(),
-        is_evicted: false,
+        leaves: None,
         iteration: service.job.map(|job| job.iteration),
     }
 }

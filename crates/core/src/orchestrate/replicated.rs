@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use skep_model::policy::Profile;
 use skep_model::rollout::{Direction, Phase};
 use skep_model::task::{Desired, SlotId};
 use skep_model::{NodeId, Rollout, Service};
 
 use super::current::goes_on;
 use super::slot::{self, Slot};
-use super::{Blueprint, new_task};
+use super::{Blueprint, new_task, rollout};
 use crate::random::Random;
 use crate::store::{Draft, Store};
 
@@ -21,7 +22,9 @@ pub fn plan(draft: &mut Draft, random: &mut Random, service: &Service) {
     } else if count > replicas {
         let slots: Vec<_> =
             draft.slots_kept(service.id).map(|id| slot::load(draft, service.id, id)).collect();
-        for slot in surplus(&slots, usize::try_from(replicas).unwrap_or(usize::MAX)) {
+        let keeps_running = rollout::policy(draft, service, None).profile != Profile::Swarm;
+        let wanted = usize::try_from(replicas).unwrap_or(usize::MAX);
+        for slot in surplus(&slots, wanted, keeps_running) {
             if draft.is_full() {
                 return;
             }
@@ -76,7 +79,9 @@ pub(super) fn blueprint(
 
 /// Returns the slots to give up, in Swarm's order: those without a node or in mid-update first, then
 /// those on the most crowded nodes, of these the ones that do not run and the highest numbers.
-fn surplus(slots: &[Slot], wanted: usize) -> Vec<&Slot> {
+///
+/// `keeps_running`: and before all of them, those that do not run, so that no more goes out of service than has to.
+fn surplus(slots: &[Slot], wanted: usize, keeps_running: bool) -> Vec<&Slot> {
     let mut ordered: Vec<&Slot> = slots.iter().collect();
     ordered.sort_by_key(|slot| (!slot.is_running(), slot.id));
     let mut on_node: BTreeMap<NodeId, u64> = BTreeMap::new();
@@ -94,7 +99,7 @@ fn surplus(slots: &[Slot], wanted: usize) -> Vec<&Slot> {
         ranked.push((rank, slot));
     }
     // The sort is stable, so what was decided above holds among equals.
-    ranked.sort_by_key(|(rank, _)| *rank);
+    ranked.sort_by_key(|(rank, slot)| (keeps_running && !slot.is_running(), *rank));
     ranked.drain(..wanted.min(ranked.len()));
     ranked.into_iter().map(|(_, slot)| slot).collect()
 }

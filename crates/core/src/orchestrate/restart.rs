@@ -6,28 +6,45 @@
 
 use std::sync::Arc;
 
-use skep_model::node::Availability;
+use skep_model::node::{Availability, NodeState};
+use skep_model::policy::Profile;
 use skep_model::rollout::Phase;
+use skep_model::service::Mode;
 use skep_model::task::{Desired, SlotId, TaskState};
 use skep_model::{Node, Rollout, Service, Step, Task};
 
 use super::current::is_current;
 use super::handover::is_held;
 use super::slot::{self, Slot, goes_back};
-use super::{Blueprint, attempt, global, new_task};
+use super::{Blueprint, attempt, global, new_task, rollout};
 use crate::random::Random;
 use crate::store::{Draft, Store};
 
-/// Returns whether the task's node no longer takes care of it, or cannot keep it.
+/// Returns whether the task's node no longer takes care of it, or is to lose it at once.
 ///
 /// What belongs to its node cannot run elsewhere, so nothing is won by giving it up while the node is only
 /// out of reach: it may well run there, and goes on when the node is back.
 pub fn is_given_up(store: &Store, task: &Task) -> bool {
     let gives_up = |node: &Node| match task.slot {
-        SlotId::Number(_) => node.gives_up_tasks(),
+        SlotId::Number(_) => node.status.state == NodeState::Down,
         SlotId::Node(_) => node.spec.availability == Availability::Drain,
     };
-    task.is_evicted || task.node_id.is_some_and(|id| store.node(id).is_none_or(|node| gives_up(node)))
+    let is_lost = task.node_id.is_some_and(|id| store.node(id).is_none_or(|node| gives_up(node)));
+    is_lost || task.leaves.is_some() && leaves_at_once(store, task)
+}
+
+/// Returns whether a task that has to leave its node is not kept until another one has taken over.
+fn leaves_at_once(store: &Store, task: &Task) -> bool {
+    let Some(service) = store.service(task.service_id) else { return true };
+    let is_forced = || {
+        let node = task.node_id.and_then(|id| store.node(id));
+        node.is_some_and(|node| node.spec.availability == Availability::Drain && node.is_drained_at_once())
+    };
+    task.status.state < TaskState::Running
+        || !matches!(service.spec.mode, Mode::Replicated { .. })
+        // Compat: Swarm knows no other way.
+        || rollout::policy(store, service, None).profile == Profile::Swarm
+        || is_forced()
 }
 
 /// Returns whether the task ended because of its node, which counts against nobody.
@@ -49,6 +66,13 @@ pub(super) fn plan(
     slot: &Slot,
     ended: &[Arc<Task>],
 ) {
+    if let Some(last) = ended.iter().rfind(|task| task.leaves.is_some() && !is_to_follow(draft, task))
+        && let Some(moved) = slot.moved()
+    {
+        // It was done before it could move.
+        draft.change_task(last.id, |task| task.keeps_slot = true);
+        return slot::shut_down(draft, [moved]);
+    }
     let is_left = |task: &&Arc<Task>| ended.iter().all(|other| other.id != task.id);
     let left: Vec<_> = slot.live().filter(is_left).cloned().collect();
     let lacking = to_replace(draft, service, rollout, &left, ended);

@@ -5,12 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use skep_model::node::NodeState;
 use skep_model::rollout::{Direction, Phase};
 use skep_model::task::{Desired, SlotId, TaskState};
-use skep_model::{Rollout, Service, ServiceId, Task, Timestamp, limits};
+use skep_model::{NodeId, Rollout, Service, ServiceId, Task, Timestamp, limits};
 
 use super::{handover, restart};
 use crate::random::Random;
@@ -38,6 +37,15 @@ impl Slot {
     pub fn last_holder(&self) -> Option<&Arc<Task>> {
         let is_empty = self.live().next().is_none();
         self.tasks.iter().rfind(|task| task.keeps_slot && is_empty)
+    }
+
+    /// Returns the task that was made elsewhere to take over from one that has to leave its node.
+    pub fn moved(&self) -> Option<&Arc<Task>> {
+        let leaves = self.live().rfind(|task| task.leaves.is_some())?;
+        let is_later = |task: &&Arc<Task>| {
+            (task.meta.created_at, task.id) > (leaves.meta.created_at, leaves.id) && task.leaves.is_none()
+        };
+        self.live().rfind(|task| is_later(task) && task.revision == leaves.revision && !task.is_over())
     }
 
     /// Returns whether a task of the slot runs and is wanted to.
@@ -105,20 +113,23 @@ pub(super) fn shut_down<'t>(draft: &mut Draft, tasks: impl IntoIterator<Item = &
 }
 
 /// Returns until when to wait for tasks of the slot that were told to stop and have not yet.
-///
-/// The bound is the task's own grace period and a minute more: a node that hangs does not keep the
-/// slot empty for ever. A node that is down is not waited for.
 pub(super) fn still_stopping(store: &Store, slot: &Slot) -> Option<Timestamp> {
-    let unreachable = |task: &Task| {
-        let node = task.node_id.and_then(|id| store.node(id));
-        node.is_none_or(|node| node.status.state == NodeState::Down)
-    };
-    let bound = |task: &Task| -> Duration { task.spec.container.stop_grace() + limits::OLD_TASK_WAIT_MAX };
-    slot.tasks
-        .iter()
-        .filter(|task| !task.is_live() && !task.is_over() && !unreachable(task))
-        .map(|task| task.meta.updated_at + bound(task))
-        .max()
+    slot.tasks.iter().filter_map(|task| stops_by(store, task)).max()
+}
+
+/// Returns by when a task that was told to stop is over, or is not waited for any more; `None` where it is over, or not
+/// to stop.
+///
+/// The bound is the task's own grace period and a minute more: a node that hangs does not keep the slot empty for
+/// ever. A node that is down is not waited for.
+pub(super) fn stops_by(store: &Store, task: &Task) -> Option<Timestamp> {
+    let is_awaited = !task.is_live() && !task.is_over() && task.node_id.is_some_and(|id| !is_down(store, id));
+    is_awaited.then(|| task.meta.updated_at + task.spec.container.stop_grace() + limits::OLD_TASK_WAIT_MAX)
+}
+
+/// Returns whether a node is down, or gone.
+pub(super) fn is_down(store: &Store, id: NodeId) -> bool {
+    store.node(id).is_none_or(|node| node.status.state == NodeState::Down)
 }
 
 /// Returns whether the service's rollout, if any, goes back to an earlier template.

@@ -1,14 +1,16 @@
 //! What a service waits for: since when, until when or for whom. Read from the store and acted upon by nobody;
 //! nothing of it is stored, so to wait costs no write.
 
+use std::collections::BTreeSet;
+
 use skep_model::node::NodeState;
 use skep_model::rollout::{Phase, Wait, WaitCode};
-use skep_model::service::UpdateOrder;
 use skep_model::task::{Desired, TaskState};
 use skep_model::{Policy, Rollout, Service, ServiceId, Step, Task, Timestamp};
 
+use super::budget::{self, Budget};
 use super::rollout::lanes::{self, Freedom};
-use super::{attempt, rollout, slot};
+use super::{attempt, bake, relocate, rollout, slot};
 use crate::store::Store;
 
 /// Most waits that are told of one service.
@@ -18,13 +20,16 @@ const WAITS_MAX: usize = 50;
 pub fn waits(store: &Store, id: ServiceId, now: Timestamp) -> Vec<Wait> {
     let Some(service) = store.service(id) else { return Vec::new() };
     let mut waits = match store.rollout(id) {
-        Some(rollout) => of_rollout(store, service, rollout),
+        Some(rollout) => of_rollout(store, service, rollout, now),
         None => Vec::new(),
     };
     let told: Vec<_> = waits.iter().filter_map(|wait| wait.slot).collect();
-    let idle = store.slots_idle(id).filter(|slot| !told.contains(slot));
+    let slots: BTreeSet<_> = store.slots_idle(id).chain(store.slots_leaving(id)).collect();
+    let others = slots.into_iter().filter(|slot| !told.contains(slot));
+    waits.extend(bake::wait(store, service));
     waits.extend(
-        idle.flat_map(|slot| store.tasks_in(id, slot))
+        others
+            .flat_map(|slot| store.tasks_in(id, slot))
             .filter_map(|task| of_task(store, task, now))
             .take(WAITS_MAX),
     );
@@ -34,35 +39,59 @@ pub fn waits(store: &Store, id: ServiceId, now: Timestamp) -> Vec<Wait> {
     waits
 }
 
-/// Returns what a task that does not run waits for.
+/// Returns what a task waits for: one that does not run, to run; one that has to leave its node, to be relieved.
 pub fn of_task(store: &Store, task: &Task, now: Timestamp) -> Option<Wait> {
-    if !task.is_live() || task.is_over() || task.status.state >= TaskState::Running {
+    if !task.is_live() || task.is_over() {
         return None;
+    }
+    if task.status.state >= TaskState::Running {
+        return of_leaving(store, task);
     }
     if let Some(wait) = attempt::waiting(store, task, now) {
         return Some(wait);
     }
-    match store.step(task.service_id, task.slot).filter(|step| step.task_id == task.id) {
-        Some(step) => of_step(store, step),
-        None => Some(coming_up(store, task)),
+    let step = store.step(task.service_id, task.slot).filter(|step| step.task_id == task.id);
+    match (step, store.service(task.service_id)) {
+        (Some(step), _) => of_step(store, step, now),
+        (None, Some(service)) if is_ready(task) && relocate::is_moved(store, task) => {
+            let rollout = store.rollout(service.id).map(|rollout| &**rollout);
+            Some(its_turn(store, service, &rollout::policy(store, service, rollout), task, now))
+        }
+        (None, _) => Some(coming_up(store, task)),
     }
 }
 
+/// A task that serves until another one has taken over on another node.
+fn of_leaving(store: &Store, task: &Task) -> Option<Wait> {
+    let leave = task.leaves.as_ref()?;
+    let slot = slot::load(store, task.service_id, task.slot);
+    let why = relocate::reason(&leave.cause);
+    let (code, text) = match slot.moved() {
+        Some(moved) => (WaitCode::Drain, format!("{why}: gives way to {}", moved.id)),
+        None => (WaitCode::Budget, format!("{why}: waits until fewer slots are in change")),
+    };
+    Some(Wait { code, since: leave.since, until: None, slot: Some(task.slot), text })
+}
+
+fn is_ready(task: &Task) -> bool {
+    task.status.state == TaskState::Ready && task.desired == Desired::Ready
+}
+
 /// Returns what keeps the slots in change of a service from coming up, most important first.
-pub fn obstacles(store: &Store, id: ServiceId) -> Vec<Wait> {
-    let mut waits: Vec<_> = store.steps_open(id).filter_map(|step| of_step(store, step)).collect();
+pub fn obstacles(store: &Store, id: ServiceId, now: Timestamp) -> Vec<Wait> {
+    let mut waits: Vec<_> = store.steps_open(id).filter_map(|step| of_step(store, step, now)).collect();
     waits.sort_by_key(|wait| (rank(wait.code), wait.since, wait.slot));
     waits
 }
 
 /// Returns what the replacement of a slot waits for, until it is up.
-pub fn of_step(store: &Store, step: &Step) -> Option<Wait> {
+pub fn of_step(store: &Store, step: &Step, now: Timestamp) -> Option<Wait> {
     let task = store.task(step.task_id).filter(|task| task.status.state < TaskState::Running)?;
     let service = store.service(step.service_id)?;
     let rollout = store.rollout(step.service_id).map(|rollout| &**rollout);
     let policy = rollout::policy(store, service, rollout);
     let mut wait = match task.status.state {
-        TaskState::Ready if task.desired == Desired::Ready => its_turn(store, service, &policy, task),
+        TaskState::Ready if is_ready(task) => its_turn(store, service, &policy, task, now),
         _ => coming_up(store, task),
     };
     if step.settled_at.is_none() && wait.until.is_none() {
@@ -97,22 +126,32 @@ fn coming_up(store: &Store, task: &Task) -> Wait {
 }
 
 /// A replacement that is ready, and waits for the task before it.
-fn its_turn(store: &Store, service: &Service, policy: &Policy, task: &Task) -> Wait {
+fn its_turn(store: &Store, service: &Service, policy: &Policy, task: &Task, now: Timestamp) -> Wait {
     let slot = slot::load(store, service.id, task.slot);
     if let Some(until) = slot::still_stopping(store, &slot) {
         let wait = wait(WaitCode::Drain, task, "the task before it is still stopping".to_owned());
         return Wait { until: Some(until), ..wait };
     }
-    if policy.order == UpdateOrder::StopFirst && !lanes::may_disturb(store, service, policy) {
-        let tally = store.tally(service.id);
-        let down = tally.kept.saturating_sub(tally.running);
-        let text = format!("{down} of {} slots are out of service, and no more may be", tally.kept);
-        return wait(WaitCode::Budget, task, text);
+    let budget = Budget::of(store, service, policy, now);
+    if slot.is_running() && !budget.allows(policy.order) {
+        let until = budget.wake_at;
+        return Wait { until, ..wait(WaitCode::Budget, task, over_budget(store, service, policy)) };
     }
     wait(WaitCode::Start, task, "is ready, and starts next".to_owned())
 }
 
-fn of_rollout(store: &Store, service: &Service, rollout: &Rollout) -> Vec<Wait> {
+/// Says what is spent of the budget. The fact first: clients cut the text.
+fn over_budget(store: &Store, service: &Service, policy: &Policy) -> String {
+    let kept = store.tally(service.id).kept;
+    let out = budget::out_of_service(store, service, policy).count();
+    let allowed = budget::unavailable(policy, kept);
+    if out as u64 >= allowed.max(1) {
+        return format!("{out} of {kept} slots are out of service, and {allowed} may be");
+    }
+    format!("{} tasks run beside others, and no more may", policy.surge.ceil(kept).max(1))
+}
+
+fn of_rollout(store: &Store, service: &Service, rollout: &Rollout, now: Timestamp) -> Vec<Wait> {
     let about = |code, since, until, text: String| Wait { code, since, until, slot: None, text };
     if rollout.phase == Phase::Paused {
         let since = rollout.held_since.unwrap_or(rollout.started_at);
@@ -122,10 +161,10 @@ fn of_rollout(store: &Store, service: &Service, rollout: &Rollout) -> Vec<Wait> 
         return Vec::new();
     }
     let policy = rollout::policy(store, service, Some(rollout));
-    let mut waits = obstacles(store, service.id);
+    let mut waits = obstacles(store, service.id, now);
     waits.extend(store.steps_open(service.id).filter_map(|step| of_lane(store, service, &policy, step)));
     if waits.is_empty() && lanes::awaits_proof(rollout, &policy) {
-        let proven_at = lanes::first_batch_proven_at(store, service, &policy);
+        let proven_at = lanes::first_batch_proven_at(store, service, &policy, now);
         let text = "the first batch must live through the monitor period".to_owned();
         waits.extend(proven_at.map(|at| about(WaitCode::Monitor, at - policy.monitor, Some(at), text)));
     }
@@ -172,6 +211,7 @@ fn rank(code: WaitCode) -> usize {
         WaitCode::MinHealthy,
         WaitCode::Delay,
         WaitCode::Monitor,
+        WaitCode::Bake,
     ];
     order.iter().position(|known| *known == code).unwrap_or(order.len())
 }

@@ -25,6 +25,10 @@ pub struct TaskIndex {
     idle: OrdSet<(ServiceId, SlotId)>,
     /// Slots with more than one live task: they change hands.
     contested: OrdSet<(ServiceId, SlotId)>,
+    /// Slots in which a task was told to stop and did not yet.
+    stopping: OrdSet<(ServiceId, SlotId)>,
+    /// Slots in which a live task has to leave its node.
+    leaving: OrdSet<(ServiceId, SlotId)>,
     tallies: OrdMap<ServiceId, Tally>,
     /// Tasks of jobs by their iteration.
     by_iteration: OrdSet<(ServiceId, u64, SlotId, TaskId)>,
@@ -39,6 +43,10 @@ struct Occupancy {
     live: u32,
     /// Live and observed to run.
     running: u32,
+    /// Told to stop, and not observed to be over.
+    stopping: u32,
+    /// Live, and to leave its node.
+    leaving: u32,
 }
 
 /// How many slots of a service there are.
@@ -110,7 +118,13 @@ impl TaskIndex {
             kept: was.kept - before.kept + after.kept,
             live: was.live - before.live + after.live,
             running: was.running - before.running + after.running,
+            stopping: was.stopping - before.stopping + after.stopping,
+            leaving: was.leaving - before.leaving + after.leaving,
         };
+        let stopping = |one: Occupancy| (one.stopping > 0).then_some(slot);
+        move_entry(&mut self.stopping, stopping(was), stopping(is));
+        let leaving = |one: Occupancy| (one.leaving > 0).then_some(slot);
+        move_entry(&mut self.leaving, leaving(was), leaving(is));
         let contested = |one: Occupancy| (one.live > 1).then_some(slot);
         move_entry(&mut self.contested, contested(was), contested(is));
         match is == Occupancy::default() {
@@ -188,6 +202,14 @@ impl TaskIndex {
         self.contested.range((id, FIRST_SLOT)..=(id, last_slot())).map(|(_, slot)| *slot)
     }
 
+    pub fn stopping_slots(&self, id: ServiceId) -> impl Iterator<Item = SlotId> {
+        self.stopping.range((id, FIRST_SLOT)..=(id, last_slot())).map(|(_, slot)| *slot)
+    }
+
+    pub fn leaving_slots(&self, id: ServiceId) -> impl Iterator<Item = SlotId> {
+        self.leaving.range((id, FIRST_SLOT)..=(id, last_slot())).map(|(_, slot)| *slot)
+    }
+
     pub fn kept_slots(&self, id: ServiceId) -> impl DoubleEndedIterator<Item = SlotId> {
         let all = self.slots.range((id, FIRST_SLOT)..=(id, last_slot()));
         all.filter(|(_, occupancy)| occupancy.kept > 0).map(|((_, slot), _)| *slot)
@@ -217,6 +239,8 @@ impl TaskIndex {
             slots,
             idle,
             contested,
+            stopping,
+            leaving,
             tallies,
             by_iteration,
             job_tallies,
@@ -228,6 +252,8 @@ impl TaskIndex {
             && slots.ptr_eq(&other.slots)
             && idle.ptr_eq(&other.idle)
             && contested.ptr_eq(&other.contested)
+            && stopping.ptr_eq(&other.stopping)
+            && leaving.ptr_eq(&other.leaving)
             && tallies.ptr_eq(&other.tallies)
             && by_iteration.ptr_eq(&other.by_iteration)
             && job_tallies.ptr_eq(&other.job_tallies)
@@ -243,6 +269,8 @@ impl TaskIndex {
             slots,
             idle,
             contested,
+            stopping,
+            leaving,
             tallies,
             by_iteration,
             job_tallies,
@@ -254,6 +282,8 @@ impl TaskIndex {
             .or_else(|| only_one("slots", slots, &other.slots))
             .or_else(|| only_one("idle", idle, &other.idle))
             .or_else(|| only_one("contested", contested, &other.contested))
+            .or_else(|| only_one("stopping", stopping, &other.stopping))
+            .or_else(|| only_one("leaving", leaving, &other.leaving))
             .or_else(|| only_one("tallies", tallies, &other.tallies))
             .or_else(|| only_one("by_iteration", by_iteration, &other.by_iteration))
             .or_else(|| only_one("job_tallies", job_tallies, &other.job_tallies))
@@ -298,6 +328,8 @@ fn occupancy(task: &Task) -> Occupancy {
         kept: u32::from(task.desired != skep_model::task::Desired::Remove),
         live: u32::from(task.is_live()),
         running: u32::from(is_running),
+        stopping: u32::from(!task.is_live() && !task.is_over() && task.node_id.is_some()),
+        leaving: u32::from(task.is_live() && task.leaves.is_some()),
     }
 }
 

@@ -197,6 +197,16 @@ impl Store {
         self.task_index.contested_slots(id)
     }
 
+    /// Returns the slots of a service in which a task was told to stop and did not yet.
+    pub fn slots_stopping(&self, id: ServiceId) -> impl Iterator<Item = SlotId> {
+        self.task_index.stopping_slots(id)
+    }
+
+    /// Returns the slots of a service in which a live task has to leave its node.
+    pub fn slots_leaving(&self, id: ServiceId) -> impl Iterator<Item = SlotId> {
+        self.task_index.leaving_slots(id)
+    }
+
     /// Returns the slots that belong to a service, in their order; scaled-down ones only wait for their end.
     pub fn slots_kept(&self, id: ServiceId) -> impl DoubleEndedIterator<Item = SlotId> {
         self.task_index.kept_slots(id)

@@ -4,6 +4,7 @@
 //! A test plays a script ([`super::harness::script`]) and asks about every version of the store that came of
 //! it ([`Story`]).
 
+mod budgets;
 mod every_step;
 mod orchestrators;
 mod pacing;

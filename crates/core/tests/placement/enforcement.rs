@@ -14,7 +14,7 @@ fn evicted_by(world: &mut World, node: Node) -> Vec<TaskId> {
         enforce::plan(draft, id);
     });
     world.write(|draft| enforce::plan(draft, id));
-    world.store.tasks_on(id).filter(|task| task.is_evicted).map(|task| task.id).collect()
+    world.store.tasks_on(id).filter(|task| task.leaves.is_some()).map(|task| task.id).collect()
 }
 
 #[test]

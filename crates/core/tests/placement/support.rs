@@ -185,7 +185,7 @@ impl World {
                 ran_at: None,
                 keeps_slot: false,
                 node_failures: Vec::new(),
-                is_evicted: false,
+                leaves: None,
                 iteration: None,
             });
         }

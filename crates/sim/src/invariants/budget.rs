@@ -1,18 +1,25 @@
-//! A rollout never works on more slots at a time than its parallelism, and never takes more slots out
-//! of service. Slots whose replacement failed are the failure ratio's business.
+//! A rollout never works on more slots at a time than its parallelism. Neither it nor a drain nor a scale takes a slot
+//! out of service when as many are as may be, or more, for whatever reason; nor starts a task beside another one when
+//! as many run as may. Slots whose replacement failed are the failure ratio's business; and Swarm's profile looks only
+//! at what it takes out of service itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use skep_core::orchestrate::rollout;
 use skep_core::store::ChangeSet;
 use skep_core::{Change, Store};
+use skep_model::node::{Availability, NodeState};
+use skep_model::policy::Profile;
 use skep_model::task::{Desired, SlotId, TaskState};
-use skep_model::{Policy, Rollout, ServiceId, Step, Task, Timestamp};
+use skep_model::{Policy, Rollout, Service, ServiceId, Step, Task, Timestamp, limits};
 
-use super::{Invariant, Moment, decided_at, is_beyond_rollouts, slot_service, task_writes};
-use crate::fit::is_open;
+use super::{
+    Invariant, Moment, decided_at, is_beyond_rollouts, serves, slot_of, slot_service, task_writes,
+    waits_for_budget,
+};
+use crate::fit::{is_closed, is_open};
 
 #[derive(Default)]
 pub struct BudgetIsNeverExceeded {
@@ -37,13 +44,17 @@ impl Invariant for BudgetIsNeverExceeded {
             }
         }
         for id in self.take_out(before, after, changes) {
+            unavailable(before, after, id)?;
             let count = self.out_of_service.iter().filter(|(service_id, _)| *service_id == id).count() as u64;
             let policy = policy(after, id);
-            if count > policy.lanes {
-                let (name, limit) = (&after.service(id).expect("it has slots").spec.name, policy.lanes);
+            let limit = policy.unavailable.floor(after.slots_kept(id).count() as u64).max(1);
+            if policy.profile == Profile::Swarm && count > limit {
+                let name = &after.service(id).expect("it has slots").spec.name;
                 return Err(format!("{count} slots of {name} are out of service, allowed: {limit}"));
             }
         }
+        surge(before, after, changes)?;
+        scale_down(before, after, changes)?;
         for rollout in after.services().filter_map(|service| after.rollout(service.id)) {
             lanes(before, after, rollout, self.latest)?;
         }
@@ -100,6 +111,119 @@ fn policy(store: &Store, id: ServiceId) -> Policy {
     rollout::policy(store, service, store.rollout(id).map(|rollout| &**rollout))
 }
 
+/// Judges a service of which a slot was just taken out of service.
+fn unavailable(before: &Store, after: &Store, id: ServiceId) -> Result<(), String> {
+    let (service, policy) = (after.service(id).expect("it has slots"), policy(after, id));
+    if policy.profile == Profile::Swarm {
+        return Ok(());
+    }
+    let is_going_on = after.rollout(id).is_some_and(|rollout| rollout.is_running());
+    let is_missed = |slot: &SlotId| {
+        let is_tolerated = is_going_on && after.step(id, *slot).is_some_and(|step| step.failed);
+        // What ended for good serves nobody, also where it is begun anew in the same breath.
+        let is_done = [before, after].into_iter().any(|store| {
+            let mut tasks = store.tasks_in(id, *slot).peekable();
+            let is_live = store.tasks_in(id, *slot).any(|task| task.is_live());
+            tasks.peek().is_some() && !is_live && tasks.any(|task| task.keeps_slot)
+        });
+        !serves(after, id, *slot) && !is_tolerated && !is_done && takes_part(after, service, *slot)
+    };
+    let out: Vec<_> = after.slots_kept(id).filter(is_missed).collect();
+    let allowed = policy.unavailable.floor(after.slots_kept(id).count() as u64).max(1);
+    match out.len() as u64 > allowed {
+        true => Err(format!("slots {out:?} of {} are out of service, allowed: {allowed}", service.spec.name)),
+        false => Ok(()),
+    }
+}
+
+/// A node that is paused or down is not waited for, one that a new leader has yet to hear of is.
+fn takes_part(store: &Store, service: &Service, slot: SlotId) -> bool {
+    let SlotId::Node(id) = slot else { return true };
+    !is_closed(store, service, slot)
+        && store.node(id).is_some_and(|node| {
+            node.spec.availability == Availability::Active && node.status.state != NodeState::Down
+        })
+}
+
+/// Judges services of which a task was started beside one that serves.
+fn surge(before: &Store, after: &Store, changes: &ChangeSet) -> Result<(), String> {
+    let now = decided_at(before, changes);
+    let is_beside = |(known, task): &(Option<&Arc<Task>>, &Arc<Task>)| {
+        let is_started = known.is_some_and(|known| known.desired == Desired::Ready);
+        let mut others = slot_of(after, task).filter(|other| other.id != task.id);
+        is_started
+            && task.desired == Desired::Running
+            && others.any(|other| other.is_live() && other.status.state == TaskState::Running)
+    };
+    for (_, task) in task_writes(before, changes).filter(is_beside) {
+        let id = task.service_id;
+        let Some(service) = slot_service(after, task) else { continue };
+        let policy = policy(after, id);
+        if policy.profile == Profile::Swarm {
+            continue;
+        }
+        let is_up = |task: &Task| {
+            let node = task.node_id.and_then(|id| after.node(id));
+            task.node_id.is_none() || node.is_some_and(|node| node.status.state != NodeState::Down)
+        };
+        let stops = |task: &Task| {
+            let bound = task.meta.updated_at + task.spec.container.stop_grace() + limits::OLD_TASK_WAIT_MAX;
+            policy.counts_terminating
+                && !task.is_live()
+                && task.status.state >= TaskState::Starting
+                && task.node_id.is_some()
+                && bound > now
+        };
+        let is_going_on = after.rollout(id).is_some_and(|rollout| rollout.is_running());
+        let is_tolerated = |slot| is_going_on && after.step(id, slot).is_some_and(|step| step.failed);
+        let counts = |task: &&Arc<Task>| {
+            let is_wanted = task.is_live() && task.desired == Desired::Running;
+            !task.is_over() && is_up(task) && !is_tolerated(task.slot) && (is_wanted || stops(task))
+        };
+        let mut tasks: BTreeMap<SlotId, u64> = BTreeMap::new();
+        for task in after.tasks_of(id).filter(counts) {
+            *tasks.entry(task.slot).or_default() += 1;
+        }
+        let kept: BTreeSet<_> = after.slots_kept(id).collect();
+        let beyond = |(slot, count): (&SlotId, &u64)| count.saturating_sub(u64::from(kept.contains(slot)));
+        let (surplus, allowed) =
+            (tasks.iter().map(beyond).sum::<u64>(), policy.surge.ceil(kept.len() as u64).max(1));
+        if surplus > allowed {
+            return Err(format!(
+                "{surplus} tasks of {} run beside others, allowed: {allowed}",
+                service.spec.name
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// What is scaled down gives up what does not serve first.
+fn scale_down(before: &Store, after: &Store, changes: &ChangeSet) -> Result<(), String> {
+    for (known, task) in task_writes(before, changes) {
+        let is_dropped =
+            known.is_some_and(|known| known.desired != Desired::Remove) && task.desired == Desired::Remove;
+        let Some(service) =
+            after.service(task.service_id).filter(|service| is_dropped && !service.spec.mode.is_job())
+        else {
+            continue;
+        };
+        let id = service.id;
+        let is_idle = |slot: &SlotId| {
+            let was_there = before.tasks_in(id, *slot).any(|task| task.desired != Desired::Remove);
+            was_there && !serves(before, id, *slot) && !serves(after, id, *slot)
+        };
+        let is_swarm = policy(after, id).profile == Profile::Swarm;
+        if !is_swarm
+            && task.status.state == TaskState::Running
+            && after.slots_kept(id).any(|slot| is_idle(&slot))
+        {
+            return Err(format!("{} is dropped, and slots that serve nobody are not", task.name()));
+        }
+    }
+    Ok(())
+}
+
 /// Slots are only taken up while lanes are free: a lane is taken until its slot is settled, was up for long
 /// enough, and the delay has passed.
 fn lanes(before: &Store, after: &Store, rollout: &Rollout, now: Timestamp) -> Result<(), String> {
@@ -113,6 +237,9 @@ fn lanes(before: &Store, after: &Store, rollout: &Rollout, now: Timestamp) -> Re
     let is_busy = |step: &&Arc<Step>| {
         // Its lane was given away under the policy of that time.
         if before.step(id, step.slot).is_some_and(|known| known.closed && known.task_id == step.task_id) {
+            return false;
+        }
+        if waits_for_budget(after, step) {
             return false;
         }
         // A slot that went down after its lane was free is not waited for again.

@@ -36,8 +36,8 @@ impl Invariant for NothingIsDisturbedTooSoon {
 fn has_successor(store: &Store, task: &Task) -> bool {
     let Some(service) = slot_service(store, task) else { return true };
     let rollout = store.rollout(service.id).map(|rollout| &**rollout);
-    let is_next =
-        rollout.is_none_or(|rollout| !rollout.is_running() || store.step(service.id, task.slot).is_some());
+    let is_next = task.leaves.is_some()
+        || rollout.is_none_or(|rollout| !rollout.is_running() || store.step(service.id, task.slot).is_some());
     let needed = match rollout::policy(store, service, rollout).order {
         UpdateOrder::StopFirst if is_next => TaskState::Ready,
         UpdateOrder::StopFirst | UpdateOrder::StartFirst => TaskState::Running,

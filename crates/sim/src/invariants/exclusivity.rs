@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use skep_core::{Change, Store};
 use skep_model::node::NodeState;
-use skep_model::service::UpdateOrder;
+use skep_model::service::{UpdateConfig, UpdateOrder};
 use skep_model::{NodeId, ServiceId, Task, TaskId, Timestamp, limits};
 
 use super::{Invariant, Moment, Rival};
@@ -48,7 +48,10 @@ impl StopFirstIsExclusive {
         match change {
             Change::PutService(service) if !service.spec.mode.is_job() => {
                 let configs = [&service.spec.update, &service.spec.rollback];
-                if configs.into_iter().flatten().any(|config| config.order == UpdateOrder::StartFirst) {
+                let is_given = |config: &UpdateConfig| config.order == UpdateOrder::StartFirst;
+                // The label may say so, and `auto` comes to it mostly.
+                let is_labelled = service.spec.labels.contains_key("skep.rollout.order");
+                if is_labelled || configs.into_iter().flatten().any(is_given) {
                     self.start_first.insert(service.id);
                 }
             }

@@ -36,12 +36,14 @@ use std::time::Duration;
 
 use skep_core::agenda::Agenda;
 use skep_core::orchestrate::restart::is_given_up;
+use skep_core::orchestrate::rollout;
 use skep_core::random::Random;
 use skep_core::schedule::Scheduler;
 use skep_core::store::{Draft, Scope};
 use skep_core::{Change, ChangeSet, Store, orchestrate};
 use skep_model::request::{Refusal, Reply, Request};
-use skep_model::{NodeId, Service, Task, TaskId, Timestamp};
+use skep_model::task::{Desired, SlotId, TaskState};
+use skep_model::{NodeId, Service, ServiceId, Step, Task, TaskId, Timestamp, policy};
 
 use crate::Broken;
 use crate::engine::Container;
@@ -182,6 +184,25 @@ fn slot_of<'a>(store: &'a Store, task: &Task) -> impl Iterator<Item = &'a Arc<Ta
 fn slot_service<'a>(store: &'a Store, task: &Task) -> Option<&'a Arc<Service>> {
     let is_kept = slot_of(store, task).any(|other| other.desired != skep_model::task::Desired::Remove);
     store.service(task.service_id).filter(|_| is_kept)
+}
+
+/// Returns whether a slot has a task that runs and is wanted to.
+fn serves(store: &Store, id: ServiceId, slot: SlotId) -> bool {
+    store.tasks_in(id, slot).any(|task| task.is_live() && task.status.state == TaskState::Running)
+}
+
+/// Returns whether the slot of a step serves as before while others are out of service, for which Swarm's profile has no
+/// eye: it waits for the budget, and is in nobody's way.
+fn waits_for_budget(store: &Store, step: &Step) -> bool {
+    let id = step.service_id;
+    let Some(service) = store.service(id) else { return false };
+    let rollout = store.rollout(id).map(|rollout| &**rollout);
+    let is_ready = store.task(step.task_id).is_some_and(|task| task.desired == Desired::Ready);
+    rollout::policy(store, service, rollout).profile != policy::Profile::Swarm
+        && step.settled_at.is_none()
+        && is_ready
+        && serves(store, id, step.slot)
+        && store.slots_kept(id).any(|slot| !serves(store, id, slot))
 }
 
 /// Returns whether rolling updates have no say in what becomes of the task: nobody takes care of it where it

@@ -57,7 +57,7 @@ fn fits(store: &Store, task: &Task, placed: &[&Arc<Task>]) -> Result<(), String>
     }
 }
 
-/// A node keeps nothing that its labels forbid.
+/// A node keeps nothing that its labels forbid, but for what is on its way to another node.
 fn is_kept_rightly(store: &Store, task: &Task) -> Result<(), String> {
     let node = task.node_id.and_then(|id| store.node(id)).filter(|node| node.takes_tasks());
     let service = store.service(task.service_id);
@@ -66,7 +66,7 @@ fn is_kept_rightly(store: &Store, task: &Task) -> Result<(), String> {
     let in_force = &service.spec.task.placement.constraints;
     let mut asked = task.spec.placement.constraints.iter().filter(|text| in_force.contains(text));
     match asked.find(|text| !fit::fulfils(node, text)) {
-        Some(text) if task.is_live() && !task.is_over() && is_numbered => {
+        Some(text) if task.is_live() && !task.is_over() && is_numbered && task.leaves.is_none() => {
             Err(format!("{} stays on {}, which fails {text}", task.name(), node.description.hostname))
         }
         _ => Ok(()),

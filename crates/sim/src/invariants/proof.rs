@@ -7,7 +7,7 @@ use skep_core::Store;
 use skep_core::orchestrate::rollout;
 use skep_model::{Rollout, ServiceId, Timestamp};
 
-use super::{Invariant, Moment, decided_at};
+use super::{Invariant, Moment, decided_at, waits_for_budget};
 
 #[derive(Default)]
 pub struct FirstBatchesProveThemselves {
@@ -26,11 +26,18 @@ impl FirstBatchesProveThemselves {
         if !policy.proves_first_batch || !is_same || self.proven.get(&id) == Some(&rollout.started_at) {
             return Ok(());
         }
-        let first = || before.steps_of(id).filter_map(|step| after.step(id, step.slot));
+        let taken_up = before.steps_of(id).filter(|step| after.step(id, step.slot).is_some());
+        // A slot that is begun once more in this commit had lived, or not, before it.
+        let is_so = taken_up.map(|step| {
+            let same = after.step(id, step.slot).filter(|is| is.taken_at == step.taken_at);
+            same.unwrap_or(step)
+        });
+        let first: Vec<_> = is_so.filter(|step| !waits_for_budget(after, step)).collect();
         let lived_by = |at: Timestamp| at + policy.monitor <= self.latest;
-        let lived = first().next().is_some() && first().all(|step| step.settled_at.is_some_and(lived_by));
-        let (had, has) = (before.steps_of(id).count() as u64, after.steps_of(id).count() as u64);
-        if has > policy.lanes && had <= policy.lanes && !lived {
+        let lived = !first.is_empty() && first.iter().all(|step| step.settled_at.is_some_and(lived_by));
+        let has = after.steps_of(id).filter(|step| !waits_for_budget(after, step)).count() as u64;
+        let is_more = after.steps_of(id).any(|step| before.step(id, step.slot).is_none());
+        if has > policy.lanes && is_more && !lived {
             let name = &service.spec.name;
             return Err(format!("{name} has {has} slots taken up before the first batch has lived"));
         }

@@ -1,6 +1,6 @@
 //! Begins a rollout, takes up its next slots, and ends it.
 
-use skep_model::rollout::{Cause, Direction, Phase};
+use skep_model::rollout::{Direction, Phase};
 use skep_model::task::Desired;
 use skep_model::{Policy, Rollout, Service, Step, Timestamp};
 
@@ -70,7 +70,11 @@ fn take_up(
     }
     // One whose node a new leader has yet to hear of is waited for.
     let due = outdated(draft, service).filter(|slot| global::takes_task(draft, service, slot.id));
-    let due: Vec<_> = due.take(usize::try_from(lanes.free).unwrap_or(usize::MAX)).collect();
+    let is_within = |(nth, slot): &(usize, Slot)| {
+        let limit = if slot.is_running() { lanes.free } else { lanes.free_to_mend };
+        (*nth as u64) < limit
+    };
+    let due: Vec<_> = due.enumerate().take_while(is_within).map(|(_, slot)| slot).collect();
     if !due.is_empty() {
         lanes::close(draft, service, &policy);
     }
@@ -94,7 +98,7 @@ fn prove_first_batch(store: &Draft, service: &Service, rollout: &mut Rollout, po
         taken >= policy.lanes.min(rollout.slot_count)
     };
     if lanes::awaits_proof(rollout, policy) && has_whole_batch() {
-        let proven_at = lanes::first_batch_proven_at(store, service, policy);
+        let proven_at = lanes::first_batch_proven_at(store, service, policy, store.now());
         rollout.proven_at = proven_at.filter(|at| *at <= store.now());
     }
 }
@@ -111,7 +115,7 @@ fn begin_step(draft: &mut Draft, random: &mut Random, service: &Service, slot: &
             id
         }
     };
-    draft.put_step(Step::begun(service.id, slot.id, Cause::Update, task_id, draft.now()));
+    draft.put_step(Step::begun(service.id, slot.id, task_id, draft.now()));
 }
 
 /// Ends the rollout once its last slot lived through the monitor period; returns when that will be.

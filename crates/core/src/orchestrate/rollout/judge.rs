@@ -59,13 +59,16 @@ fn failure(draft: &Draft, rollout: &Rollout, policy: &Policy) -> Option<String> 
     let id = rollout.service_id;
     if exceeds_ratio(rollout, policy) {
         let failed = draft.steps_of(id).filter(|step| step.failed);
-        if let Some(step) = failed.max_by_key(|step| step.settled_at) {
-            let reason = reason(draft, step, policy);
-            return Some(format!("failure or early termination of task {}{reason}", step.task_id));
-        }
+        return Some(match failed.max_by_key(|step| step.settled_at) {
+            Some(step) => {
+                let reason = reason(draft, step, policy);
+                format!("failure or early termination of task {}{reason}", step.task_id)
+            }
+            None => "failure or early termination of a task that is gone".to_owned(),
+        });
     }
     let missed = deadlines::missed(rollout, policy, draft.now())?;
-    match why::obstacles(draft, id).first() {
+    match why::obstacles(draft, id, draft.now()).first() {
         Some(wait) => Some(format!("{missed}: {}", wait.text)),
         None => Some(missed),
     }
@@ -159,7 +162,8 @@ fn reason(draft: &Draft, step: &Step, policy: &Policy) -> String {
     if task.is_some_and(|task| task.status.state < TaskState::Running)
         && let Some(limit) = policy.start_deadline
     {
-        let blocker = why::of_step(draft, step).map(|wait| format!(": {}", wait.text)).unwrap_or_default();
+        let blocker =
+            why::of_step(draft, step, draft.now()).map(|wait| format!(": {}", wait.text)).unwrap_or_default();
         return format!(": not up within {}{blocker}", span::render(limit));
     }
     match task.map(|task| task.status.err.trim()) {

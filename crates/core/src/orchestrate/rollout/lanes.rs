@@ -3,13 +3,14 @@
 
 use std::sync::Arc;
 
-use skep_model::node::NodeState;
-use skep_model::task::TaskState;
+use skep_model::policy::Profile;
+use skep_model::task::{Desired, TaskState};
 use skep_model::{Policy, Rollout, Service, Step, Task, Timestamp};
 
+use crate::orchestrate::budget::Budget;
 use crate::orchestrate::current::is_current;
-use crate::orchestrate::global;
 use crate::orchestrate::slot::{self, Slot};
+use crate::orchestrate::{global, relocate};
 use crate::store::{Draft, Store, earlier};
 
 /// What the lanes of a service are at.
@@ -18,6 +19,9 @@ pub struct Lanes {
     pub busy: u64,
     /// How many slots may be taken up.
     pub free: u64,
+    /// How many slots may be taken up that are out of service. Those that wait for the budget, and serve as before, are
+    /// in nobody's way: to mend others costs nothing, and may be what they wait for.
+    pub free_to_mend: u64,
     /// Of the busy ones, those that only an event frees.
     pub blocked: u64,
     /// When the first of them becomes free by itself, or its slot has failed to come up in time.
@@ -35,7 +39,8 @@ pub enum Freedom {
 impl Lanes {
     /// Counts the lanes of a rollout.
     pub fn count(draft: &Draft, service: &Service, rollout: &Rollout, policy: &Policy) -> Lanes {
-        let (mut busy, mut blocked, mut wake_at) = (0, 0, None);
+        let is_held = held(draft, service, policy, draft.now());
+        let (mut busy, mut held, mut blocked, mut wake_at) = (relocate::count(draft, service), 0, 0, None);
         for step in draft.steps_open(service.id) {
             match freedom(draft, service, policy, step) {
                 Freedom::At(at) if at <= draft.now() => {}
@@ -46,20 +51,35 @@ impl Lanes {
                 Freedom::Unknown => {
                     busy += 1;
                     blocked += 1;
+                    held += u64::from(is_held(step));
                     let deadline = policy.start_deadline.filter(|_| step.settled_at.is_none());
                     wake_at = earlier(wake_at, deadline.and_then(|limit| step.clock.spends_at(limit)));
                 }
             }
         }
         let mut free = policy.lanes.saturating_sub(busy);
+        let mut free_to_mend = policy.lanes.saturating_sub(busy - held);
         if awaits_proof(rollout, policy) {
             let taken = draft.steps_of(service.id).count() as u64;
             free = free.min(policy.lanes.saturating_sub(taken));
-            let proven_at = first_batch_proven_at(draft, service, policy);
+            free_to_mend = free_to_mend.min(policy.lanes.saturating_sub(taken - held));
+            let proven_at = first_batch_proven_at(draft, service, policy, draft.now());
             wake_at = earlier(wake_at, proven_at.filter(|at| *at > draft.now()));
         }
-        Lanes { busy, free, blocked, wake_at }
+        Lanes { busy, free, free_to_mend, blocked, wake_at }
     }
+}
+
+/// Tells which steps wait for the budget, their slots serving as before. Compat: Swarm has no eye for what others
+/// are at.
+fn held<'s>(
+    store: &'s Store,
+    service: &Service,
+    policy: &Policy,
+    now: Timestamp,
+) -> impl Fn(&Step) -> bool + use<'s> {
+    let is_overdrawn = policy.profile != Profile::Swarm && Budget::of(store, service, policy, now).is_spent;
+    move |step| is_overdrawn && step.settled_at.is_none() && serves_as_before(store, step)
 }
 
 /// Gives the lanes that are free back, so that nobody looks at their steps again.
@@ -69,6 +89,12 @@ pub fn close(draft: &mut Draft, service: &Service, policy: &Policy) {
     for step in free {
         draft.put_step(Step { closed: true, ..Step::clone(&step) });
     }
+}
+
+/// Returns whether the slot of a step still has what it had, and its replacement was not started.
+fn serves_as_before(store: &Store, step: &Step) -> bool {
+    let is_waiting = store.task(step.task_id).is_some_and(|task| task.desired == Desired::Ready);
+    is_waiting && slot::load(store, step.service_id, step.slot).is_running()
 }
 
 /// Returns when the lane of a step is free.
@@ -101,33 +127,18 @@ pub fn awaits_proof(rollout: &Rollout, policy: &Policy) -> bool {
 }
 
 /// Returns when the first batch will have lived through the monitor period; `None` while one of its slots is
-/// not settled. A slot that failed and was tolerated holds nobody up for longer than another.
-pub fn first_batch_proven_at(store: &Store, service: &Service, policy: &Policy) -> Option<Timestamp> {
+/// not settled. A slot that failed and was tolerated holds nobody up for longer than another, and one that waits for the
+/// budget is not part of it yet.
+pub fn first_batch_proven_at(
+    store: &Store,
+    service: &Service,
+    policy: &Policy,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let is_held = held(store, service, policy, now);
     let mut proven_at = None;
-    for step in store.steps_of(service.id) {
+    for step in store.steps_of(service.id).filter(|step| !is_held(step)) {
         proven_at = proven_at.max(Some(step.settled_at? + policy.monitor));
     }
     proven_at
-}
-
-/// Returns whether one more slot may go out of service. Slots that a superseded rollout left in
-/// mid-change count, too.
-pub fn may_disturb(store: &Store, service: &Service, policy: &Policy) -> bool {
-    let idle = || store.slots_idle(service.id).map(|id| slot::load(store, service.id, id));
-    let at_most = usize::try_from(policy.lanes).unwrap_or(usize::MAX);
-    let changing = || idle().filter(|slot| is_changing(store, slot)).take(at_most);
-    policy.lanes == u64::MAX || (changing().count() as u64) < policy.lanes
-}
-
-/// Returns whether an idle slot is out of service for the moment only, because it changes hands or starts. What
-/// failed and is restarted, or fits nowhere, is not waited for: a rollout may be there to mend it.
-fn is_changing(store: &Store, slot: &Slot) -> bool {
-    let is_down = |id| store.node(id).is_none_or(|node| node.status.state == NodeState::Down);
-    let comes_up = |task: &Arc<Task>| {
-        let is_restart = task.start_after != Timestamp::default();
-        // A node that is out of reach keeps its own; nobody waits for it.
-        let is_lost = task.node_id.is_some_and(is_down);
-        !is_restart && !is_lost && task.status.state != TaskState::Pending && !task.is_over()
-    };
-    slot.live().any(comes_up)
 }
