@@ -66,7 +66,10 @@ pub struct Leader {
     dirty: BTreeMap<ServiceId, Scope>,
     /// Nodes that may not be able to keep the tasks they have.
     changed_nodes: BTreeSet<NodeId>,
+    /// Services whose tasks may stand less evenly than they could, where that is asked about.
+    uneven: BTreeSet<ServiceId>,
     agenda: Agenda,
+    rebalance_at: Option<Timestamp>,
     dispatch_deadline: Option<Timestamp>,
 }
 
@@ -89,7 +92,9 @@ impl Leader {
             in_flight: None,
             dirty: everything(store),
             changed_nodes: all_with_tasks(store),
+            uneven: store.services().map(|service| service.id).collect(),
             agenda: Agenda::default(),
+            rebalance_at: None,
             dispatch_deadline: None,
         }
     }
@@ -167,6 +172,11 @@ impl Leader {
             self.look_around();
             self.scheduler.plan(&mut self.draft);
             self.look_around();
+            if self.dirty.is_empty() && !self.draft.is_full() {
+                self.rebalance_at =
+                    orchestrate::rebalance::plan(&mut self.draft, &self.scheduler, &mut self.uneven);
+                self.look_around();
+            }
             if self.dirty.is_empty() || self.draft.is_full() {
                 break;
             }
@@ -201,9 +211,16 @@ impl Leader {
         let moves = self.draft.take_moves();
         self.scheduler.follow(&self.draft, &moves);
         let nodes: BTreeSet<_> = moves.iter().filter_map(draft::Move::node_id).collect();
+        let is_leveled = orchestrate::rebalance::is_asked_for(&self.draft);
+        if is_leveled && moves.iter().any(draft::Move::may_level) {
+            self.uneven = self.draft.services().map(|service| service.id).collect();
+        }
         concerned_by_nodes(&self.draft, &nodes, &mut self.dirty);
         self.changed_nodes.extend(nodes.into_iter().filter(|id| has_tasks(&self.draft, *id)));
         for (id, scope) in self.draft.take_touched() {
+            if is_leveled {
+                self.uneven.insert(id);
+            }
             if scope.all {
                 // Its constraints may be others.
                 self.changed_nodes.extend(self.draft.tasks_of(id).filter_map(|task| task.node_id));
@@ -239,7 +256,7 @@ impl Leader {
         if self.in_flight.is_some() {
             return None;
         }
-        earlier(self.dispatch_deadline, self.agenda.next())
+        earlier(self.rebalance_at, earlier(self.dispatch_deadline, self.agenda.next()))
     }
 }
 

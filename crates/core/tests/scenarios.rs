@@ -25,6 +25,7 @@ scenarios! {
     deadlines,
     min_healthy_node_loss,
     bad_tag,
+    rebalance,
     budget,
     held_candidate,
     void_step,

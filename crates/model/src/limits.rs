@@ -74,3 +74,8 @@ pub const HEALTH_INTERVAL_DEFAULT: Duration = Duration::from_secs(30);
 pub const HEALTH_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 pub const HEALTH_RETRIES_DEFAULT: u32 = 3;
 pub const HEALTH_START_INTERVAL_DEFAULT: Duration = Duration::from_secs(5);
+
+/// How long nothing must have come or gone in a service before one of its tasks is moved to a less loaded node.
+pub const REBALANCE_PAUSE: Duration = Duration::from_secs(30);
+/// Most moves that a dry run of the rebalancing tells.
+pub const REBALANCE_MOVES_TOLD: usize = 100;

@@ -3,14 +3,19 @@
 //!
 //! ```text
 //! skep.strategy=binpack                      on the cluster: spread (the default) or binpack
+//! skep.rebalance=on                          on the cluster: on or off (the default)
 //! skep.affinity=service:db                   on a service: only on nodes that run a task of db
 //! skep.anti-affinity=service:db,service:web  on a service: only on nodes that run none of either
 //! ```
 
-use crate::Labels;
+use std::sync::Arc;
+
+use crate::{Labels, NodeId, Task};
 
 /// The label of a cluster that names its [`Strategy`].
 pub const STRATEGY_LABEL: &str = "skep.strategy";
+/// The label of a cluster that says whether tasks are moved to nodes that join or return.
+pub const REBALANCE_LABEL: &str = "skep.rebalance";
 /// The label of a service that names those it must be near.
 pub const AFFINITY_LABEL: &str = "skep.affinity";
 /// The label of a service that names those it must keep away from.
@@ -39,6 +44,23 @@ impl Strategy {
             }
         }
     }
+}
+
+/// Returns whether a cluster's labels ask for rebalancing, or what is wrong with them.
+pub fn rebalances(labels: &Labels) -> Result<bool, String> {
+    match labels.get(REBALANCE_LABEL).map(String::as_str) {
+        None | Some("off") => Ok(false),
+        Some("on") => Ok(true),
+        Some(other) => Err(format!("label {REBALANCE_LABEL}: {other:?} is not on or off")),
+    }
+}
+
+/// A task that would stand better on another node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Relocation {
+    pub task: Arc<Task>,
+    pub from: NodeId,
+    pub to: NodeId,
 }
 
 /// Which services a service must be near, and which it must keep away from, by name.

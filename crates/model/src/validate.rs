@@ -10,7 +10,7 @@ use crate::cluster::ClusterSpec;
 use crate::constraint::{Constraint, ConstraintError};
 use crate::endpoint::{EndpointMode, PublishMode};
 use crate::placeholder::{Context, expand_container};
-use crate::placement::Affinity;
+use crate::placement::{self, Affinity, Strategy};
 use crate::policy::Knobs;
 use crate::property::{KNOWN_KEYS, Property};
 use crate::service::{FailureAction, Mode, UpdateConfig};
@@ -63,7 +63,9 @@ impl ServiceSpec {
 impl ClusterSpec {
     /// Checks the policies of the cluster.
     pub fn validate(&self) -> Result<(), Invalid> {
-        Knobs::parse(&self.labels).map(drop).map_err(Invalid::Argument)
+        Knobs::parse(&self.labels).map_err(Invalid::Argument)?;
+        Strategy::of(&self.labels).map_err(Invalid::Argument)?;
+        placement::rebalances(&self.labels).map(drop).map_err(Invalid::Argument)
     }
 }
 

@@ -8,7 +8,7 @@ use skep_core::Store;
 use skep_model::cluster::ClusterSpec;
 use skep_model::node::DRAIN;
 use skep_model::node::{Availability, NodeSpec};
-use skep_model::placement::STRATEGY_LABEL;
+use skep_model::placement::{REBALANCE_LABEL, STRATEGY_LABEL};
 use skep_model::policy::PROFILE;
 use skep_model::request::{AuthFrom, Request, RolloutVerb, ServiceChange};
 use skep_model::template::Limits;
@@ -158,6 +158,8 @@ impl Operator {
         let mut spec = ClusterSpec { task_history_limit: limit, ..cluster.spec.clone() };
         let strategy = self.dice.pick(&["spread", "binpack"]);
         spec.labels.insert(STRATEGY_LABEL.to_owned(), strategy.to_owned());
+        let rebalance = self.dice.pick(&["on", "on", "off"]);
+        spec.labels.insert(REBALANCE_LABEL.to_owned(), rebalance.to_owned());
         if self.dice.chance(30) {
             spec.labels.insert(PROFILE.into(), self.recipes.profile());
         }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use skep_agent::Clock;
 use skep_api::server::backend::{Rows, View};
 use skep_api::server::facts::SlotCounts;
-use skep_core::orchestrate::why;
+use skep_core::orchestrate::{rebalance, why};
+use skep_model::placement::Relocation;
 use skep_model::rollout::Wait;
 use skep_model::task::SlotId;
 use skep_model::{
@@ -83,6 +84,10 @@ impl View for StoreView {
 
     fn waits(&self, id: ServiceId) -> Vec<Wait> {
         why::waits(&self.published.store, id, now())
+    }
+
+    fn relocations(&self) -> Vec<Relocation> {
+        rebalance::proposals(&self.published.store)
     }
 
     fn waiting(&self, task: &Task) -> Option<Wait> {

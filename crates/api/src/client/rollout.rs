@@ -4,7 +4,7 @@ use hyper::Method;
 
 use super::call::{Call, object};
 use super::{Client, ClientError};
-use crate::wire::{Revision, Rollout};
+use crate::wire::{Relocation, Revision, Rollout};
 
 impl Client {
     /// Returns where a service stands, by its id, name or id prefix.
@@ -15,6 +15,11 @@ impl Client {
     /// Returns where each service stands.
     pub async fn rollouts(&self) -> Result<Vec<Rollout>, ClientError> {
         self.json(Call::get("/skep/v1/rollouts").unversioned()).await
+    }
+
+    /// Returns what rebalancing would move, in its order.
+    pub async fn relocations(&self) -> Result<Vec<Relocation>, ClientError> {
+        self.json(Call::get("/skep/v1/rebalance").unversioned()).await
     }
 
     /// Returns the revisions of a service that are kept, oldest first.

@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::{get, post};
+use skep_model::placement::Relocation;
 use skep_model::request::{Request, RolloutVerb};
 use skep_model::{Service, ServiceId};
 
@@ -24,6 +25,7 @@ pub(super) fn routes() -> Router<Arc<Context>> {
         .route("/skep/v1/rollouts/{id}", get(inspect))
         .route("/skep/v1/rollouts/{id}/revisions", get(revisions))
         .route("/skep/v1/rollouts/{id}/{verb}", post(steer))
+        .route("/skep/v1/rebalance", get(relocations))
 }
 
 async fn list(State(context): State<Arc<Context>>) -> Result<Response, Error> {
@@ -49,6 +51,21 @@ fn show(view: &dyn View, service: &Service) -> wire::Rollout {
     shown.steps = view.steps_of(service.id).map(rollout::step_to_wire).collect();
     shown.waits = view.waits(service.id).iter().map(rollout::wait_to_wire).collect();
     shown
+}
+
+/// Tells what rebalancing would move, whether the cluster asks for it or not.
+async fn relocations(State(context): State<Arc<Context>>) -> Result<Response, Error> {
+    let view = context.view().await?;
+    let name = |id| view.node(id).map_or_else(|| id.to_string(), |node| node.description.hostname.clone());
+    let to_wire = |one: Relocation| wire::Relocation {
+        service_name: one.task.service.name.clone(),
+        slot: one.task.slot.to_string(),
+        task_id: one.task.id.to_string(),
+        from: name(one.from),
+        to: name(one.to),
+    };
+    let shown: Vec<_> = view.relocations().into_iter().map(to_wire).collect();
+    Ok(reply::json(&shown))
 }
 
 async fn revisions(

@@ -32,7 +32,7 @@ pub use doctor::{Checkup, Condition, Finding};
 pub use node::{
     EngineDescription, ManagerStatus, Node, NodeDescription, NodeSpec, NodeStatus, PluginDescription, TlsInfo,
 };
-pub use rollout::{Revision, Rollout, Slots, Step, Wait};
+pub use rollout::{Relocation, Revision, Rollout, Slots, Step, Wait};
 pub use service::{
     Empty, Endpoint, EndpointSpec, EndpointVirtualIp, JobStatus, PortConfig, ReplicatedJob,
     ReplicatedService, Service, ServiceCreated, ServiceMode, ServiceSpec, ServiceStatus, ServiceUpdated,

@@ -123,3 +123,19 @@ pub struct Revision {
     /// Whether it is the one in force.
     pub is_current: bool,
 }
+
+/// A task that would be moved to a less loaded node.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct Relocation {
+    /// The service's name.
+    pub service_name: String,
+    /// The number of the slot.
+    pub slot: String,
+    #[serde(rename = "TaskID")]
+    pub task_id: String,
+    /// Name of the node that it is on.
+    pub from: String,
+    /// Name of the node where it would go.
+    pub to: String,
+}

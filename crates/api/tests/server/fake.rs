@@ -12,6 +12,7 @@ use skep_api::server::facts::*;
 use skep_api::wire::{Condition, Finding};
 use skep_model::cluster::{Authority, ClusterSpec, Hidden};
 use skep_model::node::{Availability, NodeDescription, NodeSpec, NodeState, NodeStatus, Role};
+use skep_model::placement::Relocation;
 use skep_model::request::{Refusal, RefusalClass, Reply, Request, RolloutVerb, Rotation, ServiceChange};
 use skep_model::rollout::{Direction, Phase, Wait};
 use skep_model::service::Previous;
@@ -45,6 +46,7 @@ pub struct World {
     pub revisions: BTreeMap<(ServiceId, u64), Revision>,
     pub steps: Vec<Step>,
     pub waits: Vec<(ServiceId, Wait)>,
+    pub relocations: Vec<Relocation>,
 }
 
 pub struct Fake {
@@ -137,7 +139,16 @@ impl World {
             revisions: BTreeMap::new(),
             steps: Vec::new(),
             waits: Vec::new(),
+            relocations: Vec::new(),
         }
+    }
+
+    /// Lets rebalancing want to move the first task to another node. Returns its id.
+    pub fn suppose_a_move(&mut self, to: NodeId) -> TaskId {
+        let task = self.tasks.values().next().expect("a task").clone();
+        let (id, from) = (task.id, self.node.id);
+        self.relocations.push(Relocation { task: task.into(), from, to });
+        id
     }
 
     /// Gives the service exactly the running tasks that it wants.
@@ -329,6 +340,10 @@ impl View for World {
         let total = self.tasks_of(service.id).count() as u64;
         SlotCounts { total, running: total, updated: total }
     }
+    fn relocations(&self) -> Vec<Relocation> {
+        self.relocations.clone()
+    }
+
     fn waits(&self, id: ServiceId) -> Vec<Wait> {
         self.waits.iter().filter(|(service_id, _)| *service_id == id).map(|(_, wait)| wait.clone()).collect()
     }

@@ -6,7 +6,7 @@ use axum::http::{Method, StatusCode};
 use expect_test::expect;
 use skep_model::rollout::{Phase, Wait, WaitCode};
 use skep_model::task::SlotId;
-use skep_model::{Id, Revision, ServiceId, Step, TaskId, TaskSpec, Timestamp};
+use skep_model::{Id, NodeId, Revision, ServiceId, Step, TaskId, TaskSpec, Timestamp};
 
 use super::fake::{Fake, completed};
 use super::http::Api;
@@ -90,4 +90,20 @@ async fn a_verb_is_carried_out_or_refused_by_name() {
         assert_eq!(is, status, "{target}: {text}");
         assert!(text.contains(words), "{target}: {text}");
     }
+}
+
+#[tokio::test]
+async fn a_dry_run_of_rebalancing_names_tasks_and_nodes() {
+    let api = api().await;
+    let id = {
+        let mut world = api.fake.world.lock().expect("nobody panics with it");
+        world.as_mut().expect("a cluster").suppose_a_move(NodeId::from_number(2))
+    };
+    let (status, text) = api.text(Method::GET, "/skep/v1/rebalance", "").await;
+    assert_eq!(status, StatusCode::OK);
+    let shown: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(shown[0]["TaskID"], id.to_string());
+    assert_eq!((&shown[0]["ServiceName"], &shown[0]["Slot"]), (&"web".into(), &"1".into()));
+    // One that is gone is named by its id.
+    assert_eq!(shown[0]["To"], NodeId::from_number(2).to_string());
 }

@@ -23,6 +23,7 @@ mod rank;
 mod requirements;
 mod run;
 mod spread;
+mod uneven;
 mod waiting;
 mod wake;
 

@@ -58,6 +58,17 @@ impl Move {
             Move::Task { .. } | Move::Service(_) | Move::Cluster => None,
         }
     }
+
+    /// Returns whether tasks might stand more evenly afterwards: a node takes tasks that took none, or somebody asks
+    /// for it.
+    pub fn may_level(&self) -> bool {
+        let takes = |node: &Option<Arc<Node>>| node.as_ref().is_some_and(|node| node.takes_tasks());
+        match self {
+            Move::Node { old, new } => takes(new) && !takes(old),
+            Move::Cluster => true,
+            Move::Task { .. } | Move::Service(_) => false,
+        }
+    }
 }
 
 /// A draft of about this many bytes takes no more: what is left is planned after the commit. Half of what

@@ -102,3 +102,20 @@ fn w38_what_a_node_cannot_keep_leaves_within_the_budget() {
 fn node(number: u128) -> skep_model::NodeId {
     skep_model::Id::from_number(number)
 }
+
+#[test]
+fn w39_tasks_are_levelled_out_when_a_node_joins_if_that_is_asked_for() {
+    let on_n2 = |scene: Scene<'_>| {
+        scene.tasks("web").filter(|task| task.is_live() && task.node_id == Some(node(2))).count()
+    };
+    let mut story = Story::begin(
+        "> nodes 8
+         > create web replicas=6 image=app:1
+         > tick 1m",
+    );
+    story.go_on("> node join n2\n> tick 10m");
+    assert_eq!(on_n2(story.end()), 0, "nobody asked");
+    story.go_on("> cluster skep.rebalance=on\n> tick 10m");
+    story.always("one at a time", |scene| all_run(scene, 5));
+    assert_eq!((on_n2(story.end()), story.made("web").len()), (3, 3));
+}

@@ -214,10 +214,8 @@ fn scale_down(before: &Store, after: &Store, changes: &ChangeSet) -> Result<(), 
             was_there && !serves(before, id, *slot) && !serves(after, id, *slot)
         };
         let is_swarm = policy(after, id).profile == Profile::Swarm;
-        if !is_swarm
-            && task.status.state == TaskState::Running
-            && after.slots_kept(id).any(|slot| is_idle(&slot))
-        {
+        let served = known.is_some_and(|known| known.is_live()) && task.status.state == TaskState::Running;
+        if !is_swarm && served && after.slots_kept(id).any(|slot| is_idle(&slot)) {
             return Err(format!("{} is dropped, and slots that serve nobody are not", task.name()));
         }
     }

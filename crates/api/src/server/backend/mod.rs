@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
+use skep_model::placement::Relocation;
 use skep_model::request::{Refusal, Reply, Request, Rotation};
 use skep_model::rollout::Wait;
 use skep_model::{Cluster, Node, NodeId, Revision, Rollout, Service, ServiceId, Step, Task, TaskId};
@@ -96,6 +97,8 @@ pub trait View: Send + Sync {
     fn slot_counts(&self, service: &Service) -> SlotCounts;
     /// Returns what a service waits for at this moment, most important first.
     fn waits(&self, id: ServiceId) -> Vec<Wait>;
+    /// Returns what rebalancing would move, in its order.
+    fn relocations(&self) -> Vec<Relocation>;
     /// Returns what a task waits for that does not run.
     fn waiting(&self, task: &Task) -> Option<Wait>;
     fn tasks(&self) -> Rows<'_, Task>;

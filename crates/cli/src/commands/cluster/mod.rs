@@ -1,6 +1,7 @@
 //! `cluster`: the policies of the cluster as a whole. Only Skep has it; they are labels of the swarm's specification, so
 //! that every client hands them back unharmed.
 
+mod rebalance;
 mod set;
 mod show;
 mod unset;
@@ -16,6 +17,7 @@ const PREFIX: &str = "skep.";
 /// Show and set the policies of the cluster
 #[derive(Debug, Subcommand)]
 pub(crate) enum Commands {
+    Rebalance(rebalance::Flags),
     Set(set::Flags),
     Show(show::Flags),
     Unset(unset::Flags),
@@ -23,6 +25,7 @@ pub(crate) enum Commands {
 
 pub(crate) fn run(context: &mut Context, command: Commands) -> Running<'_> {
     match command {
+        Commands::Rebalance(flags) => start(context, flags, rebalance::run),
         Commands::Set(flags) => start(context, flags, set::run),
         Commands::Show(flags) => start(context, flags, show::run),
         Commands::Unset(flags) => start(context, flags, unset::run),

@@ -6,6 +6,9 @@ fn answer(request: &str, _: &str) -> Answer {
     match request.split_once('?').map_or(request, |(line, _)| line) {
         "GET /swarm" => json(200, SWARM),
         "POST /swarm/update" => json(200, ""),
+        "GET /skep/v1/rebalance" => {
+            json(200, r#"[{"ServiceName":"web","Slot":"4","TaskID":"3l647","From":"one","To":"two"}]"#)
+        }
         _ => json(404, r#"{"message":"page not found"}"#),
     }
 }
@@ -35,4 +38,18 @@ async fn what_is_not_a_policy_is_named() {
         assert_eq!(ran.code, 1);
         assert!(ran.err.contains(text), "{}", ran.err);
     }
+}
+
+#[tokio::test]
+async fn a_dry_run_tells_what_would_move() {
+    let daemon = Daemon::start(answer);
+    let told = daemon.skep(&["cluster", "rebalance", "--dry-run"]).await;
+    assert_eq!(
+        told.out, "TASK      SERVICE   SLOT      FROM      TO\n3l647     web       4         one       two\n",
+        "{}",
+        told.err
+    );
+    let refused = daemon.skep(&["cluster", "rebalance"]).await;
+    assert_eq!(refused.code, 1);
+    assert!(refused.err.contains("skep cluster set rebalance=on"), "{}", refused.err);
 }

@@ -44,7 +44,7 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
             (false, Some(_)) => "settled",
             (false, None) => "in change",
         };
-        lines.push(format!("  slot {}: {state} ({}, task {})", step.slot, step.cause, step.task_id));
+        lines.push(format!("  slot {}: {state} (task {})", step.slot, step.task_id));
     }
     lines.extend(rollout.waits.iter().map(|wait| format!("  waits: {}", show::wait(wait, now))));
     Ok(context.io.line(lines.join("\n"))?)

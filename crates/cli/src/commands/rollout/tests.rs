@@ -7,7 +7,7 @@ use crate::testing::{Answer, Daemon, json};
 
 const ROLLOUT: &str = r#"{"ServiceID":"s1","ServiceName":"web","State":"updating","Revision":3,"ReturnTo":2,
     "StartedAt":"2026-01-02T03:02:05Z","Message":"update in progress","Slots":{"Total":5,"Running":5,"Updated":2,"Failed":0},
-    "Steps":[{"Slot":"3","Cause":"update","TaskID":"t3","TakenAt":"2026-01-02T03:03:00Z","Failed":false}],
+    "Steps":[{"Slot":"3","TaskID":"t3","TakenAt":"2026-01-02T03:03:00Z","Failed":false}],
     "Waits":[{"Code":"health","Since":"2026-01-02T03:03:53Z","Until":"2026-01-02T03:04:23Z","Slot":"3",
     "Text":"the health check of web.3 has not passed"}]}"#;
 
@@ -40,7 +40,7 @@ async fn status_and_why_say_where_it_stands() {
         web: updating, revision 3 (from 2), 2 of 5 slots up to date, 5 running
           message: update in progress
           started: 2 minutes ago
-          slot 3: in change (update, task t3)
+          slot 3: in change (task t3)
           waits: HEALTH slot 3: the health check of web.3 has not passed (for 12 seconds, 18 seconds left)
     "#]]
     .assert_eq(&daemon.skep(&["rollout", "status", "web"]).await.out);

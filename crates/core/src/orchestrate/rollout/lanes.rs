@@ -40,7 +40,7 @@ impl Lanes {
     /// Counts the lanes of a rollout.
     pub fn count(draft: &Draft, service: &Service, rollout: &Rollout, policy: &Policy) -> Lanes {
         let is_held = held(draft, service, policy, draft.now());
-        let (mut busy, mut held, mut blocked, mut wake_at) = (relocate::count(draft, service), 0, 0, None);
+        let (mut busy, mut held, mut blocked, mut wake_at) = (0, 0, 0, None);
         for step in draft.steps_open(service.id) {
             match freedom(draft, service, policy, step) {
                 Freedom::At(at) if at <= draft.now() => {}
@@ -57,8 +57,10 @@ impl Lanes {
                 }
             }
         }
-        let mut free = policy.lanes.saturating_sub(busy);
-        let mut free_to_mend = policy.lanes.saturating_sub(busy - held);
+        // Slots that move to other nodes take lanes, too; but the rollout is over without them.
+        let lanes = policy.lanes.saturating_sub(relocate::count(draft, service));
+        let mut free = lanes.saturating_sub(busy);
+        let mut free_to_mend = lanes.saturating_sub(busy - held);
         if awaits_proof(rollout, policy) {
             let taken = draft.steps_of(service.id).count() as u64;
             free = free.min(policy.lanes.saturating_sub(taken));
