@@ -16,6 +16,7 @@ use crate::dispatch::Dispatch;
 use crate::message::{ManagerMessage, NodeMessage};
 use crate::random::Random;
 use crate::schedule::Scheduler;
+use crate::store::draft::News;
 use crate::store::{ChangeSet, Draft, Scope, Store, draft, earlier};
 use crate::{control, orchestrate};
 
@@ -32,7 +33,7 @@ pub enum Event {
     /// A node says something.
     Heard(NodeId, NodeMessage),
     /// The proposal in flight was committed and applied to the store.
-    Committed(ChangeSet),
+    Committed,
     /// The proposal in flight will not commit.
     Dropped,
     /// The instant asked for in [`Output::wake_at`] is here.
@@ -60,8 +61,7 @@ pub struct Leader {
     /// The store as it will be when the proposal in flight commits.
     draft: Draft,
     requests: VecDeque<(RequestId, Request)>,
-    /// Answers that wait for the proposal in flight; `None`: no proposal is in flight.
-    in_flight: Option<Vec<(RequestId, Reply)>>,
+    in_flight: Option<InFlight>,
     /// Where to look in the next pass.
     dirty: BTreeMap<ServiceId, Scope>,
     /// Nodes that may not be able to keep the tasks they have.
@@ -71,6 +71,14 @@ pub struct Leader {
     agenda: Agenda,
     rebalance_at: Option<Timestamp>,
     dispatch_deadline: Option<Timestamp>,
+}
+
+/// What waits for a proposal to commit.
+#[derive(Debug, Default)]
+struct InFlight {
+    replies: Vec<(RequestId, Reply)>,
+    /// For the nodes.
+    news: Vec<News>,
 }
 
 /// Requests that may wait for a pass; more are refused as unavailable.
@@ -105,7 +113,7 @@ impl Leader {
         match event {
             Event::Requested(id, request) => self.enqueue(id, request, &mut output),
             Event::Heard(node_id, message) => self.dispatch.hear(store, now, node_id, message),
-            Event::Committed(changes) => self.committed(&changes, &mut output),
+            Event::Committed => self.committed(&mut output),
             Event::Dropped => self.dropped(store, now, &mut output),
             Event::Woke => {}
         }
@@ -135,16 +143,16 @@ impl Leader {
         }
     }
 
-    fn committed(&mut self, changes: &ChangeSet, output: &mut Output) {
-        let replies = self.in_flight.take().unwrap_or_default();
+    fn committed(&mut self, output: &mut Output) {
+        let InFlight { replies, news } = self.in_flight.take().unwrap_or_default();
         output.reply.extend(replies.into_iter().map(|(id, reply)| (id, Ok(reply))));
         self.dispatch.settled();
-        self.dispatch.committed(changes);
+        self.dispatch.committed(news);
     }
 
     /// The proposal is lost, and with it what was planned: everything is looked at again.
     fn dropped(&mut self, store: &Store, now: Timestamp, output: &mut Output) {
-        for (id, _) in self.in_flight.take().unwrap_or_default() {
+        for (id, _) in self.in_flight.take().unwrap_or_default().replies {
             let text = "the leader changed before the request took effect; try again";
             output.reply.push((id, Err(Refusal::new(RefusalClass::Unavailable, text))));
         }
@@ -185,7 +193,7 @@ impl Leader {
             self.dispatch.settled();
             output.reply.extend(granted.into_iter().map(|(id, reply)| (id, Ok(reply))));
         } else {
-            self.in_flight = Some(granted);
+            self.in_flight = Some(InFlight { replies: granted, news: self.draft.take_news() });
             output.propose = Some(self.draft.finish());
         }
     }

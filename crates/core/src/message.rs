@@ -90,14 +90,18 @@ impl Told {
     }
 }
 
-/// Returns a figure that two sides with the same tasks, desired alike, agree on.
+/// Returns a figure that two sides with the same tasks, desired alike, agree on: the marks of all of them,
+/// combined by exclusive or, so that it is kept up to date task by task.
 pub fn checksum(tasks: impl IntoIterator<Item = (TaskId, Told)>) -> u64 {
-    tasks.into_iter().fold(0, |sum, (id, told)| {
-        let number = id.number();
-        let mixed = (number as u64)
-            ^ ((number >> 64) as u64).rotate_left(17)
-            ^ told.desired as u64
-            ^ told.revision.rotate_left(33);
-        sum ^ mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31).wrapping_mul(0xff51_afd7_ed55_8ccd)
-    })
+    tasks.into_iter().fold(0, |sum, (id, told)| sum ^ mark(id, told))
+}
+
+/// Returns the part of one task in the [`checksum`].
+pub fn mark(id: TaskId, told: Told) -> u64 {
+    let number = id.number();
+    let mixed = (number as u64)
+        ^ ((number >> 64) as u64).rotate_left(17)
+        ^ told.desired as u64
+        ^ told.revision.rotate_left(33);
+    mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31).wrapping_mul(0xff51_afd7_ed55_8ccd)
 }

@@ -64,7 +64,7 @@ impl Cluster {
             let bytes = rmp_serde::to_vec_named(&changes).expect("changes serialise").len();
             assert!(bytes < ENTRY_BYTES_MAX, "a proposal of {bytes} bytes");
             self.store.apply(self.store.index() + 1, &changes);
-            output = self.leader.step(&self.store, now(), Event::Committed(changes));
+            output = self.leader.step(&self.store, now(), Event::Committed);
         }
         panic!("the leader never comes to rest");
     }

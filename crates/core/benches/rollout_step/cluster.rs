@@ -146,7 +146,7 @@ impl Cluster {
                 self.proposal_count += 1;
                 self.settled_count += changes.iter().filter(|change| self.settles(change)).count() as u64;
                 self.store.apply(self.store.index() + 1, &changes);
-                next = Some(Event::Committed(changes));
+                next = Some(Event::Committed);
             }
         }
         took

@@ -1,49 +1,60 @@
 //! The difference between what a node was told and what is committed.
 
-use std::sync::Arc;
-
 use skep_model::task::Whole;
-use skep_model::{NodeId, Task, TaskId};
+use skep_model::{NodeId, TaskId};
 
 use super::session::Session;
-use crate::message::{Assignments, Told, checksum};
+use crate::message::{Assignments, Told};
 use crate::store::Store;
+use crate::store::draft::News;
 
 /// Returns the next message for the node, if there is news, and records it as told.
 ///
 /// After assignment only what is wanted of a task changes, and its template where that needs no new task, so
 /// that is all a node is compared by.
-pub fn next(session: &mut Session, store: &Store, node_id: NodeId) -> Option<Assignments> {
+pub fn next(
+    session: &mut Session,
+    store: &Store,
+    node_id: NodeId,
+    news: impl Iterator<Item = News>,
+) -> Option<Assignments> {
     let is_first = session.sequence.is_none();
-    let (put, remove) = if is_first {
-        session.stale.clear();
-        (store.tasks_on(node_id).cloned().collect::<Vec<_>>(), Vec::new())
-    } else {
-        difference(session, store, node_id)
+    let (put, remove) = match is_first {
+        true => {
+            // It is among the whole.
+            news.for_each(drop);
+            (store.tasks_on(node_id).cloned().map(Whole).collect(), Vec::new())
+        }
+        false => difference(session, news),
     };
-    if !is_first && put.is_empty() && remove.is_empty() {
+    if is_first {
+        put.iter().for_each(|Whole(task)| session.tell(task.id, Some(Told::of(task))));
+    } else if put.is_empty() && remove.is_empty() {
         return None;
-    }
-    for task in &put {
-        session.told.insert(task.id, Told::of(task));
-    }
-    for id in &remove {
-        session.told.remove(id);
     }
     let sequence = session.sequence.unwrap_or(0);
     session.sequence = Some(sequence + 1);
-    let checksum = checksum(session.told.iter().map(|(id, told)| (*id, *told)));
-    let put = put.into_iter().map(Whole).collect();
-    Some(Assignments { session: session.id, sequence, put, remove, checksum })
+    Some(Assignments { session: session.id, sequence, put, remove, checksum: session.checksum() })
 }
 
-fn difference(session: &mut Session, store: &Store, node_id: NodeId) -> (Vec<Arc<Task>>, Vec<TaskId>) {
+/// Records as told what is news to the node.
+fn difference(session: &mut Session, news: impl Iterator<Item = News>) -> (Vec<Whole>, Vec<TaskId>) {
     let (mut put, mut remove) = (Vec::new(), Vec::new());
-    for id in std::mem::take(&mut session.stale) {
-        let told = session.told.get(&id);
-        match store.task(id).filter(|task| task.node_id == Some(node_id)) {
-            Some(task) if told != Some(&Told::of(task)) => put.push(task.clone()),
-            None if told.is_some() => remove.push(id),
+    let mut news = news.peekable();
+    while let Some(News { id, task, .. }) = news.next() {
+        if news.peek().is_some_and(|later| later.id == id) {
+            continue;
+        }
+        let before = session.told(id);
+        match task {
+            Some((told, task)) if before != Some(told) => {
+                session.tell(id, Some(told));
+                put.push(Whole(task));
+            }
+            None if before.is_some() => {
+                session.tell(id, None);
+                remove.push(id);
+            }
             _ => {}
         }
     }

@@ -17,7 +17,8 @@ use skep_model::{NodeId, Timestamp, limits};
 
 use crate::message::{ManagerMessage, NodeMessage, SessionId};
 use crate::random::Random;
-use crate::store::{Change, ChangeSet, Draft, Store};
+use crate::store::draft::News;
+use crate::store::{Draft, Store};
 use deadlines::Deadlines;
 use session::Session;
 
@@ -30,8 +31,10 @@ pub struct Dispatch {
     /// Nodes that were up under the leader before, and are not said to be unknown yet.
     doubted: BTreeSet<NodeId>,
     heard: Vec<(NodeId, NodeMessage)>,
-    /// Nodes that there may be something to tell.
+    /// Nodes that there may be something to tell, beside the news.
     to_tell: BTreeSet<NodeId>,
+    /// What was committed of their tasks and they were not told yet; of a task the last counts.
+    news: Vec<News>,
     /// Nodes with reports that were taken in and are not stored yet.
     reported: BTreeSet<NodeId>,
 }
@@ -50,6 +53,7 @@ impl Dispatch {
             doubted: BTreeSet::new(),
             heard: Vec::new(),
             to_tell: BTreeSet::new(),
+            news: Vec::new(),
             reported: BTreeSet::new(),
         };
         for node in store.nodes() {
@@ -154,20 +158,10 @@ impl Dispatch {
         self.deadlines.next()
     }
 
-    /// Notes which nodes' sets a committed change may have altered.
-    pub fn committed(&mut self, changes: &ChangeSet) {
-        for change in changes.iter() {
-            let (node_id, task_id) = match change {
-                Change::PutTask(task) => (task.node_id, task.id),
-                Change::DeleteTask { id, node_id, .. } => (*node_id, *id),
-                _ => continue,
-            };
-            let Some(node_id) = node_id else { continue };
-            if let Some(session) = self.sessions.get_mut(&node_id) {
-                session.stale.insert(task_id);
-                self.to_tell.insert(node_id);
-            }
-        }
+    /// Takes what was committed of tasks that nodes have.
+    pub fn committed(&mut self, news: Vec<News>) {
+        debug_assert!(self.news.is_empty(), "news are sent in the step that brings them");
+        self.news = news;
     }
 
     /// Everything taken in so far is stored, so the nodes may be told that it is.
@@ -184,9 +178,21 @@ impl Dispatch {
     pub fn send(&mut self, store: &Store) -> Vec<(NodeId, ManagerMessage)> {
         let period = heartbeat_period(store);
         let mut messages = Vec::new();
-        for node_id in std::mem::take(&mut self.to_tell) {
-            let Some(session) = self.sessions.get_mut(&node_id) else { continue };
-            session.messages(store, node_id, period, &mut messages);
+        let mut news = std::mem::take(&mut self.news);
+        // Stable: of a task the last write stays the last.
+        news.sort_by_key(|one| (one.node_id, one.id));
+        let mut news = news.into_iter().peekable();
+        let mut to_tell = std::mem::take(&mut self.to_tell).into_iter().peekable();
+        loop {
+            let (waiting, changed) = (to_tell.peek().copied(), news.peek().map(|one| one.node_id));
+            let Some(node_id) = waiting.into_iter().chain(changed).min() else { break };
+            to_tell.next_if_eq(&node_id);
+            let news = std::iter::from_fn(|| news.next_if(|one| one.node_id == node_id));
+            let Some(session) = self.sessions.get_mut(&node_id) else {
+                news.for_each(drop);
+                continue;
+            };
+            session.messages(store, node_id, news, period, &mut messages);
             if !session.is_open {
                 self.sessions.remove(&node_id);
             }

@@ -1,13 +1,14 @@
 //! One node's session: what it was told, and what it still must be.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use skep_model::{NodeId, TaskId};
 
 use super::assign;
-use crate::message::{ManagerMessage, SessionId, Told};
+use crate::message::{ManagerMessage, SessionId, Told, mark};
 use crate::store::Store;
+use crate::store::draft::News;
 
 #[derive(Debug)]
 pub struct Session {
@@ -19,9 +20,9 @@ pub struct Session {
     /// Number of the next assignment message; `None`: the node was not told that it is registered.
     pub sequence: Option<u64>,
     /// What the node holds after the last message.
-    pub told: BTreeMap<TaskId, Told>,
-    /// Tasks whose committed state may differ from what the node was told.
-    pub stale: BTreeSet<TaskId>,
+    told: BTreeMap<TaskId, Told>,
+    // Invariant: the checksum of the above.
+    checksum: u64,
     /// Sequence of the last report taken in whose statuses are not stored yet.
     pub taken_in: Option<u64>,
     /// Sequence of the last report stored and not yet acknowledged.
@@ -40,7 +41,7 @@ impl Session {
             is_open: true,
             sequence: None,
             told: BTreeMap::new(),
-            stale: BTreeSet::new(),
+            checksum: 0,
             taken_in: None,
             to_acknowledge: None,
             refused: None,
@@ -53,16 +54,38 @@ impl Session {
         Session { is_open: false, ..Session::new(SessionId(0), 0) }
     }
 
+    /// Returns what the node was told of a task.
+    pub fn told(&self, id: TaskId) -> Option<Told> {
+        self.told.get(&id).copied()
+    }
+
+    /// Notes what the node is told of a task; `None`: that it is gone.
+    pub fn tell(&mut self, id: TaskId, told: Option<Told>) {
+        let before = match told {
+            Some(told) => self.told.insert(id, told),
+            None => self.told.remove(&id),
+        };
+        for told in before.into_iter().chain(told) {
+            self.checksum ^= mark(id, told);
+        }
+    }
+
+    /// Returns the checksum of all that the node was told.
+    pub fn checksum(&self) -> u64 {
+        self.checksum
+    }
+
     /// Returns whether this registration opened the session: a repeated one opens no other.
     pub fn is_opened_by(&self, attempt: u64) -> bool {
         self.is_open && self.attempt == attempt
     }
 
-    /// Appends what the node must be told now.
+    /// Appends what the node must be told now; `news`: of its tasks, by task.
     pub fn messages(
         &mut self,
         store: &Store,
         node_id: NodeId,
+        news: impl Iterator<Item = News>,
         heartbeat_period: Duration,
         messages: &mut Vec<(NodeId, ManagerMessage)>,
     ) {
@@ -70,13 +93,13 @@ impl Session {
             messages.push((node_id, ManagerMessage::SessionInvalid { session }));
         }
         if !self.is_open {
-            return;
+            return news.for_each(drop);
         }
         if self.sequence.is_none() {
             let (session, attempt) = (self.id, self.attempt);
             messages.push((node_id, ManagerMessage::Registered { session, attempt, heartbeat_period }));
         }
-        if let Some(assignments) = assign::next(self, store, node_id) {
+        if let Some(assignments) = assign::next(self, store, node_id, news) {
             messages.push((node_id, ManagerMessage::Assignments(assignments)));
         }
         if let Some(sequence) = self.sequence.filter(|_| std::mem::take(&mut self.beat)) {

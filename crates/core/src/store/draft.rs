@@ -15,6 +15,7 @@ use skep_model::{
 
 use super::change::Key;
 use super::{Change, ChangeSet, Store, weight};
+use crate::message::Told;
 
 /// A store with uncommitted writes. Reads go to the [`Store`] underneath by dereference. A clone is as cheap as one of a
 /// store, but for what was written in this pass.
@@ -28,6 +29,7 @@ pub struct Draft {
     changes: BTreeMap<Key, Change>,
     touched: BTreeMap<ServiceId, Scope>,
     moves: Vec<Move>,
+    news: Vec<News>,
     /// About the bytes of the changes, overwritten ones included.
     weight: usize,
 }
@@ -48,6 +50,15 @@ pub enum Move {
     Node { old: Option<Arc<Node>>, new: Option<Arc<Node>> },
     Service(ServiceId),
     Cluster,
+}
+
+/// A write to a task that a node has, for the node to be told of when it is committed.
+#[derive(Clone, Debug)]
+pub struct News {
+    pub node_id: NodeId,
+    pub id: TaskId,
+    /// `None`: it is forgotten.
+    pub task: Option<(Told, Arc<Task>)>,
 }
 
 impl Move {
@@ -110,6 +121,7 @@ impl Draft {
             changes: BTreeMap::new(),
             touched: BTreeMap::new(),
             moves: Vec::new(),
+            news: Vec::new(),
             weight: 0,
         }
     }
@@ -179,7 +191,7 @@ impl Draft {
         self.touch(task.service_id, Scope::slot(task.slot));
         let (old, new) = (self.store.task(task.id).cloned(), Arc::new(task));
         self.moves.push(Move::Task { old, new: Some(new.clone()) });
-        self.write(Change::PutTask(new));
+        self.write_task(new);
     }
 
     /// Writes what the scheduler decided about a task: a node, or why there is none. Its service is looked at
@@ -188,7 +200,7 @@ impl Draft {
         self.stamp(&mut task.meta);
         self.touch(task.service_id, Scope::default());
         let task = Arc::new(task);
-        self.write(Change::PutTask(task.clone()));
+        self.write_task(task.clone());
         task
     }
 
@@ -207,6 +219,7 @@ impl Draft {
             self.touch(service_id, Scope::slot(slot));
             self.moves.push(Move::Task { old: Some(task), new: None });
             self.write(Change::DeleteTask { id, service_id, slot, node_id });
+            self.news.extend(node_id.map(|node_id| News { node_id, id, task: None }));
         }
     }
 
@@ -248,8 +261,21 @@ impl Draft {
         meta.updated_at = self.now;
     }
 
+    fn write_task(&mut self, task: Arc<Task>) {
+        let kept = self.store.put_task(task.clone());
+        if let Some(node_id) = kept.node_id {
+            let (id, told) = (kept.id, Told::of(&kept));
+            self.news.push(News { node_id, id, task: Some((told, kept)) });
+        }
+        self.note(Change::PutTask(task));
+    }
+
     fn write(&mut self, change: Change) {
         self.store.write(&change);
+        self.note(change);
+    }
+
+    fn note(&mut self, change: Change) {
         self.weight += weight::of(&change);
         self.changes.insert(change.key(), change);
     }
@@ -278,6 +304,11 @@ impl Draft {
     /// Returns whether anything was written in this pass.
     pub fn is_clean(&self) -> bool {
         self.changes.is_empty()
+    }
+
+    /// Returns what the nodes are to be told of what was written in this pass, in the order of the writes.
+    pub fn take_news(&mut self) -> Vec<News> {
+        std::mem::take(&mut self.news)
     }
 
     /// Returns what was written in this pass, to be proposed.

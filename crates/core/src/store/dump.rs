@@ -47,7 +47,7 @@ impl Store {
         store.rollouts = rollouts.into_iter().map(|rollout| (rollout.service_id, rollout)).collect();
         steps.into_iter().for_each(|step| store.put_step(step));
         services.into_iter().for_each(|service| store.put_service(service));
-        tasks.into_iter().for_each(|task| store.put_task(task));
+        tasks.into_iter().for_each(|task| drop(store.put_task(task)));
         store
     }
 }

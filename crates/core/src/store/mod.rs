@@ -128,6 +128,11 @@ impl Store {
         self.task_index.slot_of(id).map(|(service_id, slot)| self.indexed((service_id, slot, id)))
     }
 
+    /// Returns a task of which is known where it belongs: faster than by its identifier alone.
+    pub fn task_at(&self, service_id: ServiceId, slot: SlotId, id: TaskId) -> Option<&Arc<Task>> {
+        self.tasks.get(&(service_id, slot, id))
+    }
+
     /// Returns all tasks, by service and slot.
     pub fn tasks(&self) -> impl Iterator<Item = &Arc<Task>> {
         self.tasks.values()
@@ -282,7 +287,7 @@ impl Store {
             }
             Change::PutService(service) => self.put_service(service.clone()),
             Change::DeleteService(id) => self.delete_service(*id),
-            Change::PutTask(task) => self.put_task(task.clone()),
+            Change::PutTask(task) => drop(self.put_task(task.clone())),
             Change::DeleteTask { id, service_id, slot, .. } => self.delete_task((*service_id, *slot, *id)),
             Change::PutRollout(rollout) => drop(self.rollouts.insert(rollout.service_id, rollout.clone())),
             Change::DeleteRollout(id) => drop(self.rollouts.remove(id)),
@@ -335,14 +340,16 @@ impl Store {
         if old.is_some_and(|old| !Arc::ptr_eq(&old.template, &template) && old.template != template) {
             let of_it = self.tasks_of(id).filter(|task| task.revision == number);
             let tasks: Vec<_> = of_it.cloned().collect();
-            tasks.into_iter().for_each(|task| self.put_task(task));
+            tasks.into_iter().for_each(|task| drop(self.put_task(task)));
         }
     }
 
-    fn put_task(&mut self, task: Arc<Task>) {
+    /// Returns the task as it is kept, with the template of its revision.
+    fn put_task(&mut self, task: Arc<Task>) -> Arc<Task> {
         let task = self.with_template(task);
         let old = self.tasks.insert((task.service_id, task.slot, task.id), task.clone());
         self.task_index.replace(old.as_deref(), Some(&task));
+        task
     }
 
     /// Attaches the template of its revision to a task that comes from the log or a snapshot.

@@ -216,7 +216,7 @@ impl World {
             match self.take_loss() {
                 None => {
                     self.commit(&changes);
-                    next = Some(Event::Committed(changes));
+                    next = Some(Event::Committed);
                 }
                 Some(loss) => {
                     if loss.survives {

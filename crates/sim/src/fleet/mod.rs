@@ -201,7 +201,7 @@ impl<'w> Fleet<'w> {
         let began_at = (self.stopwatch)();
         self.store.apply(self.store.index() + 1, &changes);
         self.counts.deciding += (self.stopwatch)().saturating_sub(began_at);
-        self.lead(Event::Committed(changes));
+        self.lead(Event::Committed);
     }
 
     fn count(&mut self, changes: &ChangeSet) {

@@ -274,7 +274,7 @@ impl World<'_> {
             let detail = format!("the leader expected another store: {difference}");
             return Err(Broken { invariant: "drafts_come_true", detail });
         }
-        self.lead(Event::Committed(changes))
+        self.lead(Event::Committed)
     }
 
     fn apply(&mut self, changes: &ChangeSet) -> Result<(), Broken> {

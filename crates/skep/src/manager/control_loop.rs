@@ -156,7 +156,7 @@ impl ControlLoop {
         self.publish();
         announce(&self.changes, &before, &self.store, &changes);
         if is_own {
-            self.step(Event::Committed(changes));
+            self.step(Event::Committed);
         }
         ControlFlow::Continue(())
     }
