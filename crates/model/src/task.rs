@@ -144,6 +144,32 @@ impl Task {
         format!("{}.{}.{}", self.service.name, self.slot, self.id)
     }
 
+    /// Returns the task with another status, without a copy of the one it has.
+    pub fn with_status(&self, status: TaskStatus) -> Task {
+        let Task { id, meta, slot, revision, desired, start_after, ran_at, .. } = *self;
+        let Task { service_id, node_id, failures_in_a_row, is_evicted, keeps_slot, iteration, .. } = *self;
+        Task {
+            id,
+            meta,
+            service_id,
+            service: self.service.clone(),
+            slot,
+            spec: self.spec.clone(),
+            revision,
+            node_id,
+            desired,
+            status,
+            start_after,
+            restarts: self.restarts.clone(),
+            failures_in_a_row,
+            node_failures: self.node_failures.clone(),
+            is_evicted,
+            ran_at,
+            keeps_slot,
+            iteration,
+        }
+    }
+
     /// Returns whether a manager still wants this task to run. What was to run to its end, and did, is wanted
     /// no more.
     pub fn is_live(&self) -> bool {

@@ -60,24 +60,24 @@ pub struct Field<'a> {
 impl Field<'_> {
     /// Returns the first reason why the node cannot take a task; `claim`: of a slot that has others there.
     pub fn miss(&self, load: &Load, claim: Option<Claim>) -> Option<Miss> {
-        let (demand, node) = (self.demand, &*load.node);
+        let demand = self.demand;
         let own = claim.map(|claim| ((demand.service_id, claim.slot), claim.manner));
-        if let Some(absence) = absence(node) {
+        if let Some(absence) = load.absence {
             return Some(Miss::Absent(absence));
         }
         if let Some(resource) = load.lacks(&demand.amount, own) {
             return Some(Miss::Lacks(resource));
         }
-        if let Some(miss) = demand.requirements.miss(node) {
+        if let Some(miss) = demand.requirements.miss(&load.node) {
             return Some(miss);
         }
         if let Some(index) = demand.ports.iter().position(|port| !load.has_port(*port, own)) {
             return Some(Miss::Port(index));
         }
-        if !self.has_place(node.id, claim, demand.max_replicas) {
+        if !self.has_place(load.id, claim, demand.max_replicas) {
             return Some(Miss::MaxReplicas);
         }
-        self.disagrees(node.id, claim)
+        self.disagrees(load.id, claim)
     }
 
     /// Returns whether the node may hold one more replica. A replica in mid-change is one, not two.
@@ -116,7 +116,8 @@ impl Field<'_> {
     }
 }
 
-fn absence(node: &Node) -> Option<Absence> {
+/// Returns why a node takes no new tasks, if so.
+pub fn absence(node: &Node) -> Option<Absence> {
     match (node.status.state, node.spec.availability) {
         (NodeState::Down, _) => Some(Absence::Down),
         (NodeState::Unknown, _) => Some(Absence::Unknown),

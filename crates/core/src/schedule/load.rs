@@ -4,13 +4,15 @@
 //! port: what *stands by* uses nothing yet, and what it follows is gone when it starts.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use skep_model::endpoint::Protocol;
 use skep_model::task::SlotId;
-use skep_model::{Node, ServiceId, Task, TaskId};
+use skep_model::{Node, NodeId, ServiceId, Task, TaskId};
 
 use super::amount::Amount;
+use super::filter::{Absence, absence};
 
 /// A port of the node.
 pub type HostPort = (Protocol, u16);
@@ -19,11 +21,14 @@ type Slot = (ServiceId, SlotId);
 /// One node and what its tasks take of it.
 #[derive(Clone, Debug)]
 pub struct Load {
+    pub id: NodeId,
     pub node: Arc<Node>,
+    /// Why the node takes no new tasks at all, if so.
+    pub absence: Option<Absence>,
     offered: Amount,
     reserved: Amount,
     /// Slots that reserve something.
-    rooms: BTreeMap<Slot, Vec<Stake>>,
+    rooms: BTreeMap<Slot, Room>,
     ports: BTreeMap<HostPort, Vec<(Slot, TaskId, Manner)>>,
     /// Live tasks.
     pub task_count: u32,
@@ -44,6 +49,13 @@ struct Stake {
     manner: Manner,
 }
 
+/// The stakes of the tasks of one slot; hardly ever more than one.
+#[derive(Clone, Debug)]
+struct Room {
+    first: Stake,
+    others: Vec<Stake>,
+}
+
 /// A resource that a node may lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Resource {
@@ -57,7 +69,9 @@ impl Load {
     /// Returns a node that holds nothing yet.
     pub fn new(node: Arc<Node>) -> Load {
         Load {
+            id: node.id,
             offered: Amount::offered(&node.description),
+            absence: absence(&node),
             node,
             reserved: Amount::default(),
             rooms: BTreeMap::new(),
@@ -69,6 +83,7 @@ impl Load {
     /// Takes in what was written about the node.
     pub fn update(&mut self, node: Arc<Node>) {
         self.offered = Amount::offered(&node.description);
+        self.absence = absence(&node);
         self.node = node;
     }
 
@@ -78,7 +93,7 @@ impl Load {
         let slot = (task.service_id, task.slot);
         let amount = Amount::of(&task.spec);
         if !amount.is_nothing() {
-            self.change_room(slot, |stakes| stakes.push(Stake { id: task.id, amount, manner }));
+            self.enter(slot, Stake { id: task.id, amount, manner });
         }
         for port in host_ports(task) {
             self.ports.entry(port).or_default().push((slot, task.id, manner));
@@ -89,7 +104,7 @@ impl Load {
     pub fn remove(&mut self, task: &Task) {
         self.task_count = self.task_count.saturating_sub(u32::from(task.is_live()));
         if !Amount::of(&task.spec).is_nothing() {
-            self.change_room((task.service_id, task.slot), |stakes| stakes.retain(|one| one.id != task.id));
+            self.leave((task.service_id, task.slot), task.id);
         }
         for port in host_ports(task) {
             if let Some(holders) = self.ports.get_mut(&port) {
@@ -101,14 +116,33 @@ impl Load {
         }
     }
 
-    fn change_room(&mut self, slot: Slot, change: impl FnOnce(&mut Vec<Stake>)) {
-        let stakes = self.rooms.entry(slot).or_default();
-        self.reserved.subtract(&room(&*stakes));
-        change(stakes);
-        self.reserved.add(&room(&*stakes));
-        if stakes.is_empty() {
-            self.rooms.remove(&slot);
+    fn enter(&mut self, slot: Slot, stake: Stake) {
+        match self.rooms.entry(slot) {
+            Entry::Vacant(room) => {
+                self.reserved.add(&stake.amount);
+                room.insert(Room { first: stake, others: Vec::new() });
+            }
+            Entry::Occupied(mut room) => {
+                let room = room.get_mut();
+                self.reserved.subtract(&room.size());
+                room.others.push(stake);
+                self.reserved.add(&room.size());
+            }
         }
+    }
+
+    fn leave(&mut self, slot: Slot, id: TaskId) {
+        let Entry::Occupied(mut entry) = self.rooms.entry(slot) else { return };
+        let room = entry.get_mut();
+        self.reserved.subtract(&room.size());
+        room.others.retain(|one| one.id != id);
+        if room.first.id == id {
+            match room.others.pop() {
+                Some(other) => room.first = other,
+                None => return drop(entry.remove()),
+            }
+        }
+        self.reserved.add(&room.size());
     }
 
     /// Returns the first resource of which too little is free for one more task of the slot; `None` for the
@@ -117,13 +151,13 @@ impl Load {
         if amount.is_nothing() {
             return None;
         }
-        let stakes = slot.and_then(|(slot, _)| self.rooms.get(&slot));
-        let (before, after) = match (stakes, slot) {
-            (Some(stakes), Some((_, manner))) => {
+        let room = slot.and_then(|(slot, manner)| Some((self.rooms.get(&slot)?, manner)));
+        let (before, after) = match room {
+            Some((room, manner)) => {
                 let one_more = Stake { id: TaskId::default(), amount: amount.clone(), manner };
-                (room(stakes), room(stakes.iter().chain([&one_more])))
+                (room.size(), size(room.stakes().chain([&one_more])))
             }
-            _ => (Amount::default(), amount.clone()),
+            None => (Amount::default(), amount.clone()),
         };
         let fits = |before: i64, after: i64, reserved: i64, offered: i64| {
             after <= before || reserved.saturating_sub(before).saturating_add(after) <= offered
@@ -183,8 +217,18 @@ impl Load {
     }
 }
 
+impl Room {
+    fn stakes(&self) -> impl Iterator<Item = &Stake> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
+    fn size(&self) -> Amount {
+        size(self.stakes())
+    }
+}
+
 /// Returns what a slot takes: the sum of what is used, or what stands by where that is more.
-fn room<'s>(stakes: impl IntoIterator<Item = &'s Stake>) -> Amount {
+fn size<'s>(stakes: impl IntoIterator<Item = &'s Stake>) -> Amount {
     let (mut in_use, mut standing_by) = (Amount::default(), Amount::default());
     for stake in stakes {
         match stake.manner {

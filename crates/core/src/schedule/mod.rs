@@ -34,7 +34,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use skep_model::placement::Affinity;
-use skep_model::task::{NodeFailure, TaskState};
+use skep_model::task::{NodeFailure, TaskState, TaskStatus};
 use skep_model::{NodeId, ServiceId, Task, TaskId, Timestamp, limits};
 
 use crate::store::{Draft, Store};
@@ -97,8 +97,11 @@ impl Scheduler {
     /// Places what can be placed; writes the reason into what cannot.
     pub fn plan(&mut self, draft: &mut Draft) {
         self.work(draft);
-        self.refresh(draft);
-        self.work(draft);
+        // Else there may be groups whose turn is yet to come, and whose tasks need no reason.
+        if !draft.is_full() {
+            self.refresh(draft);
+            self.work(draft);
+        }
     }
 
     /// Returns how often a task or a group was tried so far, and a node asked why it takes none.
@@ -186,13 +189,8 @@ fn ask_all(field: &Field<'_>) -> (Misses, Option<NodeId>) {
 }
 
 fn assign(draft: &mut Draft, task: &Task, node_id: NodeId) -> Arc<Task> {
-    let (mut task, now) = (Task::clone(task), draft.now());
-    task.node_id = Some(node_id);
-    task.status.state = TaskState::Assigned;
-    task.status.message = "scheduler assigned task to node".to_owned();
-    task.status.err.clear();
-    (task.status.at, task.status.applied_at) = (now, now);
-    draft.put_placement(task)
+    let status = status_of(draft, task, TaskState::Assigned, "scheduler assigned task to node", "");
+    draft.put_placement(Task { node_id: Some(node_id), ..task.with_status(status) })
 }
 
 /// Leaves the task waiting; writes only when the reason is another than before.
@@ -200,10 +198,18 @@ fn wait(draft: &mut Draft, task: &Task, reason: &str) {
     if task.status.state == TaskState::Pending && task.status.err == reason {
         return;
     }
-    let (mut task, now) = (Task::clone(task), draft.now());
-    task.status.state = TaskState::Pending;
-    task.status.message = "pending task scheduling".to_owned();
-    task.status.err = reason.to_owned();
-    (task.status.at, task.status.applied_at) = (now, now);
-    draft.put_placement(task);
+    let status = status_of(draft, task, TaskState::Pending, "pending task scheduling", reason);
+    draft.put_placement(task.with_status(status));
+}
+
+fn status_of(draft: &Draft, task: &Task, state: TaskState, message: &str, err: &str) -> TaskStatus {
+    TaskStatus {
+        state,
+        at: draft.now(),
+        applied_at: draft.now(),
+        message: message.to_owned(),
+        err: err.to_owned(),
+        container: task.status.container.clone(),
+        ports: task.status.ports.clone(),
+    }
 }

@@ -51,7 +51,7 @@ impl Orders {
     }
 
     pub fn places(&self, load: &Load) -> Places {
-        let id = load.node.id;
+        let id = load.id;
         let packs = self.strategy == Strategy::Binpack;
         Places {
             count: (u64::from(load.task_count), id),

@@ -5,11 +5,13 @@
 //! fleet; so placing a few tasks on a large fleet asks a few nodes.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
+use std::collections::binary_heap::{BinaryHeap, PeekMut};
 
 use skep_model::NodeId;
 
 use super::filter::Field;
+use super::load::Load;
 use super::orders::Standing;
 use super::rank::{Failures, Rank};
 
@@ -27,8 +29,8 @@ struct Order {
     after: Option<Standing>,
     ahead: VecDeque<NodeId>,
     is_exhausted: bool,
-    /// The node taken from the order last, until it gets a task.
-    drawn: Option<NodeId>,
+    /// The node taken from the order last, until it gets a task; and the version of the fleet at which it could.
+    drawn: Option<(NodeId, u64)>,
 }
 
 /// Nodes fetched from the order at a time.
@@ -57,12 +59,13 @@ impl Pool {
         loop {
             self.draw(field, failures);
             let Reverse(rank) = *self.heap.peek()?;
-            let load = field.fleet.get(rank.id);
-            let holds = load.is_some_and(|load| {
+            let drawn = self.order.as_ref().and_then(|order| order.drawn);
+            let holds = |load| {
                 // A node that got a task since it was ranked is in the heap once more.
                 Rank::of(field, failures, load) == rank && field.miss(load, None).is_none()
-            });
-            if holds {
+            };
+            if drawn == Some((rank.id, field.fleet.version())) || field.fleet.get(rank.id).is_some_and(holds)
+            {
                 return Some(rank);
             }
             self.drop_best();
@@ -70,18 +73,28 @@ impl Pool {
     }
 
     /// Takes in that the node got a task.
-    pub fn placed(&mut self, field: &Field<'_>, failures: &Failures, id: NodeId) {
-        if self.heap.peek().is_some_and(|Reverse(best)| best.id == id) {
-            self.drop_best();
+    pub fn placed(&mut self, field: &Field<'_>, failures: &Failures, load: &Load) {
+        let rank = Reverse(Rank::of(field, failures, load));
+        let is_best = |best: &PeekMut<'_, Reverse<Rank>>| best.0.id == load.id;
+        if let Some(mut best) = self.heap.peek_mut().filter(is_best) {
+            *best = rank;
+        } else {
+            self.heap.push(rank);
+            return;
         }
-        if let Some(load) = field.fleet.get(id) {
-            self.heap.push(Reverse(Rank::of(field, failures, load)));
-        }
+        self.forget_drawn(load.id);
     }
 
     fn drop_best(&mut self) {
-        let dropped = self.heap.pop().map(|Reverse(rank)| rank.id);
-        if let Some(order) = self.order.as_mut().filter(|order| order.drawn == dropped) {
+        if let Some(Reverse(dropped)) = self.heap.pop() {
+            self.forget_drawn(dropped.id);
+        }
+    }
+
+    fn forget_drawn(&mut self, id: NodeId) {
+        if let Some(order) =
+            self.order.as_mut().filter(|order| order.drawn.is_some_and(|(drawn, _)| drawn == id))
+        {
             order.drawn = None;
         }
     }
@@ -97,7 +110,7 @@ impl Pool {
             let Some(load) = field.fleet.get(id).filter(|_| !is_ranked_already) else { continue };
             if field.miss(load, None).is_none() {
                 self.heap.push(Reverse(Rank::of(field, failures, load)));
-                order.drawn = Some(id);
+                order.drawn = Some((id, field.fleet.version()));
             }
         }
     }

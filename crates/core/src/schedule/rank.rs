@@ -24,7 +24,7 @@ impl Rank {
     /// Returns the rank of a node: by failures, then by the fewest tasks of the service and the fewest tasks, or by
     /// the least that is left.
     pub fn of(field: &Field<'_>, failures: &Failures, load: &Load) -> Rank {
-        let id = load.node.id;
+        let id = load.id;
         let (first, second) = match field.demand.packs(field.fleet.strategy()) {
             false => (field.fleet.tasks_of(field.demand.service_id, id).into(), load.task_count.into()),
             true => (u64::MAX - load.share(), u64::MAX - u64::from(load.task_count)),

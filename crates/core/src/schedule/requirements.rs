@@ -35,11 +35,15 @@ impl Requirements {
 
     /// Returns whether every node will do.
     pub fn is_nothing(&self) -> bool {
-        *self == Requirements::default()
+        let Requirements { plugins, log, constraints, platforms } = self;
+        plugins.is_empty() && log.is_none() && constraints.is_empty() && platforms.is_empty()
     }
 
     /// Returns the first that the node does not meet.
     pub fn miss(&self, node: &Node) -> Option<Miss> {
+        if self.is_nothing() {
+            return None;
+        }
         let fails =
             |constraint: &Option<Constraint>| !constraint.as_ref().is_some_and(|one| one.matches(node));
         self.missing_plugin(node)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use skep_model::task::SlotId;
-use skep_model::{NodeId, Task};
+use skep_model::{NodeId, ServiceId, Task};
 
 use super::demand::Demand;
 use super::explain;
@@ -19,7 +19,7 @@ use crate::store::{Draft, Store};
 pub fn group(scheduler: &mut Scheduler, draft: &mut Draft, key: GroupKey, reach: Reach) {
     scheduler.effort += 1;
     let first = scheduler.waiting.group(key).and_then(|group| group.turns.first().copied());
-    let Some(first) = first.and_then(|turn| draft.task(turn.id)) else {
+    let Some(first) = first.and_then(|turn| draft.task_at(key.0, turn.slot, turn.id)) else {
         return scheduler.waiting.close(key);
     };
     let demand = Demand::of(draft, first);
@@ -38,17 +38,16 @@ pub fn group(scheduler: &mut Scheduler, draft: &mut Draft, key: GroupKey, reach:
             return;
         }
         scheduler.effort += 1;
-        let Some(task) = draft.task(turn.id).cloned() else { break };
+        let (Some(task), others) = in_slot(draft, key.0, turn) else { break };
         let field = Field { store: draft, fleet: &scheduler.fleet, demand: &demand };
         let general = tree.best(&field, &failures);
-        let others = others(draft, &task);
         let own = own_nodes(&task, &others);
         let special = best_of_own(&field, &failures, Some(&tree), &task, &own);
         let Some(best) = general.into_iter().chain(special).min() else { break };
-        let node = scheduler.place(draft, &task, best.rank.id, &others);
-        if let Some(node) = node {
+        scheduler.place(draft, &task, best.rank.id, &others);
+        if let Some(load) = scheduler.fleet.get(best.rank.id) {
             let field = Field { store: draft, fleet: &scheduler.fleet, demand: &demand };
-            tree.placed(&field, &failures, &node);
+            tree.placed(&field, &failures, load);
         }
     }
     scheduler.waiting.close(key);
@@ -70,7 +69,8 @@ pub fn group(scheduler: &mut Scheduler, draft: &mut Draft, key: GroupKey, reach:
 /// Asks all nodes why they cannot take the tasks of a group, and sees to it that the tasks say so.
 pub fn ask_again(scheduler: &mut Scheduler, draft: &Draft, key: GroupKey) {
     let Some(group) = scheduler.waiting.group(key) else { return };
-    let Some(task) = group.turns.first().and_then(|turn| draft.task(turn.id)) else { return };
+    let first = group.turns.first();
+    let Some(task) = first.and_then(|turn| draft.task_at(key.0, turn.slot, turn.id)) else { return };
     let demand = Demand::of(draft, task);
     let field = Field { store: draft, fleet: &scheduler.fleet, demand: &demand };
     let (misses, fits) = ask_all(&field);
@@ -95,14 +95,13 @@ pub fn ask_again(scheduler: &mut Scheduler, draft: &Draft, key: GroupKey) {
 pub fn alone(scheduler: &mut Scheduler, draft: &mut Draft, key: GroupKey, turn: Turn) {
     scheduler.effort += 1;
     scheduler.waiting.tried(key, turn, Vec::new());
-    let Some(task) = draft.task(turn.id).cloned() else { return };
+    let (Some(task), others) = in_slot(draft, key.0, turn) else { return };
     let is_bound = matches!(task.slot, SlotId::Node(_));
     let stuck = scheduler.waiting.stuck(key);
     if stuck.is_none() && !is_bound {
         // The group is open: its turn comes.
         return;
     }
-    let others = others(draft, &task);
     let own = own_nodes(&task, &others);
     if own.is_empty() {
         let sentence = stuck.map_or("", |stuck| stuck.sentence.as_str());
@@ -125,14 +124,8 @@ pub fn alone(scheduler: &mut Scheduler, draft: &mut Draft, key: GroupKey, turn: 
 }
 
 impl Scheduler {
-    /// Gives the task the node. Returns the node.
-    fn place(
-        &mut self,
-        draft: &mut Draft,
-        task: &Task,
-        id: NodeId,
-        others: &[Arc<Task>],
-    ) -> Option<Arc<skep_model::Node>> {
+    /// Gives the task the node.
+    fn place(&mut self, draft: &mut Draft, task: &Task, id: NodeId, others: &[Arc<Task>]) {
         let written = assign(draft, task, id);
         self.waiting.remove(task);
         self.fleet.add(draft, &written);
@@ -140,14 +133,20 @@ impl Scheduler {
         // Another one that waits in this slot may stand by here.
         let waiting = others.iter().filter(|other| other.node_id.is_none());
         waiting.for_each(|other| self.waiting.retry(other));
-        self.fleet.get(id).map(|load| load.node.clone())
     }
 }
 
-/// Returns the others of the task's slot that are not over.
-fn others(store: &Store, task: &Task) -> Vec<Arc<Task>> {
-    let others = store.tasks_in(task.service_id, task.slot);
-    others.filter(|other| other.id != task.id && !other.is_over()).cloned().collect()
+/// Returns a task and the others of its slot that are not over.
+fn in_slot(store: &Store, service_id: ServiceId, turn: Turn) -> (Option<Arc<Task>>, Vec<Arc<Task>>) {
+    let (mut own, mut others) = (None, Vec::new());
+    for task in store.tasks_in(service_id, turn.slot) {
+        if task.id == turn.id {
+            own = Some(task.clone());
+        } else if !task.is_over() {
+            others.push(task.clone());
+        }
+    }
+    (own, others)
 }
 
 /// Returns the nodes that mean something else to this task than to others of its group: its own, or those that

@@ -10,6 +10,7 @@ use skep_model::property::Property;
 use skep_model::{Node, NodeId};
 
 use super::filter::Field;
+use super::load::Load;
 use super::pool::Pool;
 use super::rank::{Failures, Rank};
 
@@ -79,10 +80,10 @@ impl Tree {
     }
 
     /// Takes in that the node got a task.
-    pub fn placed(&mut self, field: &Field<'_>, failures: &Failures, node: &Node) {
+    pub fn placed(&mut self, field: &Field<'_>, failures: &Failures, load: &Load) {
         match self {
-            Tree::Leaf(pool) => pool.placed(field, failures, node.id),
-            Tree::Split(split) => split.placed(field, failures, node),
+            Tree::Leaf(pool) => pool.placed(field, failures, load),
+            Tree::Split(split) => split.placed(field, failures, load),
         }
     }
 }
@@ -128,10 +129,10 @@ impl Split {
         None
     }
 
-    fn placed(&mut self, field: &Field<'_>, failures: &Failures, node: &Node) {
-        let value = self.property.of(node);
+    fn placed(&mut self, field: &Field<'_>, failures: &Failures, load: &Load) {
+        let value = self.property.of(&load.node);
         let Some((count, below)) = self.branches.get_mut(&*value) else { return };
-        below.placed(field, failures, node);
+        below.placed(field, failures, load);
         let was_open = self.order.remove(&(*count, value.clone().into_owned()));
         *count += 1;
         if was_open {

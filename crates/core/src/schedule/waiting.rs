@@ -155,7 +155,9 @@ impl Waiting {
         for node in group.own_nodes.remove(&turn.id).unwrap_or_default() {
             self.by_own_node.remove(&(node, key, turn));
         }
-        self.retry.remove(&(key, turn));
+        if !self.retry.is_empty() {
+            self.retry.remove(&(key, turn));
+        }
         if group.turns.is_empty() {
             self.forget(key);
         }
@@ -262,6 +264,9 @@ impl Waiting {
 
     /// Sees to it that tasks are tried by themselves that could take over from others on this node.
     pub fn retry_on(&mut self, id: NodeId) {
+        if self.by_own_node.is_empty() {
+            return;
+        }
         let first = (id, (ServiceId::default(), 0), Turn::first());
         let here = self.by_own_node.range(first..).take_while(|(node, ..)| *node == id);
         self.retry.extend(here.map(|(_, key, turn)| (*key, *turn)));
@@ -288,6 +293,9 @@ impl Waiting {
     /// Returns the groups that wait for one of these.
     pub fn who_wants(&self, wants: &[Want]) -> BTreeSet<GroupKey> {
         let mut keys = BTreeSet::new();
+        if self.wants.is_empty() {
+            return keys;
+        }
         for want in wants {
             let first = (want.clone(), (ServiceId::default(), u64::MIN));
             let of_want = self.wants.range(first..).take_while(|(other, _)| other == want);
