@@ -147,7 +147,7 @@ impl Task {
     /// Returns the task with another status, without a copy of the one it has.
     pub fn with_status(&self, status: TaskStatus) -> Task {
         let Task { id, meta, slot, revision, desired, start_after, ran_at, .. } = *self;
-        let Task { service_id, node_id, failures_in_a_row, is_evicted, keeps_slot, iteration, .. } = *self;
+        let Task { service_id, node_id, failures_in_a_row, keeps_slot, iteration, .. } = *self;
         Task {
             id,
             meta,
@@ -163,7 +163,7 @@ impl Task {
             restarts: self.restarts.clone(),
             failures_in_a_row,
             node_failures: self.node_failures.clone(),
-            is_evicted,
+            leaves: self.leaves.clone(),
             ran_at,
             keeps_slot,
             iteration,
