@@ -124,7 +124,7 @@ impl Node {
                 self.preparations.remove(&id);
                 tracing::warn!(task.id = %id, reason, "an operation on a task failed");
             }
-            Outcome::Started { pid } => tracing::info!(task.id = %id, pid, "a task started"),
+            Outcome::Started { pid, .. } => tracing::info!(task.id = %id, pid, "a task started"),
             Outcome::Exited(_) => self.disconnect(id),
             Outcome::Limited | Outcome::Removed | Outcome::Probed { .. } => {}
         }
@@ -171,7 +171,7 @@ impl Node {
                 let (engine, outcomes) = (self.engine.clone(), self.outcomes.clone());
                 tokio::spawn(async move {
                     match engine.start(id).await {
-                        Ok(pid) => drop(outcomes.send((id, Outcome::Started { pid })).await),
+                        Ok((pid, ports)) => drop(outcomes.send((id, Outcome::Started { pid, ports })).await),
                         Err(error) => {
                             drop(outcomes.send((id, failed(&error))).await);
                             // Its program may run all the same; nobody would stop it later.

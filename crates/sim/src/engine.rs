@@ -194,7 +194,7 @@ impl Engine {
         }
         let mut plan = vec![
             (runs_after, Later::Runs(id)),
-            (answers_after, Later::Answer(id, Outcome::Started { pid: 1_000 })),
+            (answers_after, Later::Answer(id, Outcome::Started { pid: 1_000, ports: Vec::new() })),
         ];
         let fails = Exit { code: 1, ..Exit::default() };
         let end = match character {
@@ -326,7 +326,9 @@ impl Engine {
         let found = |(id, container): (&TaskId, &Container)| {
             let state = match &container.state {
                 State::Created => FoundState::Created,
-                State::Running { started_at } => FoundState::Running { pid: 1_000, started_at: *started_at },
+                State::Running { started_at } => {
+                    FoundState::Running { pid: 1_000, started_at: *started_at, ports: Vec::new() }
+                }
                 State::Exited(exit) => FoundState::Exited(exit.clone()),
             };
             (*id, Found { container_id: container_id(*id), image_health: None, state })

@@ -69,9 +69,12 @@ fn found(cluster: &Cluster, job: &str, count: usize) -> Vec<Labels> {
     look.unwrap()
 }
 
+/// Services are found by their addresses in networks of the swarm, which tasks with ports of their node have none of.
 #[test]
-fn it_finds_nodes_and_asks_for_tasks_and_services_without_an_error() {
-    let cluster = Cluster::start().unwrap();
+fn it_finds_nodes_and_tasks_and_asks_for_services_without_an_error() {
+    let mut cluster = Cluster::start().unwrap();
+    let image = cluster.busybox("1").unwrap();
+    cluster.web(&image, 1, &["--label", "a=b", "--publish", "mode=host,target=80,published=8080"]).unwrap();
     let mut prometheus = start(&cluster);
     prometheus
         .wait_ready(PATIENCE, || {
@@ -87,6 +90,11 @@ fn it_finds_nodes_and_asks_for_tasks_and_services_without_an_error() {
     assert_eq!((label(&node, "node_role"), label(&node, "node_status")), ("manager".into(), "ready".into()));
     assert_eq!(label(&node, "node_availability"), "active");
     assert_eq!(label(&node, "node_manager_leader"), "true");
+    let task = found(&cluster, "tasks", 1).remove(0);
+    assert_eq!(task["__address__"], "127.0.0.1:8080");
+    assert_eq!(label(&task, "task_port_publish_mode"), "host");
+    assert_eq!((label(&task, "task_state"), label(&task, "service_name")), ("running".into(), "web".into()));
+    assert_eq!(label(&task, "service_label_a"), "b");
     let looks = wait_for("a look of every job", PATIENCE, || {
         let looks = discovery(&cluster, "prometheus_sd_refresh_duration_seconds_count")?;
         Ok(if looks >= 3.0 { Look::Done(looks) } else { Look::NotYet(looks.to_string()) })

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use skep_core::worker::health::Health;
 use skep_core::worker::{Exit, FoundState};
 use skep_model::Timestamp;
+use skep_model::endpoint::Port;
 use skep_runtime::State;
 
 use super::view::Probes;
@@ -45,11 +46,13 @@ impl Life {
         is_news
     }
 
-    /// Returns what the worker must know of it.
-    pub fn state(&self) -> FoundState {
+    /// Returns what the worker must know of it, given the ports that lead to it.
+    pub fn state(&self, ports: &[Port]) -> FoundState {
         match (&self.ended, self.started_at) {
             (Some((exit, _)), _) => FoundState::Exited(exit.clone()),
-            (None, Some(started_at)) => FoundState::Running { pid: self.pid, started_at },
+            (None, Some(started_at)) => {
+                FoundState::Running { pid: self.pid, started_at, ports: ports.to_vec() }
+            }
             (None, None) => FoundState::Created,
         }
     }

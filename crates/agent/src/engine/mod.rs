@@ -23,6 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use skep_core::worker::Exit;
+use skep_model::endpoint::Port;
 use skep_model::template::Resources;
 use skep_model::{Task, TaskId, signal};
 use skep_net::addresses::Pool;
@@ -249,8 +250,8 @@ impl Engine {
         self.comings.send_modify(|count| *count += 1);
     }
 
-    /// Lets the container's process run. Returns its process id.
-    pub async fn start(&self, id: TaskId) -> Result<i32, EngineError> {
+    /// Lets the container's process run. Returns its process id, and the ports of this node that lead to it.
+    pub async fn start(&self, id: TaskId) -> Result<(i32, Vec<Port>), EngineError> {
         let known = self.find(id)?;
         // What fails from here on is undone with the container: its ports close with the rest of its network.
         self.open_ports(&known).await?;
@@ -259,7 +260,7 @@ impl Engine {
         let started_at = timestamp(started_at);
         known.life().started_at.get_or_insert(started_at);
         self.events.tell(Happened::Started, &known.record, started_at);
-        Ok(known.handle.pid().unwrap_or_default())
+        Ok((known.handle.pid().unwrap_or_default(), known.record.ports.clone()))
     }
 
     /// Gives a container other limits, all of them or none.

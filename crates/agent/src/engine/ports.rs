@@ -64,12 +64,6 @@ impl Engine {
             }
         }
     }
-
-    /// Returns the ports of this node that lead to a task, with the numbers that were chosen.
-    pub fn ports(&self, id: TaskId) -> Vec<Port> {
-        let open = |known: Known| known.life().address.is_some().then(|| known.record.ports.clone());
-        self.find(id).ok().and_then(open).unwrap_or_default()
-    }
 }
 
 fn wishes(ports: &[Port], address: Ipv4Addr) -> Result<Vec<Published>, EngineError> {

@@ -90,7 +90,7 @@ impl Engine {
             let record = &known.record;
             let container_id = record.container_id.clone();
             let image_health = record.image_health.clone();
-            (record.task_id, Found { container_id, image_health, state: known.life().state() })
+            (record.task_id, Found { container_id, image_health, state: known.life().state(&record.ports) })
         };
         self.known().values().map(found).collect()
     }

@@ -10,12 +10,14 @@
 pub mod health;
 mod limits;
 pub mod link;
+mod said;
 pub mod task;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use skep_model::endpoint::Port;
 use skep_model::node::NodeDescription;
 use skep_model::task::Whole;
 use skep_model::template::{Healthcheck, Resources};
@@ -56,7 +58,12 @@ pub struct Found {
 #[derive(Clone, Debug, PartialEq)]
 pub enum FoundState {
     Created,
-    Running { pid: i32, started_at: Timestamp },
+    /// Its host-mode ports are open.
+    Running {
+        pid: i32,
+        started_at: Timestamp,
+        ports: Vec<Port>,
+    },
     Exited(Exit),
 }
 
@@ -73,13 +80,26 @@ pub struct Exit {
 /// What became of an effect, or of a container by itself.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    Prepared { container_id: String, image_health: Option<Healthcheck> },
-    Started { pid: i32 },
+    Prepared {
+        container_id: String,
+        image_health: Option<Healthcheck>,
+    },
+    /// With the ports of the node that were opened for it.
+    Started {
+        pid: i32,
+        ports: Vec<Port>,
+    },
     Exited(Exit),
     Limited,
-    Probed { healthy: bool, output: String },
+    Probed {
+        healthy: bool,
+        output: String,
+    },
     Removed,
-    Failed { reason: String, retryable: bool },
+    Failed {
+        reason: String,
+        retryable: bool,
+    },
 }
 
 /// What the agent must do. Each is answered by an [`Outcome`], but for those that say otherwise.

@@ -9,12 +9,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use skep_model::task::{ContainerStatus, Desired, TaskState, TaskStatus};
+use skep_model::endpoint::Port;
+use skep_model::task::{Desired, TaskState, TaskStatus};
 use skep_model::template::Healthcheck;
 use skep_model::{Task, TaskId, Timestamp};
 
 use super::health::{self, Health, Monitor, Verdict};
 use super::limits::Limits;
+use super::said::{Said, exit_text};
 use super::{Effect, Exit, Found, FoundState, Outcome};
 use crate::message::Told;
 use crate::store::earlier;
@@ -31,7 +33,7 @@ pub struct Tracked {
     pub id: TaskId,
     /// `None`: a container was found whose task nobody remembers.
     task: Option<Arc<Task>>,
-    status: TaskStatus,
+    said: Said,
     operation: Option<Operation>,
     attempts: u32,
     /// What failed and is to be tried again, and not before when.
@@ -44,9 +46,6 @@ pub struct Tracked {
     unhealthy: bool,
     /// The managers no longer list the task.
     is_gone: bool,
-    report: Report,
-    /// The end of the task is not remembered yet.
-    ended_just_now: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,18 +68,10 @@ enum Container {
     Removed,
 }
 
-/// Whether the managers know the status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Report {
-    Due,
-    Sent { sequence: u64 },
-    Acknowledged,
-}
-
 impl Tracked {
     /// Returns a task that was just assigned, or is remembered to have been.
     pub fn assigned(task: Arc<Task>) -> Self {
-        Tracked { status: task.status.clone(), ..Tracked::new(task.id, Some(task)) }
+        Tracked { said: Said::known(task.status.clone()), ..Tracked::new(task.id, Some(task)) }
     }
 
     /// Returns the holder of a container whose task nobody remembers.
@@ -92,7 +83,7 @@ impl Tracked {
         Tracked {
             id,
             task,
-            status: TaskStatus::default(),
+            said: Said::default(),
             operation: None,
             attempts: 0,
             retry: None,
@@ -102,8 +93,6 @@ impl Tracked {
             monitor: None,
             unhealthy: false,
             is_gone: false,
-            report: Report::Acknowledged,
-            ended_just_now: false,
         }
     }
 
@@ -114,11 +103,15 @@ impl Tracked {
     /// Returns the task with the status that the node knows, to be remembered.
     pub fn known(&self) -> Option<Arc<Task>> {
         let task = self.task.as_ref()?;
-        Some(Arc::new(Task { status: self.status.clone(), ..Task::clone(task) }))
+        Some(Arc::new(Task { status: self.status().clone(), ..Task::clone(task) }))
     }
 
     pub fn status(&self) -> &TaskStatus {
-        &self.status
+        self.said.status()
+    }
+
+    fn state(&self) -> TaskState {
+        self.status().state
     }
 
     /// Returns what is wanted of the task; nothing is wanted of an unknown container.
@@ -144,8 +137,8 @@ impl Tracked {
     pub fn update(&mut self, now: Timestamp, task: Arc<Task>) {
         let was_unknown = self.task.is_none();
         if self.task.as_ref().is_none_or(|known| known.desired <= task.desired) {
-            if task.status.state > self.status.state && self.is_consistent_with(task.status.state) {
-                self.status = task.status.clone();
+            if task.status.state > self.state() && self.is_consistent_with(task.status.state) {
+                self.said.take_over(task.status.clone());
                 self.resume_health(now);
             }
             self.task = Some(task);
@@ -167,17 +160,16 @@ impl Tracked {
     /// Takes note of a container that outlived the agent.
     pub fn found(&mut self, now: Timestamp, found: Found) {
         self.image_health = found.image_health;
-        let container = ContainerStatus { id: found.container_id, ..ContainerStatus::default() };
-        self.status.container = Some(container);
+        self.said.contained(found.container_id);
         match found.state {
             FoundState::Created => self.container = Container::Created,
-            FoundState::Running { pid, started_at } => {
+            FoundState::Running { pid, started_at, ports } => {
                 self.container = Container::Running;
-                self.set_pid(pid);
+                self.said.runs(pid, ports);
                 self.watch_health(started_at, now);
                 self.resume_health(now);
             }
-            FoundState::Exited(_) if self.status.state > TaskState::Running => {
+            FoundState::Exited(_) if self.state() > TaskState::Running => {
                 self.container = Container::Exited;
             }
             FoundState::Exited(exit) => {
@@ -191,10 +183,10 @@ impl Tracked {
 
     /// Brings the status in line with what was found, after a restart of the agent.
     pub fn recovered(&mut self, now: Timestamp) {
-        if self.task.is_none() || self.status.state > TaskState::Running {
+        if self.task.is_none() || self.state() > TaskState::Running {
             return;
         }
-        match (self.container, self.status.state) {
+        match (self.container, self.state()) {
             (Container::None, TaskState::Starting | TaskState::Running) => {
                 let text = "container lost: it was not found after the node or its agent restarted";
                 self.end(now, TaskState::Failed, text);
@@ -216,7 +208,7 @@ impl Tracked {
     pub fn advance(&mut self, now: Timestamp, effects: &mut Vec<Effect>) -> Option<Timestamp> {
         let wake_at = self.step(now, effects);
         // An end cannot be told a second time from what is found, so it is kept before it is reported.
-        if std::mem::take(&mut self.ended_just_now)
+        if self.said.take_ended_just_now()
             && let Some(task) = self.known().filter(|_| !self.is_gone)
         {
             effects.push(Effect::Remember { put: vec![task], forget: Vec::new() });
@@ -236,7 +228,7 @@ impl Tracked {
             self.cancel(operation, effects);
         } else if self.is_gone {
             self.begin(Operation::Remove, Effect::Remove(self.id), effects);
-        } else if self.task.is_some() && self.status.state <= TaskState::Running {
+        } else if self.task.is_some() && self.state() <= TaskState::Running {
             self.go_on(now, effects);
         }
         let limit_at = self.limits.wake_at().filter(|at| *at > now);
@@ -271,13 +263,13 @@ impl Tracked {
         if self.unhealthy && self.container == Container::Running {
             return self.stop(&task, effects);
         }
-        if self.status.state < TaskState::Preparing {
+        if self.state() < TaskState::Preparing {
             self.enter(now, TaskState::Preparing, "preparing");
         }
         if self.limit(now, &task, effects) {
             return;
         }
-        match self.status.state {
+        match self.state() {
             TaskState::Preparing | TaskState::Ready if self.container == Container::None => {
                 self.limits.made_with(&task.spec.resources);
                 self.begin(Operation::Prepare { cancelled: false }, Effect::Prepare(task), effects);
@@ -325,10 +317,10 @@ impl Tracked {
                 self.finish_operation();
                 self.container = Container::Created;
                 self.image_health = image_health;
-                self.status.container = Some(ContainerStatus { id: container_id, ..Default::default() });
+                self.said.contained(container_id);
                 self.enter(now, TaskState::Ready, "prepared");
             }
-            Outcome::Started { pid } => self.started(now, pid),
+            Outcome::Started { pid, ports } => self.started(now, pid, ports),
             Outcome::Exited(exit) => self.exited(now, exit),
             Outcome::Limited => self.limited(),
             Outcome::Probed { healthy, output } => self.probed(now, healthy, &output),
@@ -346,24 +338,18 @@ impl Tracked {
         self.retry = None;
     }
 
-    fn started(&mut self, now: Timestamp, pid: i32) {
+    fn started(&mut self, now: Timestamp, pid: i32, ports: Vec<Port>) {
         // The exit of a short-lived process may be known before its start is.
         if self.operation != Some(Operation::Start) || self.container != Container::Created {
             return;
         }
         self.finish_operation();
         self.container = Container::Running;
-        self.set_pid(pid);
+        self.said.runs(pid, ports);
         self.watch_health(now, now);
         if self.monitor.is_none() {
             self.enter(now, TaskState::Running, "started");
-        } else {
-            self.report = Report::Due;
         }
-    }
-
-    fn set_pid(&mut self, pid: i32) {
-        self.status.container.get_or_insert_default().pid = pid;
     }
 
     /// Returns what the health checks say, if there are any.
@@ -379,7 +365,8 @@ impl Tracked {
 
     /// A task that is known to run was healthy once, whoever remembers it: the agent or the managers.
     fn resume_health(&mut self, now: Timestamp) {
-        if let Some(monitor) = self.monitor.as_mut().filter(|_| self.status.state == TaskState::Running) {
+        let is_running = self.state() == TaskState::Running;
+        if let Some(monitor) = self.monitor.as_mut().filter(|_| is_running) {
             monitor.resume(now);
         }
     }
@@ -387,12 +374,12 @@ impl Tracked {
     fn probed(&mut self, now: Timestamp, healthy: bool, output: &str) {
         let Some(monitor) = &mut self.monitor else { return };
         match monitor.probed(now, healthy) {
-            Verdict::Healthy if self.status.state == TaskState::Starting => {
+            Verdict::Healthy if self.state() == TaskState::Starting => {
                 self.enter(now, TaskState::Running, "started");
             }
             Verdict::Unhealthy => {
                 self.unhealthy = true;
-                self.status.err = format!("unhealthy container: {}", output.trim());
+                self.said.remark(format!("unhealthy container: {}", output.trim()));
             }
             Verdict::Healthy | Verdict::Unchanged => {}
         }
@@ -406,10 +393,8 @@ impl Tracked {
             return;
         }
         self.container = Container::Exited;
-        let container = self.status.container.get_or_insert_default();
-        container.pid = 0;
-        container.exit_code = exit.code;
-        let was_prepared_only = self.status.state < TaskState::Starting;
+        self.said.exited(exit.code);
+        let was_prepared_only = self.state() < TaskState::Starting;
         let asked = self.desired() >= Desired::Shutdown;
         let (state, err) = match () {
             () if asked => (TaskState::Shutdown, String::new()),
@@ -425,9 +410,8 @@ impl Tracked {
 
     fn limited(&mut self) {
         self.finish_operation();
-        if self.limits.done() && self.status.state <= TaskState::Running {
-            self.status.err.clear();
-            self.report = Report::Due;
+        if self.limits.done() && self.state() <= TaskState::Running {
+            self.said.complain("");
         }
     }
 
@@ -435,9 +419,8 @@ impl Tracked {
     fn not_limited(&mut self, now: Timestamp, reason: &str, retryable: bool) {
         self.finish_operation();
         self.limits.failed(now, retryable);
-        if self.status.state <= TaskState::Running {
-            self.status.err = format!("the limits could not be changed: {reason}");
-            self.report = Report::Due;
+        if self.state() <= TaskState::Running {
+            self.said.complain(&format!("the limits could not be changed: {reason}"));
         }
     }
 
@@ -452,8 +435,7 @@ impl Tracked {
         match operation {
             Operation::Prepare { .. } if self.is_unwanted() => {}
             Operation::Prepare { .. } if retryable && self.attempts < PREPARE_ATTEMPTS_MAX => {
-                self.status.err = reason.to_owned();
-                self.report = Report::Due;
+                self.said.complain(reason);
                 self.retry = retry;
             }
             Operation::Prepare { .. } => self.end(now, TaskState::Rejected, reason),
@@ -465,84 +447,43 @@ impl Tracked {
         }
     }
 
-    /// Enters a state on the way up.
     fn enter(&mut self, now: Timestamp, state: TaskState, message: &str) {
-        if state <= self.status.state {
-            return;
-        }
-        self.status.state = state;
-        self.status.message = message.to_owned();
-        self.status.err.clear();
-        self.status.at = now;
-        self.report = Report::Due;
+        self.said.enter(now, state, message);
     }
 
-    /// Enters the last state. The message stays, unless the end was a good one.
     fn end(&mut self, now: Timestamp, state: TaskState, err: &str) {
-        if state <= self.status.state {
-            return;
+        if self.said.end(now, state, err) {
+            self.monitor = None;
+            self.attempts = 0;
         }
-        match state {
-            TaskState::Complete => self.status.message = "finished".to_owned(),
-            TaskState::Shutdown => self.status.message = "shutdown".to_owned(),
-            _ => {}
-        }
-        self.status.state = state;
-        self.status.err = err.to_owned();
-        self.status.at = now;
-        self.monitor = None;
-        self.attempts = 0;
-        self.report = Report::Due;
-        self.ended_just_now = true;
     }
 
     pub fn is_news(&self) -> bool {
-        self.report == Report::Due && self.task.is_some()
+        self.said.is_news() && self.task.is_some()
     }
 
     pub fn waits_for_acknowledgement(&self) -> bool {
-        self.report != Report::Acknowledged && self.task.is_some()
+        self.said.waits_for_acknowledgement() && self.task.is_some()
     }
 
     /// Reports the status even if managers seem to know it.
     pub fn report_anyway(&mut self) {
-        self.report = Report::Due;
+        self.said.report_anyway();
     }
 
     /// A new session begins: the leader may not know what an earlier one was told.
     pub fn report_again(&mut self) {
-        // What was sent in an earlier session may be lost; it is not asked for again there.
-        let is_known = self.task.as_ref().is_some_and(|task| task.status == self.status);
-        if !is_known || self.report != Report::Acknowledged {
-            self.report = Report::Due;
-        }
+        let known = self.task.as_ref().map(|task| &task.status);
+        self.said.report_again(known);
     }
 
     /// Returns the status to put into the report of this number, if it is not acknowledged.
     pub fn report(&mut self, sequence: u64) -> Option<(TaskId, TaskStatus)> {
-        if !self.waits_for_acknowledgement() {
-            return None;
-        }
-        self.report = Report::Sent { sequence };
-        Some((self.id, self.status.clone()))
+        self.task.as_ref()?;
+        Some((self.id, self.said.report(sequence)?))
     }
 
     pub fn acknowledged(&mut self, acknowledged: u64) {
-        if matches!(self.report, Report::Sent { sequence } if sequence <= acknowledged) {
-            self.report = Report::Acknowledged;
-        }
-    }
-}
-
-/// Says how a container ended when it should not have.
-fn exit_text(exit: &Exit, cause: Option<&str>) -> String {
-    let cause = match (&exit.lost, exit.oom_killed, cause) {
-        (Some(lost), _, _) => return lost.clone(),
-        (None, true, _) => Some("out of memory"),
-        (None, false, cause) => cause,
-    };
-    match cause {
-        Some(cause) => format!("task: non-zero exit ({}): {cause}", exit.code),
-        None => format!("task: non-zero exit ({})", exit.code),
+        self.said.acknowledged(acknowledged);
     }
 }

@@ -125,7 +125,7 @@ impl Engine {
             Later::Started(id) => {
                 let container = self.containers.get_mut(&id).filter(|known| known.state == State::Created)?;
                 container.state = State::Running(now);
-                Some((id, Outcome::Started { pid: 1_000 }))
+                Some((id, Outcome::Started { pid: 1_000, ports: Vec::new() }))
             }
             Later::Exited(id, exit) => {
                 let container = self.containers.get_mut(&id)?;
@@ -178,7 +178,9 @@ impl Engine {
         let found = |(id, container): (&TaskId, &Container)| {
             let state = match &container.state {
                 State::Created => FoundState::Created,
-                State::Running(started_at) => FoundState::Running { pid: 1_000, started_at: *started_at },
+                State::Running(started_at) => {
+                    FoundState::Running { pid: 1_000, started_at: *started_at, ports: Vec::new() }
+                }
                 State::Exited(exit) => FoundState::Exited(exit.clone()),
             };
             (*id, Found { container_id: container_id(*id), image_health: None, state })
