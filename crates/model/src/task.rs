@@ -94,7 +94,7 @@ pub enum SlotId {
 }
 
 impl SlotId {
-    /// Returns the number that clients see: 0 for the task of a node.
+    /// Returns the number: 0 for the task of a node.
     pub fn number(self) -> u64 {
         match self {
             SlotId::Number(number) => number,
@@ -138,10 +138,30 @@ pub struct ServiceStamp {
 }
 
 impl Task {
-    /// Returns the name of the task's container: `<service>.<slot>.<task id>`; a global service has the id of
-    /// the node in place of the slot.
+    /// Returns the name of the task's container: `<service>.<slot>.<task id>`.
     pub fn name(&self) -> String {
-        format!("{}.{}.{}", self.service.name, self.slot, self.id)
+        format!("{}.{}.{}", self.service.name, self.slot_name(), self.id)
+    }
+
+    /// Returns the number of the slot that clients see: 0 for the task of a node.
+    ///
+    /// Compat: the slots of a job are counted from 0, as Docker's clients expect of 20.10 and later
+    /// (`tests/compare/rollouts.txt`).
+    pub fn slot_number(&self) -> u64 {
+        match self.slot {
+            SlotId::Number(number) if self.iteration.is_some() => number.saturating_sub(1),
+            SlotId::Number(number) => number,
+            SlotId::Node(_) => 0,
+        }
+    }
+
+    /// Returns the slot in names: its number, or the id of the node where that is 0.
+    pub fn slot_name(&self) -> String {
+        match (self.slot_number(), self.node_id) {
+            (0, Some(node_id)) => node_id.to_string(),
+            (0, None) => self.slot.to_string(),
+            (number, _) => number.to_string(),
+        }
     }
 
     /// Returns the task with another status, without a copy of the one it has.

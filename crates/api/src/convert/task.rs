@@ -21,7 +21,7 @@ pub fn to_wire(task: &Task, wait: Option<&Wait>) -> wire::Task {
         updated_at: time(task.meta.updated_at),
         spec: template::to_wire(&task.spec),
         service_id: task.service_id.to_string(),
-        slot: i64::try_from(task.slot.number()).unwrap_or(i64::MAX),
+        slot: i64::try_from(task.slot_number()).unwrap_or(i64::MAX),
         node_id: node_id.map(|id| id.to_string()).unwrap_or_default(),
         status: status_to_wire(&task.status, wait),
         desired_state: desired_word(task.desired).to_owned(),

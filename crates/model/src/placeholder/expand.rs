@@ -36,7 +36,7 @@ impl<'a> Context<'a> {
             task_id: task.id.to_string(),
             task_name: task.name(),
             // Compat: a task without a slot is known by its node.
-            slot: task.slot.to_string(),
+            slot: task.slot_name(),
             node_id,
         }
     }
