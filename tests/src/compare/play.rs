@@ -41,6 +41,17 @@ pub enum Client {
     Skep,
 }
 
+/// How the version of the client begins whose words are recorded.
+const RECORDED: &str = "Docker version 28.";
+
+impl Client {
+    /// Returns docker's client if it is of the version that was recorded, and else `skep`, which speaks as that one.
+    pub fn at_hand() -> Result<Self> {
+        let version = run(Command::new("docker").arg("--version"), PATIENCE)?.success()?;
+        Ok(if version.starts_with(RECORDED) { Self::Docker } else { Self::Skep })
+    }
+}
+
 /// A prompt in front of one daemon. Fields are dropped in this order: the daemon before its sandbox.
 struct Desk {
     docker: Docker,

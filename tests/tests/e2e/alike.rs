@@ -6,7 +6,7 @@ use skep_tests::compare::{Client, Host, complaints, play_all, script, transcript
 #[test]
 fn commands_are_answered_as_by_dockerd() {
     let scripts = script::load(&[]).unwrap();
-    let skep = play_all(&scripts, Host::Skep, Client::Docker);
+    let skep = play_all(&scripts, Host::Skep, Client::at_hand().unwrap());
     let complaints = complaints(&skep, true).unwrap();
     assert!(complaints.is_empty(), "{} differences\n{}", complaints.len(), complaints.join("\n"));
 }

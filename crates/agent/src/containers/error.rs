@@ -2,6 +2,9 @@
 
 use skep_runtime::{AttachError, ExecError, TreeError};
 
+/// What Docker says first of a command that its runtime cannot run.
+const RUNTIME_REFUSED: &str = "OCI runtime exec failed: exec failed: unable to start container process";
+
 /// Why something was not done to a container.
 #[derive(Debug, thiserror::Error)]
 pub enum ContainerError {
@@ -22,7 +25,7 @@ pub enum ContainerError {
     #[error("exec command {0} has already run")]
     ExecRan(String),
     /// The program cannot be run; the exit code of the command is recorded.
-    #[error("OCI runtime exec failed: exec failed: unable to start container process: {reason}: unknown")]
+    #[error("{reason}")]
     CannotExec { exit_code: i32, reason: String },
     #[error("exec command {0} has not been started")]
     ExecNotStarted(String),
@@ -92,7 +95,13 @@ impl ContainerError {
     pub(super) fn exec(id: &str, error: ExecError) -> Self {
         match error {
             ExecError::Refused(reason) => {
-                ContainerError::CannotExec { exit_code: skep_runtime::exit_code_of_refusal(&reason), reason }
+                let exit_code = skep_runtime::exit_code_of_refusal(&reason);
+                // Compat: Docker looks users up itself, everything else is for its runtime to find out.
+                let reason = match reason.starts_with("unable to find ") {
+                    true => reason,
+                    false => format!("{RUNTIME_REFUSED}: {reason}: unknown"),
+                };
+                ContainerError::CannotExec { exit_code, reason }
             }
             ExecError::NotRunning(id) => ContainerError::NotRunning(id),
             error => ContainerError::runtime("run a command in", id, error),

@@ -147,7 +147,6 @@ impl Containers {
         let signal = signal.map_or(spec.stop_signal.clone(), |signal| signal.to_string());
         let grace = grace.unwrap_or_else(|| spec.stop_grace());
         self.engine.stop(known.record.task_id, &signal, grace).await.map_err(failed)?;
-        self.engine.tell(id, Happened::Stopped);
         Ok(true)
     }
 

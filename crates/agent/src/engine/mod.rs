@@ -279,8 +279,20 @@ impl Engine {
         let name = if signal.is_empty() { known.record.stop_signal.as_str() } else { signal };
         // What users name was checked when the service was made; an image may name nonsense.
         let number = signal::parse(name).unwrap_or(signal::SIGTERM);
-        known.handle.stop(number, grace).await?;
-        Ok(self.ended(&known).await)
+        let tell = |happened| self.events.tell(happened, &known.record, timestamp(SystemTime::now()));
+        tell(Happened::Killed { signal: number });
+        let mut stopping = std::pin::pin!(known.handle.stop(number, grace));
+        let stopped = tokio::select! {
+            stopped = &mut stopping => stopped,
+            () = tokio::time::sleep(grace) => {
+                tell(Happened::Killed { signal: libc::SIGKILL });
+                stopping.await
+            }
+        };
+        stopped?;
+        let exit = self.ended(&known).await;
+        tell(Happened::Stopped);
+        Ok(exit)
     }
 
     /// Ends a container that could not be started, at once.

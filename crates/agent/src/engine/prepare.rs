@@ -115,11 +115,11 @@ impl Engine {
             Ok(image) => return Ok(image),
             Err(error) => error,
         };
-        // A registry that does not answer keeps no task from an image that is here already.
-        if error.is_retryable()
+        // A registry that does not answer, or never heard of it, keeps no task from an image that is here already.
+        if (error.is_retryable() || matches!(error, image::PullError::NotFound { .. }))
             && let Ok(Some(image)) = self.images.find(&reference).await
         {
-            tracing::warn!(image = name, error = %chain(&error), "the registry does not answer; the local image is used");
+            tracing::warn!(image = name, error = %chain(&error), "the registry does not have it; the local image is used");
             return Ok(image);
         }
         Err(PrepareFailure { reason: chain(&error), retryable: error.is_retryable() })

@@ -100,7 +100,14 @@ impl Watching {
             }
             match self.told.get_mut(at) {
                 Some(told) => *told = state,
-                None => self.told.push(state),
+                None => {
+                    self.told.push(state);
+                    // However fast the rest went: a layer that was not here had to be fetched first.
+                    if !matches!(state, LayerState::Waiting | LayerState::AlreadyHere) {
+                        let state = LayerState::Waiting;
+                        steps.push(Ok(PullStep::Layer { digest: *digest, state }));
+                    }
+                }
             }
             steps.push(Ok(PullStep::Layer { digest: *digest, state }));
         }

@@ -9,15 +9,15 @@ pub enum VolumeError {
     NotFound { name: String },
     #[error("remove {name}: volume is in use - [{container}]")]
     InUse { name: String, container: String },
-    #[error("volume name is too short, names should be at least two alphanumeric characters")]
-    ShortName,
+    #[error("create {name}: volume name is too short, names should be at least two alphanumeric characters")]
+    ShortName { name: String },
     #[error(
         "create {name}: {name:?} includes invalid characters for a local volume name, only \
          \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path"
     )]
     Name { name: String },
-    #[error("error looking up volume plugin {0}: plugin {0:?} not found")]
-    Driver(String),
+    #[error("create {name}: error looking up volume plugin {driver}: plugin {driver:?} not found")]
+    Driver { name: String, driver: String },
     #[error("create {name}: invalid option: {option:?}")]
     Option { name: String, option: String },
     #[error("create {name}: missing required option: {option:?}")]

@@ -38,14 +38,14 @@ impl NewVolume {
             self.labels.insert(ANONYMOUS_LABEL.to_owned(), String::new());
         }
         if self.name.len() < 2 {
-            return Err(VolumeError::ShortName);
+            return Err(VolumeError::ShortName { name: self.name });
         }
         let name = self.name.clone();
         if !is_name(&name) {
             return Err(VolumeError::Name { name });
         }
         if !matches!(self.driver.as_str(), "" | DRIVER) {
-            return Err(VolumeError::Driver(self.driver));
+            return Err(VolumeError::Driver { name, driver: self.driver });
         }
         for option in self.options.keys() {
             let Some((_, needed)) = OPTIONS.iter().find(|(known, _)| known == option) else {

@@ -55,7 +55,10 @@ async fn what_is_half_made_is_gone_after_a_crash() {
 async fn nonsense_is_refused_in_dockers_words() {
     let (_dir, volumes) = volumes();
     for (new, expected) in [
-        (named("a"), "volume name is too short, names should be at least two alphanumeric characters"),
+        (
+            named("a"),
+            "create a: volume name is too short, names should be at least two alphanumeric characters",
+        ),
         (
             named("a/b"),
             "create a/b: \"a/b\" includes invalid characters for a local volume name, only \
@@ -63,7 +66,7 @@ async fn nonsense_is_refused_in_dockers_words() {
         ),
         (
             NewVolume { driver: "x".into(), ..named("data") },
-            "error looking up volume plugin x: plugin \"x\" not found",
+            "create data: error looking up volume plugin x: plugin \"x\" not found",
         ),
         (with(&[("foo", "1")]), "create data: invalid option: \"foo\""),
         (with(&[("o", "ro")]), "create data: missing required option: \"device\""),

@@ -80,6 +80,9 @@ pub fn is_name(name: &str) -> bool {
     matches!(name, "" | NAME)
 }
 
+/// Where nodes reach each other's overlay networks, if nobody chose otherwise.
+const DATA_PATH_PORT: u32 = 4789;
+
 /// Shows the cluster without its tokens.
 pub fn to_wire(cluster: &Cluster) -> wire::ClusterInfo {
     wire::ClusterInfo {
@@ -92,7 +95,10 @@ pub fn to_wire(cluster: &Cluster) -> wire::ClusterInfo {
         root_rotation_in_progress: false,
         default_addr_pool: cluster.address_pools.clone(),
         subnet_size: cluster.subnet_size,
-        data_path_port: cluster.data_path_port,
+        data_path_port: match cluster.data_path_port {
+            0 => DATA_PATH_PORT,
+            chosen => chosen,
+        },
     }
 }
 

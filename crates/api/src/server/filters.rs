@@ -60,6 +60,19 @@ impl Filters {
         values.peek().is_none() || values.any(test)
     }
 
+    /// Returns what a filter that is on or off says; `None` where it is absent. Neither and both make no sense.
+    pub fn switch(&self, key: &str) -> Result<Option<bool>, Error> {
+        let values: Vec<&str> = self.values(key).collect();
+        if values.is_empty() {
+            return Ok(None);
+        }
+        let says = |words: [&str; 2]| values.iter().any(|value| words.contains(value));
+        match (says(["true", "1"]), says(["false", "0"])) {
+            (is_on, is_off) if is_on != is_off => Ok(Some(is_on)),
+            _ => Err(Error::invalid(format!("invalid filter '{key}=[{}]'", values.join(" ")))),
+        }
+    }
+
     /// Returns whether the key is absent or one of its values begins `subject`, which is rendered only if asked.
     pub fn prefix(&self, key: &str, subject: impl fmt::Display) -> bool {
         if self.values(key).next().is_none() {
@@ -89,6 +102,18 @@ mod tests {
         assert_eq!(map, list);
         for text in ["x", "[]", "{\"a\":1}", "{\"a\":[1]}"] {
             assert_eq!(Filters::parse(text), Err(Error::invalid("invalid filter")), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_switch_is_on_or_off() {
+        let switch = |text: &str| Filters::parse(text).expect("filters").switch("dangling");
+        assert_eq!(switch("{}"), Ok(None));
+        assert_eq!(switch(r#"{"dangling":["1"]}"#), Ok(Some(true)));
+        assert_eq!(switch(r#"{"dangling":["false"]}"#), Ok(Some(false)));
+        for (text, said) in [("\"x\"", "[x]"), ("\"true\",\"0\"", "[0 true]")] {
+            let refused = Error::invalid(format!("invalid filter 'dangling={said}'"));
+            assert_eq!(switch(&format!(r#"{{"dangling":[{text}]}}"#)), Err(refused));
         }
     }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{any, delete, post};
+use axum::routing::{any, post};
 
 use super::Context;
 use super::error::Error;
@@ -26,8 +26,6 @@ pub(super) fn routes() -> Router<Arc<Context>> {
         .route("/configs/create", post(sentence(CONFIG)))
         .route("/configs/{id}/update", post(sentence(CONFIG)))
         .route("/networks/create", post(sentence(NETWORK)))
-        .route("/networks/prune", post(sentence(NETWORK)))
-        .route("/networks/{id}", delete(sentence(NETWORK)))
         .route("/networks/{id}/{action}", post(sentence(NETWORK)))
         .route("/plugins/{*rest}", any(sentence(PLUGIN)))
 }

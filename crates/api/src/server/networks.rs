@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 use serde_json::{Value, json};
 
 use super::containers::matches_name;
@@ -26,7 +27,8 @@ pub(super) fn routes() -> Router<Arc<Context>> {
     Router::new()
         .route("/networks", get(networks))
         .route("/networks/", get(networks))
-        .route("/networks/{id}", get(network))
+        .route("/networks/prune", post(prune))
+        .route("/networks/{id}", get(network).delete(remove))
         .route("/plugins", get(plugins))
         .route("/secrets", get(secrets))
         .route("/secrets/{id}", get(secret).delete(secret))
@@ -52,12 +54,29 @@ async fn networks(query: Query) -> Result<Response, Error> {
 
 async fn network(Reference(reference): Reference, query: Query) -> Result<Response, Error> {
     let local = matches!(query.get("scope"), "" | "local");
-    let found = NETWORKS
-        .into_iter()
-        .find(|(name, _, id)| *name == reference || *id == reference)
-        .or_else(|| NETWORKS.into_iter().find(|(_, _, id)| id.starts_with(&reference)))
-        .filter(|_| local);
+    let found = find(&reference).filter(|_| local);
     found.map(|row| reply::json(&network_row(row))).ok_or_else(|| Error::not_found("network", &reference))
+}
+
+fn find(reference: &str) -> Option<(&'static str, &'static str, &'static str)> {
+    let exactly = NETWORKS.into_iter().find(|(name, _, id)| *name == reference || *id == reference);
+    exactly.or_else(|| NETWORKS.into_iter().find(|(_, _, id)| id.starts_with(reference)))
+}
+
+async fn remove(Reference(reference): Reference) -> Error {
+    match find(&reference) {
+        Some((name, ..)) => {
+            let message = format!("{name} is a pre-defined network and cannot be removed");
+            Error::new(StatusCode::FORBIDDEN, message)
+        }
+        None => Error::not_found("network", &reference),
+    }
+}
+
+/// Removes networks that nothing uses; those that every node has are none of them.
+async fn prune(query: Query) -> Result<Response, Error> {
+    Filters::from_query(&query, &["until", "label", "label!"])?;
+    Ok(reply::json(&json!({"NetworksDeleted": null})))
 }
 
 fn network_row((name, driver, id): (&str, &str, &str)) -> Value {

@@ -191,8 +191,15 @@ fn host_to_wire(host: HostFacts, swarm: wire::SwarmInfo) -> wire::Info {
     }
 }
 
+/// Registries of the machine itself are asked without TLS, whatever is configured.
+const LOOPBACK: &str = "127.0.0.0/8";
+
 fn registry_config(insecure: &[String]) -> serde_json::Value {
     let (nets, hosts): (Vec<&String>, Vec<&String>) = insecure.iter().partition(|entry| entry.contains('/'));
+    let mut nets: Vec<&str> = nets.into_iter().map(String::as_str).collect();
+    if !nets.contains(&LOOPBACK) {
+        nets.push(LOOPBACK);
+    }
     let index = |name: &str, secure: bool, official: bool| json!({"Name": name, "Mirrors": [], "Secure": secure, "Official": official});
     let mut indexes = BTreeMap::from([("docker.io".to_owned(), index("docker.io", true, true))]);
     indexes.extend(hosts.into_iter().map(|host| (host.clone(), index(host, false, false))));

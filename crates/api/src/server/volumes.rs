@@ -35,9 +35,10 @@ pub(super) fn routes() -> Router<Arc<Context>> {
 
 async fn list(State(context): State<Arc<Context>>, query: Query) -> Result<Response, Error> {
     let filters = Filters::from_query(&query, &["dangling", "driver", "label", "name"])?;
+    let dangling = filters.switch("dangling")?;
     let mut rows = context.backend.volumes().await?;
     rows.retain(|row| {
-        filters.any("dangling", |word| matches!(word, "true" | "1") == row.used_by.is_empty())
+        dangling.is_none_or(|wanted| wanted == row.used_by.is_empty())
             && filters.any("driver", |driver| driver == row.driver)
             && filters.any("name", |name| matches_name(&row.name, name))
             && filters.labels("label", &row.labels)

@@ -19,7 +19,7 @@ use pathrs::Root;
 use super::launch::Payload;
 use super::libcontainer::Libcontainer;
 use super::oci::{OciRuntime, Waiting};
-use super::rootfs::{HostNamespace, mount_root, stage_binds};
+use super::rootfs::{HostNamespace, add_marks, mount_root, stage_binds};
 use super::runc::Runc;
 use super::stdio::Copier;
 use super::streams::{ContainerInput, OwnStreams};
@@ -115,6 +115,7 @@ impl Setting {
         let container = &self.bundle.container;
         let rootfs =
             mount_root(&container.rootfs, &self.paths).map_err(|error| Failure::retryable(&error))?;
+        add_marks(&rootfs).map_err(|error| Failure::retryable(&error))?;
         let staged =
             stage_binds(&container.mounts, &self.paths).map_err(|error| Failure::retryable(&error))?;
         let plan = self.plan(&rootfs)?;

@@ -27,6 +27,7 @@ use crate::spec::caps::CapSet;
 use crate::spec::process::{ProcessPlan, environment, limits};
 use crate::spec::seccomp::Profile;
 use crate::spec::user::Accounts;
+use crate::sys::exec::describe;
 use crate::sys::process::{Fork, cloexec_from, exit_now, fork, fork_sibling, redirect};
 use crate::sys::terminal::{Terminal, send_descriptor};
 
@@ -172,7 +173,10 @@ fn enter(target: &Target<'_>, exec: &Exec, streams: &Streams, status: &OwnedFd) 
             drop(go);
             let _ = rustix::io::read(&wait, &mut [0u8; 1]);
             let plan = plan(&bundle, exec, if exec.privileged { held } else { caps })?;
-            become_command(&plan, &filter, streams).map_err(what("confine the command"))?;
+            take_streams(&plan, streams).map_err(what("attach the command"))?;
+            enter_directory(&plan.cwd)?;
+            rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+            confine(&plan, &filter).and_then(|()| cloexec_from(3)).map_err(what("confine the command"))?;
             Err(launch(&plan))
         }
     }
@@ -197,13 +201,12 @@ fn plan(bundle: &Bundle, exec: &Exec, caps: CapSet) -> Result<ProcessPlan, Strin
     })
 }
 
-/// Takes on the command's streams, directory and confinement.
-fn become_command(plan: &ProcessPlan, filter: &[u8], streams: &Streams) -> io::Result<()> {
+fn take_streams(plan: &ProcessPlan, streams: &Streams) -> io::Result<()> {
     match streams {
         Streams::Terminal { socket, size } => {
             let terminal = Terminal::open(*size)?;
             send_descriptor(socket, &terminal.master)?;
-            take_terminal(&terminal.slave, plan.user.uid)?;
+            take_terminal(&terminal.slave, plan.user.uid)
         }
         Streams::Pipes { stdout, stderr, stdin } => {
             rustix::process::setsid()?;
@@ -212,19 +215,20 @@ fn become_command(plan: &ProcessPlan, filter: &[u8], streams: &Streams) -> io::R
                 give_to(stream, plan.user.uid)?;
                 redirect(stream, number)?;
             }
+            Ok(())
         }
     }
-    // As root, so that a directory the user cannot search is still a valid place to start in.
-    std::env::set_current_dir(Path::new(&plan.cwd))?;
-    // A path through /proc/self/fd could lead out (CVE-2024-21626); the kernel marks such a place.
-    if !rustix::process::getcwd(Vec::new())?.to_bytes().starts_with(b"/") {
-        return Err(io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            "the working directory is outside the container",
-        ));
-    }
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+}
 
-    confine(plan, filter)?;
-    cloexec_from(3)
+/// As root, so that a directory the user cannot search is still a valid place to start in.
+fn enter_directory(path: &str) -> Result<(), String> {
+    let failed =
+        |error: &io::Error| format!("chdir to cwd ({path:?}) set in config.json failed: {}", describe(error));
+    std::env::set_current_dir(Path::new(path)).map_err(|error| failed(&error))?;
+    // A path through /proc/self/fd could lead out (CVE-2024-21626); the kernel marks such a place.
+    let found = rustix::process::getcwd(Vec::new()).map_err(|errno| failed(&errno.into()))?;
+    match found.to_bytes().starts_with(b"/") {
+        true => Ok(()),
+        false => Err(format!("the working directory {path:?} is outside the container")),
+    }
 }

@@ -31,7 +31,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-pub(crate) use self::rootfs::{detached_layers, detached_root};
+pub(crate) use self::rootfs::{MARK, MOUNT_TABLE, detached_layers, detached_root};
 
 use self::create::Setting;
 use self::serve::Serve;

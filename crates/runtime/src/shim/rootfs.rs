@@ -4,11 +4,14 @@
 //! Bind mounts are staged here too, because libcontainer knows nothing of propagation: each gets its own before it is
 //! handed on.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use pathrs::error::{Error as PathError, ErrorKind as PathErrorKind};
+use pathrs::{InodeType, Root};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags,
@@ -21,6 +24,11 @@ use thiserror::Error;
 use crate::container::{Mount, Nested, Propagation, Rootfs};
 use crate::paths::BundlePaths;
 use crate::sys::process::unshare_mounts;
+
+/// Tells programs that they run in a container.
+pub(crate) const MARK: &str = "/.dockerenv";
+/// Where programs from before `/proc` look for mounts.
+pub(crate) const MOUNT_TABLE: &str = "/etc/mtab";
 
 /// fsconfig(2) refuses longer strings.
 const FSCONFIG_VALUE_MAX: usize = 255;
@@ -119,6 +127,27 @@ fn overlay(rootfs: &Rootfs, paths: &BundlePaths, target: &Path) -> io::Result<()
     let mounted = detached(rootfs, Some(paths))?;
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
     Ok(move_mount(mounted.as_fd(), "", rustix::fs::CWD, target, flags)?)
+}
+
+/// Makes what programs look for in a container of Docker's: the mark that it is one, and the list of its mounts. What the
+/// image has in these places stays.
+pub(crate) fn add_marks(root: &Path) -> Result<(), RootfsError> {
+    let add = || -> Result<(), PathError> {
+        let root = Root::open(root)?;
+        root.mkdir_all("/etc", &Permissions::from_mode(0o755))?;
+        for (path, what) in [
+            (MARK, InodeType::File(Permissions::from_mode(0o755))),
+            (MOUNT_TABLE, InodeType::Symlink("/proc/mounts".into())),
+        ] {
+            match root.create(path, &what) {
+                Err(error) if error.kind() == PathErrorKind::OsError(Some(libc::EEXIST)) => {}
+                result => result?,
+            }
+        }
+        Ok(())
+    };
+    let failed = |error| RootfsError::Directory { path: root.to_owned(), source: io::Error::other(error) };
+    add().map_err(failed)
 }
 
 /// Mounts the root of a container that has ended, writable, where no path leads to. It lasts as long as its descriptor.

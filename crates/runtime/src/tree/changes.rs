@@ -17,12 +17,13 @@ use crate::container::Mount;
 use crate::files::read_json;
 use crate::handle::Handle;
 use crate::paths::Bundle;
-use crate::shim::detached_layers;
+use crate::shim::{MARK, MOUNT_TABLE, detached_layers};
 
 /// Marks a directory that hides everything below it in the image.
 const OPAQUE: &str = "trusted.overlay.opaque";
 /// What every container gets without having asked.
-const STANDARD: [&str; 6] = ["/proc", "/dev", "/sys", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf"];
+const STANDARD: [&str; 8] =
+    ["/proc", "/dev", "/sys", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf", MARK, MOUNT_TABLE];
 
 /// One path that is not as in the image.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! What is known of a container: its record, its task, its image, put together for lists and for inspect.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use skep_agent::{ContainerRecord, ContainerView, HealthView, MountRecord, image};
@@ -186,8 +186,18 @@ fn network(daemon: &Daemon, view: &ContainerView) -> NetworkFacts {
         address: address.to_string(),
         prefix_length: subnet.prefix(),
         gateway: subnet.gateway().to_string(),
+        mac_address: skep_net::Mac::of(address).to_string(),
         ..network
     }
+}
+
+/// Compat: Docker lists the service's variables before those of the image.
+fn own_first(env: Vec<String>, spec: &ContainerSpec) -> Vec<String> {
+    let name = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
+    let own: BTreeSet<String> = spec.env.iter().map(|pair| name(pair)).collect();
+    let (mut first, rest): (Vec<_>, Vec<_>) = env.into_iter().partition(|pair| own.contains(&name(pair)));
+    first.extend(rest);
+    first
 }
 
 fn process(view: &ContainerView, spec: &ContainerSpec, image: Option<&image::Image>) -> ProcessFacts {
@@ -200,10 +210,13 @@ fn process(view: &ContainerView, spec: &ContainerSpec, image: Option<&image::Ima
         (false, _) => (spec.command.clone(), spec.args.clone()),
     };
     let inherited = view.record.image_health.as_ref();
+    let mut exposed: BTreeSet<String> = config.exposed_ports.into_iter().collect();
+    exposed
+        .extend(view.record.ports.iter().map(|port| format!("{}/{}", port.target, protocol(port.protocol))));
     ProcessFacts {
         hostname: or(&spec.hostname, view.record.container_id[..12].to_owned()),
         user: or(&spec.user, config.user),
-        env,
+        env: own_first(env, spec),
         entrypoint,
         args,
         working_dir: or(&spec.dir, config.working_dir),
@@ -211,7 +224,7 @@ fn process(view: &ContainerView, spec: &ContainerSpec, image: Option<&image::Ima
         open_stdin: spec.open_stdin,
         stop_signal: or(&spec.stop_signal, config.stop_signal),
         healthcheck: health::effective(spec.healthcheck.as_ref(), inherited),
-        exposed_ports: config.exposed_ports.into_iter().collect(),
+        exposed_ports: exposed.into_iter().collect(),
         volumes: config.volumes.into_iter().collect(),
     }
 }

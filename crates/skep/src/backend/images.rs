@@ -281,7 +281,7 @@ fn archive_fault(error: &ArchiveError) -> Fault {
 /// Returns the state of a layer in the API's terms.
 pub(super) fn layer_state(state: image::LayerState) -> LayerState {
     match state {
-        image::LayerState::Waiting => LayerState::Waiting,
+        image::LayerState::Waiting => LayerState::Pulling,
         image::LayerState::Downloading { done, total } => LayerState::Downloading { done, total },
         image::LayerState::Verifying => LayerState::Verifying,
         image::LayerState::Downloaded => LayerState::Downloaded,

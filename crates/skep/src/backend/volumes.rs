@@ -61,13 +61,13 @@ fn fault(error: VolumeError) -> Fault {
     let class = match &error {
         VolumeError::NotFound { .. } => FaultClass::NotFound,
         VolumeError::InUse { .. } => FaultClass::Conflict,
-        VolumeError::ShortName
+        VolumeError::ShortName { .. }
         | VolumeError::Name { .. }
         | VolumeError::Option { .. }
         | VolumeError::MissingOption { .. }
         | VolumeError::Quota { .. } => FaultClass::Invalid,
         // Compat: a driver that is not there is an object that is not there.
-        VolumeError::Driver(_) => FaultClass::NotFound,
+        VolumeError::Driver { .. } => FaultClass::NotFound,
         VolumeError::Damaged { .. }
         | VolumeError::Storage { .. }
         | VolumeError::Mount { .. }

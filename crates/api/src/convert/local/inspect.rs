@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 use skep_model::TaskSpec;
+use skep_model::endpoint::Port;
 
-use super::super::{container as spec, mount, template, time};
+use super::super::{container as spec, mount, port, template, time};
 use super::{container, words};
 use crate::server::facts::{ContainerDetail, ContainerSize, ContainerState, HealthFacts, ProcessFacts};
 use crate::wire::local as wire;
@@ -146,6 +147,7 @@ fn host_config(detail: &ContainerDetail) -> wire::HostConfig {
             config: log.options,
         },
         network_mode: "default".to_owned(),
+        port_bindings: bindings(&task.host_ports),
         cap_add: some(shown.capability_add),
         cap_drop: some(shown.capability_drop),
         cgroupns_mode: "private".to_owned(),
@@ -166,6 +168,7 @@ fn host_config(detail: &ContainerDetail) -> wire::HostConfig {
         runtime: detail.runtime.clone(),
         isolation: "default".to_owned(),
         memory: limits.memory_bytes,
+        memory_swap: memory_and_swap(limits.memory_bytes, task.resources.swap_bytes),
         nano_cpus: limits.nano_cpus,
         memory_reservation: reservations.memory_bytes,
         oom_kill_disable: Some(false),
@@ -176,6 +179,27 @@ fn host_config(detail: &ContainerDetail) -> wire::HostConfig {
         readonly_paths: paths(&READONLY_PATHS),
         init: shown.init,
         ..wire::HostConfig::default()
+    }
+}
+
+/// Returns the ports of the node that were asked for, by what they lead to.
+fn bindings(ports: &[Port]) -> BTreeMap<String, Vec<wire::PortBinding>> {
+    let mut bindings: BTreeMap<String, Vec<wire::PortBinding>> = BTreeMap::new();
+    for given in ports {
+        let number = if given.published == 0 { String::new() } else { given.published.to_string() };
+        let binding = wire::PortBinding { host_ip: String::new(), host_port: number };
+        let inside = format!("{}/{}", given.target, port::to_wire(given).protocol);
+        bindings.entry(inside).or_default().push(binding);
+    }
+    bindings
+}
+
+/// Returns the limit of memory and swap together, as the runtime sets it: twice the memory if nothing else is said.
+fn memory_and_swap(memory: i64, swap: Option<i64>) -> i64 {
+    match swap {
+        _ if memory == 0 => 0,
+        Some(swap) if swap < 0 => -1,
+        swap => memory.saturating_add(swap.unwrap_or(memory)),
     }
 }
 

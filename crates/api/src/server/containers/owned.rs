@@ -13,6 +13,7 @@ use skep_model::signal;
 use super::super::error::Error;
 use super::super::extract::Reference;
 use super::super::facts::StopRequest;
+use super::super::filters::Filters;
 use super::super::query::Query;
 use super::super::{Context, reply};
 use super::find;
@@ -136,6 +137,7 @@ async fn remove(
 }
 
 /// Every container belongs to a task, and the cluster removes those of tasks that it forgets.
-async fn prune() -> Response {
-    reply::json(&serde_json::json!({"ContainersDeleted": null, "SpaceReclaimed": 0}))
+async fn prune(query: Query) -> Result<Response, Error> {
+    Filters::from_query(&query, &["until", "label", "label!"])?;
+    Ok(reply::json(&serde_json::json!({"ContainersDeleted": null, "SpaceReclaimed": 0})))
 }

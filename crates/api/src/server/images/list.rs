@@ -23,10 +23,7 @@ pub(super) async fn list(
     query: Query,
 ) -> Result<Response, Error> {
     let filters = Filters::from_query(&query, &KNOWN)?;
-    if let Some(word) = filters.values("dangling").find(|word| !matches!(*word, "true" | "false" | "1" | "0"))
-    {
-        return Err(Error::invalid(format!("invalid filter 'dangling={word}'")));
-    }
+    let dangling = filters.switch("dangling")?;
     let labels = prune_filter(&filters, true)?;
     let mut rows = context.backend.images().await?;
     let birth = |key: &str| match filters.values(key).last() {
@@ -41,7 +38,7 @@ pub(super) async fn list(
         labels.takes(&row.labels, row.created_at)
             && before.is_none_or(|before| row.created_at < before)
             && since.is_none_or(|since| row.created_at > since)
-            && filters.any("dangling", |word| matches!(word, "true" | "1") == row.repo_tags.is_empty())
+            && dangling.is_none_or(|wanted| wanted == row.repo_tags.is_empty())
     });
     if filters.has("reference") {
         rows.retain_mut(|row| keep_like(row, &filters));
