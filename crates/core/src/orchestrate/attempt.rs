@@ -46,15 +46,17 @@ pub(super) fn inherit(successor: &mut Task, ended: &Task) {
 
 /// Counts the end of `ended` against `successor`, and sets when that may start.
 pub(super) fn count(store: &Store, service: &Service, successor: &mut Task, ended: &Task, now: Timestamp) {
-    let policy = ended.spec.restart_policy();
-    if successor.revision == ended.revision {
-        record(&mut successor.restarts, now, &policy);
-        successor.failures_in_a_row = match failed_quickly(ended, &policy) {
-            true => ended.failures_in_a_row.saturating_add(1),
-            false => 0,
-        };
-        note_node(&mut successor.node_failures, ended, now);
+    // What is of another revision is no restart: the way back waits for nothing.
+    if successor.revision != ended.revision {
+        return;
     }
+    let policy = ended.spec.restart_policy();
+    record(&mut successor.restarts, now, &policy);
+    successor.failures_in_a_row = match failed_quickly(ended, &policy) {
+        true => ended.failures_in_a_row.saturating_add(1),
+        false => 0,
+    };
+    note_node(&mut successor.node_failures, ended, now);
     let is_fixed = rollout::policy(store, service, None).profile == Profile::Swarm;
     successor.start_after = now + pause(&policy, successor.failures_in_a_row, is_fixed);
 }

@@ -1,8 +1,10 @@
-//! A replacement that does not come up is not waited for beyond its deadline, whoever leads meanwhile. What
+//! A replacement that does not come up is not waited for beyond its deadline, nor given up before it, whoever leads
+//! meanwhile. What
 //! counts is the time in which it could have come up: not while its image is fetched, while it waits for its turn,
 //! or while its rollout is held.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use skep_core::Store;
@@ -22,6 +24,32 @@ pub struct DeadlinesAreKept {
 impl DeadlinesAreKept {
     pub fn new(skew: Duration) -> Self {
         DeadlinesAreKept { slack: 3 * skew + Duration::from_secs(1), spent: BTreeMap::new() }
+    }
+
+    /// Judges the steps that failed in this commit although their replacements may yet come up.
+    fn too_early(&self, before: &Store, after: &Store, now: Timestamp) -> Result<(), String> {
+        for step in before.rollouts().flat_map(|rollout| before.steps_of(rollout.service_id)) {
+            let is = after.step(step.service_id, step.slot).filter(|is| is.taken_at == step.taken_at);
+            let may_come_up = |is: &&Arc<Step>| {
+                let task = after.task(is.task_id);
+                task.is_some_and(|task| {
+                    task.is_live() && !task.is_over() && task.status.state < TaskState::Running
+                })
+            };
+            let has_failed = step.settled_at.is_none() && is.filter(may_come_up).is_some_and(|is| is.failed);
+            let Some(service) = after.service(step.service_id).filter(|_| has_failed) else { continue };
+            let rollout = before.rollout(service.id).map(|rollout| &**rollout);
+            let Some(limit) = rollout::policy(after, service, rollout).start_deadline else { continue };
+            let known = self.spent.get(&(step.task_id, step.taken_at)).copied().unwrap_or_default();
+            let spent = known.0 + known.1.map_or(Duration::ZERO, |since| now.since(since));
+            if spent + self.slack < limit {
+                return Err(format!(
+                    "{}.{} is given up after {spent:?} of {limit:?}",
+                    service.spec.name, step.slot
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn follow(&mut self, store: &Store, now: Timestamp) {
@@ -64,7 +92,10 @@ impl Invariant for DeadlinesAreKept {
 
     fn see(&mut self, now: Timestamp, moment: &Moment<'_>) -> Result<(), String> {
         match moment {
-            Moment::Committed { after, .. } => self.follow(after, now),
+            Moment::Committed { before, after, .. } => {
+                self.too_early(before, after, now)?;
+                self.follow(after, now);
+            }
             Moment::Idle { store, .. } => self.judge(store, now)?,
             _ => {}
         }

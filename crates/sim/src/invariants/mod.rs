@@ -35,12 +35,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use skep_core::agenda::Agenda;
-use skep_core::orchestrate::restart::is_given_up;
 use skep_core::orchestrate::rollout;
 use skep_core::random::Random;
 use skep_core::schedule::Scheduler;
 use skep_core::store::{Draft, Scope};
 use skep_core::{Change, ChangeSet, Store, orchestrate};
+use skep_model::node::{Availability, DRAIN, NodeState};
 use skep_model::request::{Refusal, Reply, Request};
 use skep_model::task::{Desired, SlotId, TaskState};
 use skep_model::{NodeId, Service, ServiceId, Step, Task, TaskId, Timestamp, policy};
@@ -211,4 +211,20 @@ fn is_beyond_rollouts(store: &Store, task: &Task) -> bool {
     let is_closed =
         |service: &Arc<Service>| service.spec.mode.is_job() || is_closed(store, service, task.slot);
     is_given_up(store, task) || store.service(task.service_id).is_none_or(is_closed)
+}
+
+/// Returns whether nobody cares for the task where it is, or it has to leave its node and is not waited for.
+fn is_given_up(store: &Store, task: &Task) -> bool {
+    let Some(id) = task.node_id else { return false };
+    let Some(node) = store.node(id) else { return true };
+    let is_drained = node.spec.availability == Availability::Drain;
+    if matches!(task.slot, SlotId::Node(_)) {
+        return is_drained;
+    }
+    let is_at_once = store.service(task.service_id).is_none_or(|service| {
+        let profile = rollout::policy(store, service, None).profile;
+        service.spec.mode.is_job() || profile == policy::Profile::Swarm
+    });
+    let is_forced = is_drained && node.spec.labels.contains_key(DRAIN);
+    node.status.state == NodeState::Down || task.leaves.is_some() && (is_at_once || is_forced)
 }
