@@ -66,8 +66,8 @@ pub struct Leader {
     dirty: BTreeMap<ServiceId, Scope>,
     /// Nodes that may not be able to keep the tasks they have.
     changed_nodes: BTreeSet<NodeId>,
-    /// Services whose tasks may stand less evenly than they could, where that is asked about.
-    uneven: BTreeSet<ServiceId>,
+    /// When to see whether a service's tasks stand less evenly than they could, where that is asked about.
+    uneven: BTreeMap<ServiceId, Timestamp>,
     agenda: Agenda,
     rebalance_at: Option<Timestamp>,
     dispatch_deadline: Option<Timestamp>,
@@ -100,7 +100,7 @@ impl Leader {
             in_flight: None,
             dirty: everything(store),
             changed_nodes: all_with_tasks(store),
-            uneven: store.services().map(|service| service.id).collect(),
+            uneven: all_services(store, now),
             agenda: Agenda::default(),
             rebalance_at: None,
             dispatch_deadline: None,
@@ -161,6 +161,7 @@ impl Leader {
         self.scheduler = Scheduler::new(store);
         self.draft = Draft::new(store, now);
         self.dirty = everything(store);
+        self.uneven = all_services(store, now);
         self.changed_nodes = all_with_tasks(store);
     }
 
@@ -221,13 +222,13 @@ impl Leader {
         let nodes: BTreeSet<_> = moves.iter().filter_map(draft::Move::node_id).collect();
         let is_leveled = orchestrate::rebalance::is_asked_for(&self.draft);
         if is_leveled && moves.iter().any(draft::Move::may_level) {
-            self.uneven = self.draft.services().map(|service| service.id).collect();
+            self.uneven = all_services(&self.draft, self.draft.now());
         }
         concerned_by_nodes(&self.draft, &nodes, &mut self.dirty);
         self.changed_nodes.extend(nodes.into_iter().filter(|id| has_tasks(&self.draft, *id)));
         for (id, scope) in self.draft.take_touched() {
             if is_leveled {
-                self.uneven.insert(id);
+                self.uneven.insert(id, self.draft.now());
             }
             if scope.all {
                 // Its constraints may be others.
@@ -266,6 +267,11 @@ impl Leader {
         }
         earlier(self.rebalance_at, earlier(self.dispatch_deadline, self.agenda.next()))
     }
+}
+
+/// Returns all services, each to be looked at `now`.
+fn all_services(store: &Store, now: Timestamp) -> BTreeMap<ServiceId, Timestamp> {
+    store.services().map(|service| (service.id, now)).collect()
 }
 
 fn has_tasks(store: &Store, id: NodeId) -> bool {

@@ -77,5 +77,7 @@ pub const HEALTH_START_INTERVAL_DEFAULT: Duration = Duration::from_secs(5);
 
 /// How long nothing must have come or gone in a service before one of its tasks is moved to a less loaded node.
 pub const REBALANCE_PAUSE: Duration = Duration::from_secs(30);
+/// After what time a service that stood evenly, or could not be helped, is looked at again.
+pub const REBALANCE_AGAIN: Duration = Duration::from_secs(600);
 /// Most moves that a dry run of the rebalancing tells.
 pub const REBALANCE_MOVES_TOLD: usize = 100;

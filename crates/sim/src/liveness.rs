@@ -11,7 +11,7 @@ use skep_core::Store;
 use skep_core::orchestrate::attempt::should_restart;
 use skep_core::orchestrate::rollout;
 use skep_core::orchestrate::slot::{self, Slot};
-use skep_model::node::NodeState;
+use skep_model::node::{Availability, NodeState};
 use skep_model::rollout::Phase;
 use skep_model::service::{Mode, UpdateOrder};
 use skep_model::task::{Desired, SlotId, TaskState};
@@ -179,10 +179,26 @@ impl<'a> State<'a> {
         }
         let successor_waits =
             live.iter().any(|task| waits_with_reason(task) || !is_good(task) || self.is_held(service, task));
+        if let Some(task) = live.iter().find(|task| live.len() == 1 && self.has_to_leave(service, task)) {
+            return Err(format!("slot {number}: task {} is still on a drained node", task.id));
+        }
         if live.len() > 1 && !successor_waits {
             return Err(format!("slot {number} has {} live tasks", live.len()));
         }
         Ok(())
+    }
+
+    /// Returns whether the task is on a drained node and nothing keeps it there: no other slot of the service takes the
+    /// place, or the budget, that its move would need.
+    fn has_to_leave(&self, service: &Service, task: &Task) -> bool {
+        let node = task.node_id.and_then(|id| self.store.node(id));
+        let is_drained = node.is_some_and(|node| node.spec.availability == Availability::Drain);
+        let mut tasks = self.store.tasks_of(service.id);
+        is_drained
+            && matches!(task.slot, SlotId::Number(_))
+            && !self.is_unreachable(task)
+            && !self.is_overdrawn(service)
+            && !tasks.any(|task| waits_with_reason(task))
     }
 
     /// A slot may be without a live task only when its restart policy wants no successor.

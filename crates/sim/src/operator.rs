@@ -12,7 +12,7 @@ use skep_model::placement::{REBALANCE_LABEL, STRATEGY_LABEL};
 use skep_model::policy::PROFILE;
 use skep_model::request::{AuthFrom, Request, RolloutVerb, ServiceChange};
 use skep_model::template::Limits;
-use skep_model::{Service, ServiceSpec};
+use skep_model::{Node, Service, ServiceSpec};
 
 use crate::dice::Dice;
 use crate::profile::Profile;
@@ -26,6 +26,7 @@ pub struct Operator {
     pause: Duration,
     recipes: Recipes,
     /// Requests whose leader went away before it answered.
+    keeps_drains: bool,
     unanswered: Vec<Request>,
 }
 
@@ -40,6 +41,7 @@ impl Operator {
             service_count_max: profile.service_count_max,
             pause: profile.request_every,
             unanswered: Vec::new(),
+            keeps_drains: profile.keeps_drains,
         }
     }
 
@@ -145,7 +147,7 @@ impl Operator {
             let (drain, pause, active) = (Availability::Drain, Availability::Pause, Availability::Active);
             spec.availability = self.dice.pick(&[drain, pause, active, active]);
             spec.labels.remove(DRAIN);
-            if self.dice.chance(20) {
+            if spec.availability == drain && self.dice.chance(20) {
                 spec.labels.insert(DRAIN.into(), "force".into());
             }
         }
@@ -177,11 +179,17 @@ impl Operator {
         Request::SteerRollout { id: service.id, verb, author: self.dice.pick(&["", "eve"]).into() }
     }
 
-    /// Returns requests that give every node back.
+    /// Returns requests that give nodes back: all of them, or all that are not drained, and the first in any case.
     pub fn activate_nodes(&self, store: &Store) -> Vec<Request> {
-        let idle = store.nodes().filter(|node| node.spec.availability != Availability::Active);
+        let first = store.nodes().next().map(|node| node.id);
+        let stays = |node: &Node| {
+            self.keeps_drains && node.spec.availability == Availability::Drain && first != Some(node.id)
+        };
+        let idle =
+            store.nodes().filter(|node| node.spec.availability != Availability::Active && !stays(node));
         idle.map(|node| {
-            let spec = NodeSpec { availability: Availability::Active, ..node.spec.clone() };
+            let mut spec = NodeSpec { availability: Availability::Active, ..node.spec.clone() };
+            spec.labels.remove(DRAIN);
             Request::UpdateNode { id: node.id, version: node.meta.version, spec }
         })
         .collect()

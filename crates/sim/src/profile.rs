@@ -36,6 +36,8 @@ pub struct Profile {
     /// One node stays dead in the quiet phase, if there are others.
     pub loses_a_node: bool,
     pub dice: Dice,
+    /// Drains go on in the quiet phase, on all nodes but one.
+    pub keeps_drains: bool,
 }
 
 /// How messages between nodes and the leader fare.
@@ -86,6 +88,7 @@ impl Profile {
             clock_skew_max: dice.millis(0, 1) * 20_000,
             loses_a_node: !is_calm && dice.chance(25),
             dice: dice.child(),
+            keeps_drains: dice.chance(30),
         }
     }
 }

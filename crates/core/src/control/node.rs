@@ -1,6 +1,6 @@
 //! Nodes: labels, availability and role.
 
-use skep_model::node::{DRAIN, DRAIN_FORCE, NodeSpec, NodeState, Role};
+use skep_model::node::{Availability, DRAIN, DRAIN_FORCE, NodeSpec, NodeState, Role};
 use skep_model::request::{Refusal, RefusalClass, Reply};
 use skep_model::{Node, NodeId};
 
@@ -8,7 +8,7 @@ use super::check_version;
 use crate::dispatch::presence;
 use crate::store::{Draft, Key};
 
-pub fn update(draft: &mut Draft, id: NodeId, version: u64, spec: NodeSpec) -> Result<Reply, Refusal> {
+pub fn update(draft: &mut Draft, id: NodeId, version: u64, mut spec: NodeSpec) -> Result<Reply, Refusal> {
     let Some(stored) = draft.node(id) else {
         return Err(Refusal::new(RefusalClass::NotFound, format!("node {id} not found")));
     };
@@ -19,6 +19,10 @@ pub fn update(draft: &mut Draft, id: NodeId, version: u64, spec: NodeSpec) -> Re
     }
     if stored.spec.role == Role::Manager && spec.role == Role::Worker {
         check_demotion(draft, id)?;
+    }
+    if spec.availability != Availability::Drain {
+        // Another drain is another question.
+        spec.labels.remove(DRAIN);
     }
     draft.put_node(Node { spec, ..Node::clone(stored) });
     Ok(Reply::Done)

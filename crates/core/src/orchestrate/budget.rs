@@ -37,7 +37,11 @@ impl Budget {
         let allowed = unavailable(policy, kept);
         // More than that makes no difference.
         let at_most = usize::try_from(allowed.saturating_add(1)).unwrap_or(usize::MAX);
-        let out = out_of_service(store, service, policy).take(at_most).count() as u64;
+        let out = match allowed {
+            // Whatever is out of service, all may be.
+            u64::MAX => 0,
+            _ => out_of_service(store, service, policy).take(at_most).count() as u64,
+        };
         let stops = allowed.saturating_sub(out);
         let unbounded = Budget { stops, starts: u64::MAX, is_spent: stops == 0, wake_at: None };
         match policy.order {
@@ -47,9 +51,9 @@ impl Budget {
             // Where more is out of service than may be, nothing that serves is touched in this order, either.
             UpdateOrder::StartFirst if out > allowed => Budget { starts: 0, is_spent: true, ..unbounded },
             UpdateOrder::StartFirst => {
-                let (surplus, wake_at) = surplus(store, service, policy, now);
-                let starts = policy.surge.ceil(kept).max(1).saturating_sub(surplus);
-                Budget { stops, starts, is_spent: false, wake_at }
+                let surge = policy.surge.ceil(kept).max(1);
+                let (surplus, wake_at) = surplus(store, service, policy, surge, now);
+                Budget { stops, starts: surge.saturating_sub(surplus), is_spent: false, wake_at }
             }
         }
     }
@@ -103,13 +107,26 @@ fn is_changing(store: &Store, slot: &Slot) -> bool {
     slot.live().any(comes_up)
 }
 
-/// Returns how many tasks run, or are stopping, beyond one for each slot, and when the first of those that stop is
-/// not waited for any more.
-fn surplus(store: &Store, service: &Service, policy: &Policy, now: Timestamp) -> (u64, Option<Timestamp>) {
+/// Returns how many tasks run, or are stopping, beyond one for each slot, up to `most`, and when the first of those that
+/// stop is not waited for any more.
+fn surplus(
+    store: &Store,
+    service: &Service,
+    policy: &Policy,
+    most: u64,
+    now: Timestamp,
+) -> (u64, Option<Timestamp>) {
+    if most == u64::MAX {
+        return (0, None);
+    }
     let stopping = store.slots_stopping(service.id).filter(|_| policy.counts_terminating);
     let slots: BTreeSet<_> = store.slots_contested(service.id).chain(stopping).collect();
     let (mut surplus, mut wake_at) = (0, None);
     for id in slots.into_iter().filter(|id| !is_tolerated(store, service, *id)) {
+        // More of them make no difference: what frees the others is an event that comes here again.
+        if surplus >= most {
+            break;
+        }
         let slot = slot::load(store, service.id, id);
         // What a node that is down has is out of reach, and nobody waits for it.
         let is_lost = |task: &Task| task.node_id.is_some_and(|id| slot::is_down(store, id));

@@ -36,8 +36,12 @@ pub fn plan(draft: &mut Draft, id: NodeId) {
             tasks.iter().filter(is_numbered).map(|task| (task.id, LeaveCause::Drain)).collect()
         }
         Availability::Active if node.takes_tasks() => unfit(draft, &node, &tasks),
-        // Compat: a node that is paused is left alone (Swarm 28), and one that is out of reach will tell.
-        Availability::Active | Availability::Pause => return,
+        // Compat: a node that is paused is left alone (Swarm 28), and one that is out of reach will tell. Neither is
+        // drained any more.
+        Availability::Active | Availability::Pause => {
+            let known = tasks.iter().filter_map(|task| Some((task.id, task.leaves.as_ref()?.cause.clone())));
+            known.filter(|(_, cause)| *cause != LeaveCause::Drain).collect()
+        }
     };
     for task in tasks {
         mark(draft, &task, causes.get(&task.id).cloned());

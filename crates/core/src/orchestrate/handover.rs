@@ -3,11 +3,12 @@
 //! At most two tasks of a slot have a claim: the one that holds it, and a *candidate* that is up to date
 //! and is to replace it. With stop-first order the holder is told to stop when the candidate is observed
 //! ready (placed, pulled, created), and the candidate starts when the holder is observed to be over; so
-//! an image that cannot be pulled disturbs nothing. With start-first order the holder stops when the
-//! candidate runs. What is to leave its node gives way in the same manner to one that is as old as it is. Where neither is the case yet, each of them is brought up as if it were alone.
+//! an image that cannot be pulled disturbs nothing. With start-first order the candidate starts when it is ready, and the
+//! holder stops when that runs. What is to leave its node gives way in the same manner to one that is as old as it is. Where neither is the case yet, each of them is brought up as if it were alone.
 
 use std::sync::Arc;
 
+use skep_model::policy::Profile;
 use skep_model::rollout::Phase;
 use skep_model::service::UpdateOrder;
 use skep_model::task::{Desired, TaskState};
@@ -116,13 +117,19 @@ fn take_over(
     }
     let policy = rollout::policy(draft, service, rollout);
     let serves = others.iter().any(|task| task.status.state == TaskState::Running);
-    let budget = Budget::of(draft, service, &policy, draft.now());
+    // Compat: start-first, Swarm wants the new task to run from the beginning.
+    let is_eager = policy.order == UpdateOrder::StartFirst && policy.profile == Profile::Swarm;
+    let is_prepared = candidate.status.state >= TaskState::Ready;
+    if !is_prepared && (policy.order == UpdateOrder::StopFirst || serves && !is_eager) {
+        return None;
+    }
     // What serves nobody may be replaced at any time.
-    let is_allowed = !serves || budget.allows(policy.order);
+    let budget = serves.then(|| Budget::of(draft, service, &policy, draft.now()));
+    let is_allowed = budget.is_none_or(|budget| budget.allows(policy.order));
     match policy.order {
         UpdateOrder::StartFirst if is_allowed => start(draft, candidate),
-        UpdateOrder::StartFirst => return budget.wake_at,
-        UpdateOrder::StopFirst if candidate.status.state >= TaskState::Ready => {
+        UpdateOrder::StartFirst => return budget.and_then(|budget| budget.wake_at),
+        UpdateOrder::StopFirst => {
             let is_due = |task: &&Arc<Task>| is_allowed || task.status.state != TaskState::Running;
             if is_allowed && candidate.start_after != Timestamp::default() {
                 // From here on it is no restart: the slot is out of service for its sake.
@@ -134,7 +141,6 @@ fn take_over(
                 return begin(draft, &slot, candidate);
             }
         }
-        UpdateOrder::StopFirst => {}
     }
     None
 }

@@ -5,7 +5,7 @@
 //! ([`Scheduler::uneven`]); it is made like any other ([`super::relocate`]), within the service's budget. A move that
 //! finds no place is taken back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use skep_model::placement::{self, Relocation};
 use skep_model::policy::Profile;
@@ -16,7 +16,7 @@ use skep_model::{Service, ServiceId, Task, Timestamp, limits};
 
 use super::{rollout, slot};
 use crate::schedule::Scheduler;
-use crate::store::{Draft, Store, earlier};
+use crate::store::{Draft, Store};
 
 /// Returns whether the cluster asks for it.
 pub fn is_asked_for(store: &Store) -> bool {
@@ -24,39 +24,44 @@ pub fn is_asked_for(store: &Store) -> bool {
     store.cluster().is_some_and(|cluster| placement::rebalances(&cluster.spec.labels).unwrap_or_default())
 }
 
-/// Marks the next task to move, of a service in `uneven`; those that stand evenly are taken out of it. Returns when to
-/// look again.
-pub fn plan(draft: &mut Draft, scheduler: &Scheduler, uneven: &mut BTreeSet<ServiceId>) -> Option<Timestamp> {
+/// Marks the next task to move, of a service in `uneven`, which says when each of them is to be looked at. Returns when
+/// that is next.
+pub fn plan(
+    draft: &mut Draft,
+    scheduler: &Scheduler,
+    uneven: &mut BTreeMap<ServiceId, Timestamp>,
+) -> Option<Timestamp> {
     if !is_asked_for(draft) {
-        uneven.clear();
+        let services = std::mem::take(uneven).into_keys();
+        services.for_each(|id| take_back(draft, id, |_| true));
         return None;
     }
-    if uneven.is_empty() {
-        return None;
-    }
-    let mut wake_at = None;
-    for id in uneven.clone() {
-        give_up(draft, id);
-        let Some(service) = draft.service(id).filter(|service| may_move(draft, service)).cloned() else {
-            uneven.remove(&id);
-            continue;
-        };
-        match rest(draft, &service) {
-            // It is looked at again when something of it changes.
-            None => drop(uneven.remove(&id)),
-            Some(at) if at > draft.now() => wake_at = earlier(wake_at, Some(at)),
-            Some(_) if is_moving(draft) => return wake_at,
-            Some(_) => match scheduler.uneven(draft, &service) {
-                None => drop(uneven.remove(&id)),
-                Some(Relocation { task, .. }) => {
-                    let leaves = Leave { cause: LeaveCause::Rebalance, since: draft.now() };
-                    draft.change_task(task.id, |task| task.leaves = Some(leaves));
-                    return wake_at;
+    let now = draft.now();
+    let due: Vec<_> = uneven.iter().filter(|(_, at)| **at <= now).map(|(id, _)| *id).collect();
+    for id in due {
+        take_back(draft, id, |moved| moved.status.state == TaskState::Pending);
+        let service = draft.service(id).filter(|service| may_move(draft, service)).cloned();
+        let rests_at = service.as_ref().and_then(|service| rests_at(draft, service));
+        match (service, rests_at) {
+            (Some(_), Some(at)) if at > now => drop(uneven.insert(id, at)),
+            (Some(service), Some(_)) => {
+                if is_moving(draft) {
+                    // The end of that move comes here again.
+                    break;
                 }
-            },
+                // Room, and what failed where, changes without a word to this service.
+                uneven.insert(id, now + limits::REBALANCE_AGAIN);
+                if let Some(next) = scheduler.uneven(draft, &service, &BTreeSet::new()) {
+                    let leaves = Leave { cause: LeaveCause::Rebalance, since: now };
+                    draft.change_task(next.task.id, |task| task.leaves = Some(leaves));
+                    break;
+                }
+            }
+            // It comes to rest by a change of it.
+            (_, None) | (None, _) => drop(uneven.remove(&id)),
         }
     }
-    wake_at
+    uneven.values().copied().filter(|at| *at > now).min()
 }
 
 /// Returns what rebalancing would move, were it asked for, in its order; at most [`limits::REBALANCE_MOVES_TOLD`].
@@ -65,9 +70,9 @@ pub fn proposals(store: &Store) -> Vec<Relocation> {
     for service in store.services().filter(|service| may_move(store, service)) {
         let mut told = BTreeSet::new();
         while moves.len() < limits::REBALANCE_MOVES_TOLD
-            && let Some(next) = scheduler.uneven(store, service)
-            && told.insert(next.task.id)
+            && let Some(next) = scheduler.uneven(store, service, &told)
         {
+            told.insert(next.task.id);
             scheduler.suppose(store, &next);
             moves.push(next);
         }
@@ -83,17 +88,21 @@ fn may_move(store: &Store, service: &Service) -> bool {
 }
 
 /// Returns when the service will have been at rest for long enough; `None`: it is not at rest.
-fn rest(store: &Store, service: &Service) -> Option<Timestamp> {
+fn rests_at(store: &Store, service: &Service) -> Option<Timestamp> {
     let (id, tally) = (service.id, store.tally(service.id));
+    // A node that is down is not waited for.
+    let is_stopping = || {
+        store
+            .slots_stopping(id)
+            .any(|slot| slot::still_stopping(store, &slot::load(store, id, slot)).is_some())
+    };
     let is_at_rest = store.rollout(id).is_none_or(|rollout| rollout.phase == Phase::Completed)
         && tally.running == tally.kept
         && store.slots_contested(id).next().is_none()
-        && store.slots_stopping(id).next().is_none()
-        && store.slots_leaving(id).next().is_none();
-    let last = |task: &Task| task.meta.created_at.max(task.ran_at.unwrap_or_default());
-    is_at_rest.then(|| {
-        store.tasks_of(id).map(|task| last(task)).max().unwrap_or_default() + limits::REBALANCE_PAUSE
-    })
+        && store.slots_leaving(id).next().is_none()
+        && !is_stopping();
+    let last = || store.tasks_of(id).map(|task| task.meta.updated_at).max().unwrap_or_default();
+    is_at_rest.then(|| last() + limits::REBALANCE_PAUSE)
 }
 
 /// Returns whether a task anywhere is on its way to a less loaded node.
@@ -108,12 +117,12 @@ fn is_rebalanced(task: &Task) -> bool {
     task.leaves.as_ref().is_some_and(|leave| leave.cause == LeaveCause::Rebalance)
 }
 
-/// Takes back a move whose successor finds no node.
-fn give_up(draft: &mut Draft, id: ServiceId) {
+/// Takes back the moves of a service whose successors are so.
+fn take_back(draft: &mut Draft, id: ServiceId, is_so: impl Fn(&Task) -> bool) {
     let slots: Vec<_> = draft.slots_leaving(id).map(|slot| slot::load(draft, id, slot)).collect();
     for slot in slots {
-        let finds_none = slot.moved().is_some_and(|moved| moved.status.state == TaskState::Pending);
-        for task in slot.live().filter(|task| finds_none && is_rebalanced(task)) {
+        let is_due = slot.moved().is_none_or(|moved| is_so(moved));
+        for task in slot.live().filter(|task| is_due && is_rebalanced(task)) {
             draft.change_task(task.id, |task| task.leaves = None);
         }
     }

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use skep_model::rollout::Phase;
-use skep_model::task::{Desired, LeaveCause};
+use skep_model::task::{Desired, LeaveCause, TaskState};
 use skep_model::{Rollout, Service, Task};
 
 use super::current::is_current;
@@ -41,10 +41,10 @@ pub fn plan(draft: &mut Draft, random: &mut Random, service: &Service) {
     }
 }
 
-/// Returns how many slots of a service are moving to other nodes.
-pub fn count(store: &Store, service: &Service) -> u64 {
-    let slots = store.slots_leaving(service.id).map(|id| slot::load(store, service.id, id));
-    slots.filter(|slot| slot.moved().is_some()).count() as u64
+/// Returns the slots of a service that are moving to other nodes.
+pub fn moving(store: &Store, service: &Service) -> impl Iterator<Item = Slot> {
+    let slots = store.slots_leaving(service.id).map(|slot| slot::load(store, service.id, slot));
+    slots.filter(|slot| slot.moved().is_some())
 }
 
 /// Returns whether a task was made to take over from one that leaves its node.
@@ -65,7 +65,7 @@ pub fn reason(cause: &LeaveCause) -> String {
 fn in_change(store: &Store, service: &Service, known: Option<&Rollout>) -> u64 {
     let unsettled = store.steps_open(service.id).filter(|step| step.settled_at.is_none());
     let is_going_on = known.is_some_and(is_going_on);
-    count(store, service) + if is_going_on { unsettled.count() as u64 } else { 0 }
+    moving(store, service).count() as u64 + if is_going_on { unsettled.count() as u64 } else { 0 }
 }
 
 fn is_going_on(rollout: &Rollout) -> bool {
@@ -88,10 +88,13 @@ fn successor(draft: &Draft, random: &mut Random, service: &Service, slot: &Slot,
     let made_from = Blueprint { spec: leaves.spec.clone(), revision: leaves.revision };
     let mut task = new_task(draft, random, service, slot.id, made_from, Desired::Ready);
     attempt::inherit(&mut task, leaves);
-    let is_earlier = |other: &&Arc<Task>| {
-        other.meta.created_at > leaves.meta.created_at && other.is_over() && other.revision == leaves.revision
+    // What was withdrawn did not fail.
+    let has_failed = |other: &&Arc<Task>| {
+        let is_successor =
+            other.meta.created_at > leaves.meta.created_at && other.revision == leaves.revision;
+        is_successor && matches!(other.status.state, TaskState::Failed | TaskState::Rejected)
     };
-    if let Some(failed) = slot.tasks.iter().rfind(is_earlier) {
+    if let Some(failed) = slot.tasks.iter().rfind(has_failed) {
         attempt::put_off(draft, service, &mut task, failed, draft.now());
     }
     task

@@ -68,7 +68,10 @@ fn of_leaving(store: &Store, task: &Task) -> Option<Wait> {
     let why = relocate::reason(&leave.cause);
     let (code, text) = match slot.moved() {
         Some(moved) => (WaitCode::Drain, format!("{why}: gives way to {}", moved.id)),
-        None => (WaitCode::Budget, format!("{why}: waits until fewer slots are in change")),
+        None if store.rollout(task.service_id).is_some_and(|rollout| rollout.is_running()) => {
+            (WaitCode::Drain, format!("{why}: waits for its turn, or for the update under way"))
+        }
+        None => (WaitCode::Drain, format!("{why}: waits for its turn")),
     };
     Some(Wait { code, since: leave.since, until: None, slot: Some(task.slot), text })
 }
@@ -135,17 +138,17 @@ fn its_turn(store: &Store, service: &Service, policy: &Policy, task: &Task, now:
     let budget = Budget::of(store, service, policy, now);
     if slot.is_running() && !budget.allows(policy.order) {
         let until = budget.wake_at;
-        return Wait { until, ..wait(WaitCode::Budget, task, over_budget(store, service, policy)) };
+        return Wait { until, ..wait(WaitCode::Budget, task, over_budget(store, service, policy, &budget)) };
     }
     wait(WaitCode::Start, task, "is ready, and starts next".to_owned())
 }
 
 /// Says what is spent of the budget. The fact first: clients cut the text.
-fn over_budget(store: &Store, service: &Service, policy: &Policy) -> String {
+fn over_budget(store: &Store, service: &Service, policy: &Policy, left: &Budget) -> String {
     let kept = store.tally(service.id).kept;
-    let out = budget::out_of_service(store, service, policy).count();
-    let allowed = budget::unavailable(policy, kept);
-    if out as u64 >= allowed.max(1) {
+    if left.is_spent {
+        let out = budget::out_of_service(store, service, policy).count();
+        let allowed = budget::unavailable(policy, kept);
         return format!("{out} of {kept} slots are out of service, and {allowed} may be");
     }
     format!("{} tasks run beside others, and no more may", policy.surge.ceil(kept).max(1))

@@ -1,11 +1,12 @@
 //! Where the tasks of a service stand less evenly than they could, and which move would better that.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use skep_model::placement::Relocation;
 use skep_model::task::TaskState;
-use skep_model::{NodeId, Service, Task};
+use skep_model::{NodeId, Service, Task, TaskId};
 
 use super::demand::Demand;
 use super::filter::Field;
@@ -18,14 +19,16 @@ impl Scheduler {
     /// they come to an end.
     ///
     /// What spreads over preferences, or is packed, is left alone: even is something else there.
-    pub fn uneven(&self, store: &Store, service: &Service) -> Option<Relocation> {
+    ///
+    /// `gone`: tasks that are supposed to have moved already.
+    pub fn uneven(&self, store: &Store, service: &Service, gone: &BTreeSet<TaskId>) -> Option<Relocation> {
         let id = service.id;
         let (from, most) = self.fleet.nodes_of(id).max_by_key(|(node, count)| (*count, Reverse(*node)))?;
         if most < 2 {
             return None;
         }
         let movable = |task: &&Arc<Task>| {
-            let is_wanted = task.is_live() && task.leaves.is_none();
+            let is_wanted = task.is_live() && task.leaves.is_none() && !gone.contains(&task.id);
             task.service_id == id && is_wanted && task.status.state == TaskState::Running
         };
         let newest = |task: &&Arc<Task>| (task.meta.created_at, task.id);

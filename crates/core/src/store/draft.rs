@@ -70,12 +70,17 @@ impl Move {
         }
     }
 
-    /// Returns whether tasks might stand more evenly afterwards: a node takes tasks that took none, or somebody asks
-    /// for it.
+    /// Returns whether tasks might stand more evenly afterwards: a node takes tasks that took none, or is not what it
+    /// was, or somebody asks for it.
     pub fn may_level(&self) -> bool {
-        let takes = |node: &Option<Arc<Node>>| node.as_ref().is_some_and(|node| node.takes_tasks());
+        let is_same = |old: &Node, new: &Node| {
+            old.takes_tasks() && old.spec == new.spec && old.description == new.description
+        };
         match self {
-            Move::Node { old, new } => takes(new) && !takes(old),
+            Move::Node { old, new: Some(new) } => {
+                new.takes_tasks() && !old.as_ref().is_some_and(|old| is_same(old, new))
+            }
+            Move::Node { new: None, .. } => false,
             Move::Cluster => true,
             Move::Task { .. } | Move::Service(_) => false,
         }

@@ -17,7 +17,7 @@ use skep_core::check;
 use skep_core::orchestrate::why;
 use skep_core::store::{Change, Store};
 use skep_model::endpoint::{Endpoint, Port, PublishMode};
-use skep_model::node::{Availability, NodeSpec};
+use skep_model::node::{Availability, DRAIN, DRAIN_FORCE, NodeSpec};
 use skep_model::request::{AuthFrom, Refusal, Reply, Request, RolloutVerb, ServiceChange};
 use skep_model::rollout::Wait;
 use skep_model::service::{FailureAction, Mode, UpdateConfig, UpdateOrder};
@@ -122,6 +122,11 @@ pub fn perform(world: &mut World, words: &[&str]) -> String {
             let (key, value) = label.split_once('=').expect("a label like zone=a");
             change_node(world, name, |spec| drop(spec.labels.insert(key.to_owned(), value.to_owned())))
         }
+        ["node", "drain", name, "force"] => change_node(world, name, |spec| {
+            spec.availability = Availability::Drain;
+            spec.labels.insert(DRAIN.to_owned(), DRAIN_FORCE.to_owned());
+        }),
+        ["moves"] => show::moves(world),
         ["node", verb, name] => node(world, verb, name),
         ["leader", "restart"] => {
             world.change_leader();

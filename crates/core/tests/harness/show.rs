@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use skep_core::orchestrate::rebalance;
 use skep_model::census::Census;
 use skep_model::node::NodeState;
+use skep_model::placement::Relocation;
 use skep_model::rollout::{Direction, Phase};
 use skep_model::service::Mode;
 use skep_model::{Revision, Task, Timestamp};
@@ -71,4 +73,14 @@ pub fn state(world: &World, name: &str) -> &'static str {
         (Phase::Paused, Direction::Back) => "rollback_paused",
         (Phase::Completed, Direction::Back) => "rollback_completed",
     })
+}
+
+/// What rebalancing would move.
+pub fn moves(world: &World) -> String {
+    let node = |id| &world.store.node(id).expect("a node").description.hostname;
+    let line = |one: &Relocation| {
+        let (name, slot) = (&one.task.service.name, one.task.slot);
+        format!("{name}.{slot} from {} to {}\n", node(one.from), node(one.to))
+    };
+    rebalance::proposals(&world.store).iter().map(line).collect()
 }

@@ -65,7 +65,7 @@ fn s15_a_drain_waits_where_nothing_else_has_room_and_force_does_not() {
     );
     story.go_on("> node drain n1\n> tick 1m");
     story.always("all serve", |scene| all_run(scene, 3));
-    story.go_on("> node label n1 skep.drain=force\n> tick 1m");
+    story.go_on("> node drain n1 force\n> tick 1m");
     assert_eq!(story.end().running("web"), 1);
 }
 

@@ -111,15 +111,20 @@ fn policy(store: &Store, id: ServiceId) -> Policy {
     rollout::policy(store, service, store.rollout(id).map(|rollout| &**rollout))
 }
 
+/// Returns whether the slot's replacement failed, and its rollout goes on; which may end with this commit.
+fn tolerates(store: &Store, id: ServiceId, slot: SlotId) -> bool {
+    store.rollout(id).is_some_and(|rollout| rollout.is_running())
+        && store.step(id, slot).is_some_and(|step| step.failed)
+}
+
 /// Judges a service of which a slot was just taken out of service.
 fn unavailable(before: &Store, after: &Store, id: ServiceId) -> Result<(), String> {
     let (service, policy) = (after.service(id).expect("it has slots"), policy(after, id));
     if policy.profile == Profile::Swarm {
         return Ok(());
     }
-    let is_going_on = after.rollout(id).is_some_and(|rollout| rollout.is_running());
     let is_missed = |slot: &SlotId| {
-        let is_tolerated = is_going_on && after.step(id, *slot).is_some_and(|step| step.failed);
+        let is_tolerated = [before, after].into_iter().any(|store| tolerates(store, id, *slot));
         // What ended for good serves nobody, also where it is begun anew in the same breath.
         let is_done = [before, after].into_iter().any(|store| {
             let mut tasks = store.tasks_in(id, *slot).peekable();
@@ -174,8 +179,7 @@ fn surge(before: &Store, after: &Store, changes: &ChangeSet) -> Result<(), Strin
                 && task.node_id.is_some()
                 && bound > now
         };
-        let is_going_on = after.rollout(id).is_some_and(|rollout| rollout.is_running());
-        let is_tolerated = |slot| is_going_on && after.step(id, slot).is_some_and(|step| step.failed);
+        let is_tolerated = |slot| [before, after].into_iter().any(|store| tolerates(store, id, slot));
         let counts = |task: &&Arc<Task>| {
             let is_wanted = task.is_live() && task.desired == Desired::Running;
             !task.is_over() && is_up(task) && !is_tolerated(task.slot) && (is_wanted || stops(task))

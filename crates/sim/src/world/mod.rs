@@ -265,7 +265,7 @@ impl<'t> World<'t> {
         Ok(())
     }
 
-    /// Asks for every node to take tasks; nobody drains in the quiet phase.
+    /// Asks for nodes to take tasks; nobody begins to drain in the quiet phase.
     fn activate_nodes(&mut self) -> Result<(), Broken> {
         for request in self.operator.activate_nodes(&self.managers.store) {
             self.request(request)?;

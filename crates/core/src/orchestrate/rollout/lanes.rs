@@ -57,8 +57,11 @@ impl Lanes {
                 }
             }
         }
-        // Slots that move to other nodes take lanes, too; but the rollout is over without them.
-        let lanes = policy.lanes.saturating_sub(relocate::count(draft, service));
+        // Slots that move to other nodes take lanes, too, unless they are this rollout's to take up. It is over without them.
+        let moving = relocate::moving(draft, service);
+        let theirs =
+            moving.filter(|slot| slot.moved().is_some_and(|moved| is_current(draft, service, moved)));
+        let lanes = policy.lanes.saturating_sub(theirs.count() as u64);
         let mut free = lanes.saturating_sub(busy);
         let mut free_to_mend = lanes.saturating_sub(busy - held);
         if awaits_proof(rollout, policy) {
