@@ -131,7 +131,9 @@ fn unavailable(before: &Store, after: &Store, id: ServiceId) -> Result<(), Strin
             let is_live = store.tasks_in(id, *slot).any(|task| task.is_live());
             tasks.peek().is_some() && !is_live && tasks.any(|task| task.keeps_slot)
         });
-        !serves(after, id, *slot) && !is_tolerated && !is_done && takes_part(after, service, *slot)
+        // One that is added in the same breath was never in service.
+        let is_new = before.tasks_in(id, *slot).next().is_none();
+        !serves(after, id, *slot) && !is_tolerated && !is_done && !is_new && takes_part(after, service, *slot)
     };
     let out: Vec<_> = after.slots_kept(id).filter(is_missed).collect();
     let allowed = policy.unavailable.floor(after.slots_kept(id).count() as u64).max(1);

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use skep_core::Store;
 use skep_core::orchestrate::rollout;
-use skep_model::task::{Desired, TaskState};
-use skep_model::{Step, TaskId, Timestamp};
+use skep_model::task::{Desired, SlotId, TaskState};
+use skep_model::{ServiceId, Step, Timestamp};
 
 use super::{Invariant, Moment};
 
@@ -18,7 +18,7 @@ pub struct DeadlinesAreKept {
     /// A leader's clock may jump by this much when another takes over.
     slack: Duration,
     /// Replacements on their way up, by the step they were taken up in: the time they spent, and since when more of it passes.
-    spent: BTreeMap<(TaskId, Timestamp), (Duration, Option<Timestamp>)>,
+    spent: BTreeMap<(ServiceId, SlotId, Timestamp), (Duration, Option<Timestamp>)>,
 }
 
 impl DeadlinesAreKept {
@@ -40,7 +40,8 @@ impl DeadlinesAreKept {
             let Some(service) = after.service(step.service_id).filter(|_| has_failed) else { continue };
             let rollout = before.rollout(service.id).map(|rollout| &**rollout);
             let Some(limit) = rollout::policy(after, service, rollout).start_deadline else { continue };
-            let known = self.spent.get(&(step.task_id, step.taken_at)).copied().unwrap_or_default();
+            let known =
+                self.spent.get(&(step.service_id, step.slot, step.taken_at)).copied().unwrap_or_default();
             let spent = known.0 + known.1.map_or(Duration::ZERO, |since| now.since(since));
             if spent + self.slack < limit {
                 return Err(format!(
@@ -58,27 +59,29 @@ impl DeadlinesAreKept {
             if step.settled_at.is_some() {
                 continue;
             }
-            let (so_far, since) = self.spent.get(&(step.task_id, step.taken_at)).copied().unwrap_or_default();
+            let (so_far, since) =
+                self.spent.get(&(step.service_id, step.slot, step.taken_at)).copied().unwrap_or_default();
             let so_far = so_far + since.map_or(Duration::ZERO, |since| now.since(since));
-            spent.insert((step.task_id, step.taken_at), (so_far, counts(store, step).then_some(now)));
+            spent.insert(
+                (step.service_id, step.slot, step.taken_at),
+                (so_far, counts(store, step).then_some(now)),
+            );
         }
         self.spent = spent;
     }
 
     fn judge(&self, store: &Store, now: Timestamp) -> Result<(), String> {
-        for ((id, _), (so_far, since)) in &self.spent {
-            let Some(task) = store.task(*id) else { continue };
-            let Some(service) = store.service(task.service_id) else { continue };
+        for ((id, slot, taken_at), (so_far, since)) in &self.spent {
+            let is_same = |step: &&Arc<Step>| step.taken_at == *taken_at && step.settled_at.is_none();
+            let (Some(service), Some(_)) = (store.service(*id), store.step(*id, *slot).filter(is_same))
+            else {
+                continue;
+            };
             let rollout = store.rollout(service.id).map(|rollout| &**rollout);
             let policy = rollout::policy(store, service, rollout);
             let spent = *so_far + since.map_or(Duration::ZERO, |since| now.since(since));
-            let is_waited_for =
-                store.step(service.id, task.slot).is_some_and(|step| step.settled_at.is_none());
-            if is_waited_for
-                && since.is_some()
-                && policy.start_deadline.is_some_and(|limit| spent > limit + self.slack)
-            {
-                return Err(format!("{} is waited for since {spent:?}", task.name()));
+            if since.is_some() && policy.start_deadline.is_some_and(|limit| spent > limit + self.slack) {
+                return Err(format!("{}.{slot} is waited for since {spent:?}", service.spec.name));
             }
         }
         Ok(())
