@@ -59,13 +59,12 @@ impl DeadlinesAreKept {
             if step.settled_at.is_some() {
                 continue;
             }
-            let (so_far, since) =
-                self.spent.get(&(step.service_id, step.slot, step.taken_at)).copied().unwrap_or_default();
+            // It was decided some time before it was committed.
+            let begun = (Duration::ZERO, counts(store, step).then_some(step.taken_at.min(now)));
+            let key = (step.service_id, step.slot, step.taken_at);
+            let (so_far, since) = self.spent.get(&key).copied().unwrap_or(begun);
             let so_far = so_far + since.map_or(Duration::ZERO, |since| now.since(since));
-            spent.insert(
-                (step.service_id, step.slot, step.taken_at),
-                (so_far, counts(store, step).then_some(now)),
-            );
+            spent.insert(key, (so_far, counts(store, step).then_some(now)));
         }
         self.spent = spent;
     }
