@@ -57,7 +57,10 @@ fn passes(filters: &Filters, service: &Service) -> bool {
 }
 
 fn show(view: &dyn View, stored: &Service) -> wire::Service {
-    service::to_wire(stored, view.rollout(stored.id), view.waits(stored.id).first())
+    let rollout = view.rollout(stored.id);
+    // Told of a running rollout only; to find it out may take a look at every task.
+    let waits = rollout.filter(|rollout| rollout.is_running()).map(|_| view.waits(stored.id));
+    service::to_wire(stored, rollout, waits.as_ref().and_then(|waits| waits.first()))
 }
 
 fn count_tasks(view: &dyn View, id: ServiceId) -> wire::ServiceStatus {
