@@ -34,6 +34,15 @@ impl Follow {
         next.map(|frame| frame.expect("a frame").to_vec())
     }
 
+    /// Reads so many bytes, in however many pieces they come.
+    async fn bytes(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while bytes.len() < count {
+            bytes.extend(self.next().await.expect("more bytes"));
+        }
+        bytes
+    }
+
     async fn text(&mut self) -> String {
         let frame = self.next().await.expect("a frame");
         String::from_utf8(frame[8..].to_vec()).expect("text")
@@ -56,8 +65,8 @@ async fn the_log_of_a_service_joins_its_tasks_and_those_to_come() {
         .expect("nobody panics with it")
         .insert(TaskId::from_number(999), vec![line("three"), line("four")]);
     api.fake.change(|world| world.add_task(id, 999));
-    assert_eq!(log.text().await, "three\n");
-    assert_eq!(log.text().await, "four\n");
+    let both = b"\x01\0\0\0\0\0\0\x06three\n\x01\0\0\0\0\0\0\x05four\n";
+    assert_eq!(log.bytes(both.len()).await, both);
 }
 
 #[tokio::test]

@@ -46,9 +46,9 @@ pub(super) async fn logs(
     }
     let tty = detail.process.tty;
     let lines = context.backend.container_logs(&found.id, request);
-    let frames = lines.map(move |line| Ok::<Bytes, std::convert::Infallible>(encode(layout, tty, line)));
+    let frames = reply::joined(lines.map(move |line| encode(layout, tty, line)));
     let frames = frames.take_until(context.stop.clone().cancelled_owned());
-    Ok(reply::stream(media_type(minor, tty), frames))
+    Ok(reply::stream(media_type(minor, tty), frames.map(Ok::<Bytes, std::convert::Infallible>)))
 }
 
 fn encode(layout: Layout, tty: bool, line: Result<LogLine, Fault>) -> Bytes {

@@ -132,7 +132,7 @@ async fn of_task(
 
 fn respond(merge: Merge, minor: Minor, tty: bool) -> Response {
     let frames = stream::unfold(merge, |mut merge| async move { Some((merge.next().await?, merge)) });
-    reply::stream(media_type(minor, tty), frames.map(Ok::<Bytes, std::convert::Infallible>))
+    reply::stream(media_type(minor, tty), reply::joined(frames).map(Ok::<Bytes, std::convert::Infallible>))
 }
 
 /// The tasks of a service that a log is read of, in the order of their ids.
