@@ -1,25 +1,33 @@
 //! Unpacked layers on disk, by chain id.
 //!
-//! Decides when a layer exists: `layers/<chain>` appears by one rename, with its files in `fs` and their total in
-//! `size`, after everything in it has reached the disk. Until then it is a directory under `tmp` that nobody else
-//! sees and that the next start removes. The compressed archive stays in `blobs`: containers need it no more, but
-//! `image save` does.
+//! Decides when a layer exists: `layers/<chain>` appears by one rename, complete, with its files in `fs`. It is *fresh*
+//! until all of it has reached the disk, which is awaited once for many layers, and then their total is written to `size`.
+//! A directory without that may have lost content to a power cut: the next start removes it, like everything under `tmp`.
+//! Before an image is known its layers are settled ([`Layers::settle`]). The compressed archive stays in `blobs`:
+//! containers need it no more, but `image save` does.
 
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
-use super::blobs::{Temp, Temps, list_digests, sync_dir};
+use super::blobs::{Temp, Temps, list_digests};
 use super::digest::Digest;
 use super::error::PullError;
 use super::progress::Meter;
-use super::unpack::{Job, UnpackError, unpack};
+use super::sync::lock;
+use super::unpack::{Job, UnpackError, remove_tree, unpack};
+
+/// Fresh bytes beyond which is not waited for the end of a pull: so much may be unpacked again after a crash.
+const FRESH_LEN_MAX: u64 = 1 << 30;
 
 pub(super) struct Layers {
     dir: PathBuf,
+    /// The layers that a crash could still spoil, with their sizes.
+    fresh: Mutex<BTreeMap<Digest, u64>>,
 }
 
 /// A layer to unpack.
@@ -42,7 +50,17 @@ impl Layers {
         let dir = root.join("layers");
         // Images contain setuid programs; nobody but root may reach them outside of containers.
         DirBuilder::new().mode(0o700).recursive(true).create(&dir)?;
-        Ok(Self { dir })
+        for entry in fs::read_dir(&dir)? {
+            let path = entry?.path();
+            let is_layer = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .is_some_and(|name| Digest::from_hex(name).is_ok());
+            if is_layer && read_size(&path.join(SIZE)).is_err() {
+                remove_tree(&path)?;
+            }
+        }
+        Ok(Self { dir, fresh: Mutex::default() })
     }
 
     /// Returns the directory that overlayfs stacks.
@@ -56,11 +74,11 @@ impl Layers {
 
     /// Returns the bytes that the files of one layer take, without those below.
     pub fn size(&self, chain: Digest) -> Result<u64, PullError> {
-        let path = self.dir.join(chain.hex()).join("size");
-        let text = fs::read_to_string(&path).map_err(PullError::storage("read", &path))?;
-        let size =
-            text.trim().parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not a number"));
-        size.map_err(PullError::storage("read", &path))
+        if let Some(size) = lock(&self.fresh).get(&chain) {
+            return Ok(*size);
+        }
+        let path = self.dir.join(chain.hex()).join(SIZE);
+        read_size(&path).map_err(PullError::storage("read", &path))
     }
 
     /// Unpacks a layer and makes it visible. Blocks for as long as that takes.
@@ -76,23 +94,51 @@ impl Layers {
             meter,
         };
         let size = unpack(&job).map_err(|error| unpack_failed(error, digest, &job.workspace))?;
-        seal(&job.workspace, size)?;
-        self.publish(workspace, chain)
+        clear(&job.workspace)?;
+        match self.publish(workspace, chain, size)? > FRESH_LEN_MAX {
+            true => self.settle(),
+            false => Ok(()),
+        }
     }
 
-    fn publish(&self, workspace: Temp, chain: Digest) -> Result<(), PullError> {
+    /// Makes a layer visible; returns how many bytes are fresh.
+    fn publish(&self, workspace: Temp, chain: Digest, size: u64) -> Result<u64, PullError> {
         let target = self.dir.join(chain.hex());
+        // Whoever sees the directory finds its size.
+        let mut fresh = lock(&self.fresh);
         match fs::rename(workspace.path(), &target) {
-            Ok(()) => sync_dir(&self.dir).map_err(PullError::storage("sync", &self.dir)),
+            Ok(()) => drop(fresh.insert(chain, size)),
             // A cancelled pull of the same layer was faster after all; the contents are equal by digest.
-            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
-            Err(error) => Err(PullError::storage("create", &target)(error)),
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
+            Err(error) => return Err(PullError::storage("create", &target)(error)),
         }
+        Ok(fresh.values().sum())
+    }
+
+    /// Waits until every layer is on disk, and notes that there. Whoever comes meanwhile waits for the same.
+    pub fn settle(&self) -> Result<(), PullError> {
+        let mut fresh = lock(&self.fresh);
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        let failed = || PullError::storage("sync", &self.dir);
+        let dir = File::open(&self.dir).map_err(failed())?;
+        // One sync of the whole filesystem is far cheaper than one per file.
+        let sync = || rustix::fs::syncfs(&dir).map_err(|errno| failed()(errno.into()));
+        sync()?;
+        for (chain, size) in &*fresh {
+            let path = self.dir.join(chain.hex()).join(SIZE);
+            fs::write(&path, format!("{size}\n")).map_err(PullError::storage("write", &path))?;
+        }
+        sync()?;
+        fresh.clear();
+        Ok(())
     }
 
     /// Makes a layer invisible at once; dropping the result deletes it, which may take long.
     pub fn retire(&self, temps: &Temps, chain: Digest) -> Result<Temp, PullError> {
         let (path, temp) = (self.dir.join(chain.hex()), temps.file());
+        lock(&self.fresh).remove(&chain);
         fs::rename(&path, temp.path()).map_err(PullError::storage("remove", &path))?;
         Ok(temp)
     }
@@ -103,23 +149,23 @@ impl Layers {
     }
 }
 
-/// Adds the size to an unpacked layer and waits until all of it is on disk.
-fn seal(workspace: &Path, size: u64) -> Result<(), PullError> {
+/// Holds the bytes that the files of a layer take, and so says that all of them have reached the disk.
+const SIZE: &str = "size";
+
+fn read_size(path: &Path) -> io::Result<u64> {
+    let text = fs::read_to_string(path)?;
+    text.trim().parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not a number"))
+}
+
+/// Removes what only the unpacking needed.
+fn clear(workspace: &Path) -> Result<(), PullError> {
     let work = workspace.join("work");
     match fs::remove_dir_all(&work) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(PullError::storage("remove", &work)(error))
         }
         _ => Ok(()),
-    }?;
-    let path = workspace.join("size");
-    let write = || {
-        let mut file = File::create_new(&path)?;
-        writeln!(file, "{size}")?;
-        // One sync of the whole filesystem is far cheaper than one per file.
-        rustix::fs::syncfs(&file).map_err(io::Error::from)
-    };
-    write().map_err(PullError::storage("write", &path))
+    }
 }
 
 fn unpack_failed(error: UnpackError, digest: Digest, workspace: &Path) -> PullError {

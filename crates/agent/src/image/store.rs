@@ -225,8 +225,9 @@ impl Inner {
         }))
     }
 
-    /// Makes a pulled image known under `references`.
+    /// Makes an image whose content is complete known under `references`.
     pub fn record(&self, id: Digest, record: Record, references: &[Reference]) -> Result<(), PullError> {
+        self.layers.settle()?;
         self.change(|index| index.insert(id, record, references))
     }
 

@@ -403,8 +403,14 @@ async fn what_a_killed_daemon_left_half_done_is_gone_and_never_was_an_image() {
     fs::create_dir_all(root.join("tmp/8/fs/etc")).unwrap();
     fs::create_dir_all(root.join("tmp/8/work/work/incompat")).unwrap();
     fs::write(root.join("tmp/9"), "{\"half an index").unwrap();
+    let whole = fixture.content("layers");
+    // Layers that were complete, but not known to have reached the disk when the power went.
+    fs::create_dir_all(root.join("layers").join("0".repeat(64)).join("fs/etc")).unwrap();
+    fs::create_dir_all(root.join("layers").join("1".repeat(64)).join("fs/etc")).unwrap();
+    fs::write(root.join("layers").join("1".repeat(64)).join("size"), "").unwrap();
     let fixture = fixture.reopen();
     assert_eq!(fixture.content("tmp"), [""; 0]);
+    assert_eq!(fixture.content("layers"), whole);
     assert_eq!(fixture.store.list().await.unwrap(), [pulled]);
 }
 
