@@ -15,7 +15,7 @@ const REPLICAS: usize = 100;
 pub const SUBJECT: Subject = Subject {
     name: "launch",
     method: "A service of 100 replicas of a local image, from the POST to the last task RUNNING: scheduling, network, image \
-             and state are all in it. The engine decides how many it prepares at a time (Skep: 10).",
+             and state are all in it. The engine decides how many it prepares at a time (Skep: 8).",
     rows: &[Row {
         what: "containers created and started per second, 100 in one service",
         unit: Unit::PerSecond,
