@@ -52,6 +52,7 @@ pub fn compare(arguments: &[&str]) -> Result<bool> {
     let program = ["run", "--quiet", "--package", "skep-tests", "--bin", "compare", "--"];
     report.step("commands", &[&program[..], arguments].concat())?;
     if arguments.is_empty() {
+        report.step("skep typed", &[&program[..], &["--recorded", "--client", "skep"]].concat())?;
         report.step("tests", &["test", "--package", "skep-tests", "--test", "e2e", "--", "--ignored"])?;
     }
     report.finish()

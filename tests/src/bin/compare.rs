@@ -36,7 +36,7 @@ fn main() -> Result<ExitCode> {
     if options.show {
         skep.transcripts.iter().for_each(|transcript| print!("{}", transcript.render()));
     }
-    complaints.extend(compare::complaints(&skep, options.names.is_empty() && !options.skep)?);
+    complaints.extend(compare::complaints(&skep, client, options.names.is_empty())?);
     for complaint in &complaints {
         println!("{complaint}");
     }
@@ -65,7 +65,7 @@ fn outdated(scripts: &[Script]) -> Result<Vec<String>> {
     for transcript in dockerd.transcripts {
         let recorded = Transcript::load(&transcript.name)?;
         let mut seen = compare::meant::Seen::default();
-        let verdict = compare::judge(&recorded, &transcript, &[], &mut seen);
+        let verdict = compare::judge(&recorded, (&transcript, Client::Docker), &[], &mut seen);
         complaints.extend(verdict.complaints.into_iter().map(|complaint| format!("dockerd: {complaint}")));
     }
     Ok(complaints)

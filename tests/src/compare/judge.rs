@@ -1,6 +1,7 @@
 //! Two transcripts of one script, line by line: what differs, and is not meant to.
 
-use super::meant::{Meant, Seen, Side, excuses};
+use super::meant::{Meant, Place, Seen, Side, excuses};
+use super::play::Client;
 use super::transcript::{REMEDY, Step, Transcript};
 
 /// What became of one script.
@@ -11,7 +12,14 @@ pub struct Verdict {
 }
 
 /// Compares what Skep answered with what dockerd did.
-pub fn judge(dockerd: &Transcript, skep: &Transcript, meant: &[Meant], seen: &mut Seen) -> Verdict {
+///
+/// `client` is who asked Skep.
+pub fn judge(
+    dockerd: &Transcript,
+    (skep, client): (&Transcript, Client),
+    meant: &[Meant],
+    seen: &mut Seen,
+) -> Verdict {
     let name = &skep.name;
     let commands = |transcript: &Transcript| -> Vec<String> {
         transcript.steps.iter().map(|step| step.command.clone()).collect()
@@ -23,9 +31,10 @@ pub fn judge(dockerd: &Transcript, skep: &Transcript, meant: &[Meant], seen: &mu
     }
     let mut verdict = Verdict::default();
     for (theirs, ours) in dockerd.steps.iter().zip(&skep.steps) {
+        let place = Place { client, script: name, command: &ours.command };
         let left: Vec<String> = differences(theirs, ours)
             .into_iter()
-            .filter(|(side, line)| !excuses(meant, seen, (name, &ours.command), (*side, line)))
+            .filter(|(side, line)| !excuses(meant, seen, place, (*side, line)))
             .map(|(side, line)| match side {
                 Side::Dockerd => format!("  - {line}"),
                 Side::Skep => format!("  + {line}"),
@@ -81,16 +90,16 @@ mod tests {
     fn lines_that_differ_are_shown_in_order() {
         let theirs = transcript(&["| a", "| b", "| c"]);
         let ours = transcript(&["| a", "| x", "| c", "= 1"]);
-        let verdict = judge(&theirs, &ours, &[], &mut Seen::default());
+        let verdict = judge(&theirs, (&ours, Client::Docker), &[], &mut Seen::default());
         assert_eq!(verdict.complaints, ["a: $ docker x\n  - | b\n  + | x\n  + = 1"]);
-        assert!(judge(&ours, &ours, &[], &mut Seen::default()).complaints.is_empty());
+        assert!(judge(&ours, (&ours, Client::Docker), &[], &mut Seen::default()).complaints.is_empty());
     }
 
     #[test]
     fn a_script_that_changed_asks_for_a_new_record() {
         let mut other = transcript(&[]);
         other.steps[0].command = "docker y".into();
-        let verdict = judge(&transcript(&[]), &other, &[], &mut Seen::default());
+        let verdict = judge(&transcript(&[]), (&other, Client::Docker), &[], &mut Seen::default());
         assert!(verdict.complaints[0].contains("--record"), "{verdict:?}");
     }
 }

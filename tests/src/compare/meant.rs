@@ -7,7 +7,8 @@
 //!   + | "com.docker.volume.anonymous": ""
 //! ```
 //!
-//! A paragraph names scripts and commands, then the lines of dockerd (`-`) and of Skep (`+`) that may differ there, as
+//! `skep/volumes` is that script with `skep` typed in place of docker's client, to which the paragraphs of `volumes` apply as
+//! well. A paragraph names scripts and commands, then the lines of dockerd (`-`) and of Skep (`+`) that may differ there, as
 //! they stand in a transcript without the blanks that indent them; a star stands for anything. A line that excuses
 //! nothing any more is an error, so that the list stays true.
 
@@ -16,8 +17,13 @@ use std::fs;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::play::Client;
+
 /// Name of the list, without its ending.
 pub const NAME: &str = "differences";
+
+/// Begins the name of a script when it was `skep` that was typed.
+const OF_SKEP: &str = "skep/";
 
 /// Whose line it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,10 +47,14 @@ pub struct Meant {
 pub struct Seen(BTreeSet<(usize, usize)>);
 
 impl Seen {
-    /// Names the lines that excused nothing.
-    pub fn stale(&self, meant: &[Meant]) -> Vec<String> {
+    /// Names the lines that excused nothing, among those that are about this client.
+    pub fn stale(&self, meant: &[Meant], client: Client) -> Vec<String> {
         let mut stale = Vec::new();
         for (paragraph, entry) in meant.iter().enumerate() {
+            let is_own = entry.scripts.iter().all(|script| script.starts_with(OF_SKEP));
+            if is_own != (client == Client::Skep) {
+                continue;
+            }
             for (line, (_, pattern)) in entry.lines.iter().enumerate() {
                 if !self.0.contains(&(paragraph, line)) {
                     let at = entry.at;
@@ -56,17 +66,25 @@ impl Seen {
     }
 }
 
+/// A command of a script, and who typed it.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    pub client: Client,
+    pub script: &'a str,
+    pub command: &'a str,
+}
+
 /// Tells whether a difference is meant, and remembers by which lines it is.
-pub fn excuses(
-    meant: &[Meant],
-    seen: &mut Seen,
-    (script, command): (&str, &str),
-    (side, line): (Side, &str),
-) -> bool {
+pub fn excuses(meant: &[Meant], seen: &mut Seen, place: Place<'_>, (side, line): (Side, &str)) -> bool {
+    let Place { client, script, command } = place;
     let line = without_indent(line);
+    let names_it = |pattern: &String| match pattern.strip_prefix(OF_SKEP) {
+        Some(pattern) => client == Client::Skep && matches(pattern, script),
+        None => matches(pattern, script),
+    };
     let mut is_excused = false;
     for (paragraph, entry) in meant.iter().enumerate() {
-        let is_about = entry.scripts.iter().any(|pattern| matches(pattern, script));
+        let is_about = entry.scripts.iter().any(names_it);
         if !is_about || !matches(&entry.command, command) {
             continue;
         }
@@ -166,23 +184,40 @@ mod tests {
     fn what_is_meant_is_excused_and_nothing_else() {
         let meant = parse(LIST).unwrap();
         let mut seen = Seen::default();
-        let mut excused =
-            |script, command, side, line| excuses(&meant, &mut seen, (script, command), (side, line));
+        let mut excused = |script, command, side, line| {
+            let place = Place { client: Client::Docker, script, command };
+            excuses(&meant, &mut seen, place, (side, line))
+        };
         assert!(excused("a", "docker x y", Side::Dockerd, "|    one two"));
         assert!(excused("b", "docker x y", Side::Skep, "! two"));
         assert!(excused("c", "docker q", Side::Skep, "| z"));
         assert!(!excused("c", "docker x y", Side::Dockerd, "| one two"));
         assert!(!excused("a", "docker y", Side::Skep, "! two"));
         assert!(!excused("a", "docker x y", Side::Skep, "| one two"));
-        assert!(seen.stale(&meant).is_empty());
+        assert!(seen.stale(&meant, Client::Docker).is_empty());
     }
 
     #[test]
     fn a_line_that_excuses_nothing_is_named() {
         let meant = parse(LIST).unwrap();
-        let stale = Seen::default().stale(&meant);
+        let stale = Seen::default().stale(&meant, Client::Docker);
         assert_eq!(stale[0], "differences.txt:2: nothing differs like this any more: | one *");
         assert_eq!(stale.len(), 3);
+    }
+
+    #[test]
+    fn what_is_meant_of_skep_excuses_no_client_of_dockers() {
+        let meant = parse("# why\nskep/a: docker x\n+ | z\n").unwrap();
+        let mut seen = Seen::default();
+        let mut excused = |client| {
+            let place = Place { client, script: "a", command: "docker x" };
+            excuses(&meant, &mut seen, place, (Side::Skep, "| z"))
+        };
+        assert!(!excused(Client::Docker));
+        assert!(excused(Client::Skep));
+        let unseen = Seen::default();
+        assert!(unseen.stale(&meant, Client::Docker).is_empty());
+        assert_eq!(unseen.stale(&meant, Client::Skep).len(), 1);
     }
 
     #[test]

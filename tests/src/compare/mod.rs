@@ -83,16 +83,16 @@ pub fn play_all(scripts: &[Script], host: Host, client: Client) -> Played {
 /// Holds Skep against what dockerd answered, script by script; returns what differs and is not meant to.
 ///
 /// Meant differences that no transcript shows are complained about as well, if `all` scripts were played.
-pub fn complaints(skep: &Played, all: bool) -> Result<Vec<String>> {
+pub fn complaints(skep: &Played, client: Client, all: bool) -> Result<Vec<String>> {
     let meant = meant::load()?;
     let mut seen = meant::Seen::default();
     let mut complaints = skep.failures.clone();
     for transcript in &skep.transcripts {
         let recorded = Transcript::load(&transcript.name)?;
-        complaints.extend(judge(&recorded, transcript, &meant, &mut seen).complaints);
+        complaints.extend(judge(&recorded, (transcript, client), &meant, &mut seen).complaints);
     }
     if all && skep.failures.is_empty() {
-        complaints.extend(seen.stale(&meant));
+        complaints.extend(seen.stale(&meant, client));
     }
     Ok(complaints)
 }

@@ -4,9 +4,11 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use regex::Regex;
 
 use super::plain::Names;
 use super::script::{Line, Script};
@@ -77,13 +79,30 @@ pub fn play(script: &Script, host: Host, client: Client) -> Result<Transcript> {
         match line {
             Line::Until { wanted, command } => desk.wait(wanted, command)?,
             Line::Typed(command) => {
-                let output = desk.typed(command)?;
+                let mut output = desk.typed(command)?;
+                if client == Client::Skep {
+                    output.stderr = as_docker(&output.stderr);
+                }
                 names.learn(&mut desk.engine).with_context(|| format!("after `{command}`"))?;
                 steps.push(Step { command: command.clone(), answer: answer(&names, &output)? });
             }
         }
     }
     Ok(Transcript { name: script.name.clone(), steps })
+}
+
+/// The program's name where it is a word of a sentence, and no part of a path.
+static NAME: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#"(^|[ '"])skep\b"#).expect("a pattern of ours is right"));
+
+/// Returns what `skep` says of itself as docker would: by its name, and without the hints that docker has not.
+fn as_docker(said: &str) -> String {
+    let is_hint = |line: &str| line.starts_with("hint: ");
+    let own = |line: &str| match line.contains("Error response from daemon") {
+        true => format!("{line}\n"),
+        false => format!("{}\n", NAME.replace_all(line, "${1}docker")),
+    };
+    said.lines().filter(|line| !is_hint(line)).map(own).collect()
 }
 
 fn answer(names: &Names, output: &Output) -> Result<Vec<String>> {

@@ -6,8 +6,9 @@ use skep_tests::compare::{Client, Host, complaints, play_all, script, transcript
 #[test]
 fn commands_are_answered_as_by_dockerd() {
     let scripts = script::load(&[]).unwrap();
-    let skep = play_all(&scripts, Host::Skep, Client::at_hand().unwrap());
-    let complaints = complaints(&skep, true).unwrap();
+    let client = Client::at_hand().unwrap();
+    let skep = play_all(&scripts, Host::Skep, client);
+    let complaints = complaints(&skep, client, true).unwrap();
     assert!(complaints.is_empty(), "{} differences\n{}", complaints.len(), complaints.join("\n"));
 }
 
