@@ -11,6 +11,7 @@ use skep_model::node::{Availability, NodeSpec};
 use skep_model::placement::{REBALANCE_LABEL, STRATEGY_LABEL};
 use skep_model::policy::PROFILE;
 use skep_model::request::{AuthFrom, Request, RolloutVerb, ServiceChange};
+use skep_model::rollout::Phase;
 use skep_model::template::Limits;
 use skep_model::{Node, Service, ServiceSpec};
 
@@ -86,6 +87,11 @@ impl Operator {
                 author: String::new(),
             });
         }
+        // What a paused rollout left half way is what a drain has to keep as it is.
+        let is_half_way = store.rollouts().any(|rollout| rollout.phase == Phase::Paused);
+        if is_half_way && self.dice.chance(20) {
+            return self.drain(store);
+        }
         match self.dice.number(0, 99) {
             0..=11 => return self.node(store),
             12 => return self.cluster(store),
@@ -151,6 +157,15 @@ impl Operator {
                 spec.labels.insert(DRAIN.into(), "force".into());
             }
         }
+        Some(Request::UpdateNode { id: node.id, version: node.meta.version, spec })
+    }
+
+    fn drain(&mut self, store: &Store) -> Option<Request> {
+        let active = store.nodes().filter(|node| node.spec.availability == Availability::Active);
+        let active: Vec<_> = active.collect();
+        // Somewhere the tasks have to go.
+        let node = (active.len() > 1).then(|| self.dice.pick(&active))?;
+        let spec = NodeSpec { availability: Availability::Drain, ..node.spec.clone() };
         Some(Request::UpdateNode { id: node.id, version: node.meta.version, spec })
     }
 

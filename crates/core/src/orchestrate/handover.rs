@@ -1,10 +1,10 @@
 //! How one task of a slot takes over from another.
 //!
-//! At most two tasks of a slot have a claim: the one that holds it, and a *candidate* that is up to date
-//! and is to replace it. With stop-first order the holder is told to stop when the candidate is observed
+//! At most two tasks of a slot have a claim: the one that holds it, and a *candidate* that is to replace it, because it
+//! is up to date, or stands where the holder has to leave. With stop-first order the holder is told to stop when the candidate is observed
 //! ready (placed, pulled, created), and the candidate starts when the holder is observed to be over; so
 //! an image that cannot be pulled disturbs nothing. With start-first order the candidate starts when it is ready, and the
-//! holder stops when that runs. What is to leave its node gives way in the same manner to one that is as old as it is. Where neither is the case yet, each of them is brought up as if it were alone.
+//! holder stops when that runs. Where neither is the case yet, each of them is brought up as if it were alone.
 
 use std::sync::Arc;
 
@@ -50,9 +50,9 @@ pub(super) fn plan(
 
 /// The tasks of a slot by their claims on it.
 struct Claims {
-    /// Out of date, and in charge until the candidate replaces it.
+    /// Out of date, or to leave its node, and in charge until the candidate replaces it.
     holder: Option<Arc<Task>>,
-    /// Up to date.
+    /// Up to date; or, where nothing is, of the holder's revision and on another node.
     candidate: Option<Arc<Task>>,
     /// Without a claim any more: made by rollouts that were superseded or went back.
     superseded: Vec<Arc<Task>>,
