@@ -213,7 +213,8 @@ impl<'a> State<'a> {
     /// Returns whether a rollout holds the task back: it is paused, or busy with other slots.
     fn is_held(&self, service: &Service, task: &Task) -> bool {
         let holds = |phase| match phase {
-            Phase::Paused => true,
+            // What moves as it is to another node is no rollout's.
+            Phase::Paused => task.revision == service.revision,
             Phase::Asked | Phase::Running => !self.has_step(service, task),
             Phase::Completed => false,
         };
