@@ -119,3 +119,21 @@ fn w39_tasks_are_levelled_out_when_a_node_joins_if_that_is_asked_for() {
     story.always("one at a time", |scene| all_run(scene, 5));
     assert_eq!((on_n2(story.end()), story.made("web").len()), (3, 3));
 }
+
+#[test]
+fn s09_what_is_drained_while_a_rollout_is_paused_moves_as_it_was() {
+    let mut story = Story::begin(
+        "> nodes 8,8
+         > image app:bad missing
+         > create web replicas=4 image=app:1 restart-delay=1h
+         > tick 1s
+         > update web image=app:bad
+         > tick 10s",
+    );
+    assert_eq!(story.end().rollout("web"), "paused");
+    story.go_on("> node drain n1\n> tick 1m");
+    story.always("enough run", |scene| all_run(scene, 3));
+    assert_eq!(story.end().images("web"), ["app:1"; 4]);
+    let on_n1 = story.end().tasks("web").filter(|task| task.is_live() && task.node_id == Some(node(1)));
+    assert_eq!(on_n1.filter(|task| task.spec.container.image == "app:1").count(), 0);
+}
