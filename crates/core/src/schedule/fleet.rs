@@ -2,6 +2,7 @@
 //! function of the store, so that it may be dropped and counted anew at any time.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use skep_model::placement::Strategy;
@@ -19,12 +20,21 @@ use crate::store::Store;
 pub struct Fleet {
     loads: BTreeMap<NodeId, Load>,
     orders: Orders,
-    /// Live tasks of each service by node.
-    counts: BTreeMap<ServiceId, BTreeMap<NodeId, u32>>,
+    counts: BTreeMap<ServiceId, Counts>,
+    /// Tasks may be counted on nodes that are gone: numbers alone do not tell whether all that are there have one.
+    has_strangers: bool,
     /// Placed tasks that are wanted ready, and how each of them is counted.
     ready: BTreeMap<(ServiceId, TaskId), Manner>,
     /// Rises with every change of a node or of what it holds.
     version: u64,
+}
+
+/// The live tasks of one service.
+#[derive(Debug, Default)]
+struct Counts {
+    by_node: BTreeMap<NodeId, u32>,
+    /// How many nodes have so many, but for those that have none.
+    levels: BTreeMap<u32, usize>,
 }
 
 impl Fleet {
@@ -58,12 +68,22 @@ impl Fleet {
 
     /// Returns how many live tasks of the service the node has.
     pub fn tasks_of(&self, service: ServiceId, node: NodeId) -> u32 {
-        self.counts.get(&service).and_then(|nodes| nodes.get(&node)).copied().unwrap_or(0)
+        self.counts.get(&service).and_then(|counts| counts.by_node.get(&node)).copied().unwrap_or(0)
     }
 
     /// Returns the nodes that have live tasks of the service.
     pub fn nodes_of(&self, service: ServiceId) -> impl Iterator<Item = (NodeId, u32)> {
-        self.counts.get(&service).into_iter().flatten().map(|(id, count)| (*id, *count))
+        let counts = self.counts.get(&service).into_iter();
+        counts.flat_map(|counts| &counts.by_node).map(|(id, count)| (*id, *count))
+    }
+
+    /// Returns how many live tasks of the service nodes have, the fewest first; there may be no node with none.
+    pub fn levels_of(&self, service: ServiceId) -> impl Iterator<Item = u32> {
+        let counts = self.counts.get(&service);
+        let known = counts.map_or(0, |counts| counts.by_node.len());
+        let has_none = known < self.loads.len() || self.has_strangers;
+        let levels = counts.into_iter().flat_map(|counts| counts.levels.keys().copied());
+        has_none.then_some(0).into_iter().chain(levels)
     }
 
     /// Sees to it that nodes are found fast that meet these requirements.
@@ -93,6 +113,7 @@ impl Fleet {
     pub fn remove_node(&mut self, id: NodeId) {
         if let Some(load) = self.loads.remove(&id) {
             self.version += 1;
+            self.has_strangers = true;
             self.orders.moved(Some(self.orders.places(&load)), None);
         }
     }
@@ -105,7 +126,7 @@ impl Fleet {
             self.ready.insert((task.service_id, task.id), manner);
         }
         if task.is_live() {
-            *self.counts.entry(task.service_id).or_default().entry(node_id).or_default() += 1;
+            self.counts.entry(task.service_id).or_default().add(node_id);
         }
         self.change(node_id, |load| load.add(task, manner));
     }
@@ -121,14 +142,9 @@ impl Fleet {
     }
 
     fn take_from_count(&mut self, service: ServiceId, node: NodeId) {
-        let Some(nodes) = self.counts.get_mut(&service) else { return };
-        if let Some(count) = nodes.get_mut(&node) {
-            *count -= 1;
-            if *count == 0 {
-                nodes.remove(&node);
-            }
-        }
-        if nodes.is_empty() {
+        let Some(counts) = self.counts.get_mut(&service) else { return };
+        counts.remove(node);
+        if counts.by_node.is_empty() {
             self.counts.remove(&service);
         }
     }
@@ -158,12 +174,46 @@ impl Fleet {
     /// Changes what a node holds, if it is there, and keeps the orders.
     fn change(&mut self, id: NodeId, change: impl FnOnce(&mut Load)) {
         self.version += 1;
-        let Some(load) = self.loads.get_mut(&id) else { return };
+        let Some(load) = self.loads.get_mut(&id) else {
+            self.has_strangers = true;
+            return;
+        };
         let before = self.orders.places(load);
         change(load);
         let after = self.orders.places(load);
         if before != after {
             self.orders.moved(Some(before), Some(after));
+        }
+    }
+}
+
+impl Counts {
+    fn add(&mut self, node: NodeId) {
+        let count = self.by_node.entry(node).or_default();
+        let before = *count;
+        *count += 1;
+        self.shift(before, before + 1);
+    }
+
+    fn remove(&mut self, node: NodeId) {
+        let Entry::Occupied(mut entry) = self.by_node.entry(node) else { return };
+        let before = *entry.get();
+        match before {
+            1 => drop(entry.remove()),
+            _ => *entry.get_mut() -= 1,
+        }
+        self.shift(before, before - 1);
+    }
+
+    fn shift(&mut self, from: u32, to: u32) {
+        if let Entry::Occupied(mut nodes) = self.levels.entry(from) {
+            *nodes.get_mut() -= 1;
+            if *nodes.get() == 0 {
+                nodes.remove();
+            }
+        }
+        if to > 0 {
+            *self.levels.entry(to).or_default() += 1;
         }
     }
 }

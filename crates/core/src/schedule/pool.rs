@@ -1,8 +1,10 @@
 //! The nodes among which the tasks of a service and revision are shared out: a heap of those that were asked,
 //! filled from an order of all nodes as far as is needed.
 //!
-//! While nodes are left that have no task of the service, the best of them is the next in the order of the
-//! fleet; so placing a few tasks on a large fleet asks a few nodes.
+//! Of the nodes that have equally many tasks of the service, the best is the first in the order of the fleet. So
+//! that order is gone through for those that have the fewest, and again for those that have more only when
+//! these are exhausted: placing a few tasks on a large fleet asks a few nodes, however many tasks the service
+//! has.
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
@@ -26,11 +28,14 @@ pub struct Pool {
 /// Where in the order of the fleet the next node comes from.
 #[derive(Debug, Default)]
 struct Order {
+    /// So many tasks of the service have the nodes that are looked for; what comes later follows. Empty: any
+    /// number.
+    levels: VecDeque<u32>,
     after: Option<Standing>,
     ahead: VecDeque<NodeId>,
     is_exhausted: bool,
     /// The node taken from the order last, until it gets a task; and the version of the fleet at which it could.
-    drawn: Option<(NodeId, u64)>,
+    drawn: Option<(Rank, u64)>,
 }
 
 /// Nodes fetched from the order at a time.
@@ -39,11 +44,10 @@ const FETCH: usize = 64;
 impl Pool {
     /// Returns a pool of all nodes.
     pub fn of_all(field: &Field<'_>, failures: &Failures) -> Pool {
-        // Those that the order does not rank: they have tasks of the service, or failed it.
-        let known = field.fleet.nodes_of(field.demand.service_id).map(|(id, _)| id);
-        let known = known.filter(|id| !failures.contains_key(id) && !packs(field));
-        let mut pool = Pool::of(field, failures, known.chain(failures.keys().copied()));
-        pool.order = Some(Order::default());
+        let levels = field.fleet.levels_of(field.demand.service_id).filter(|_| !packs(field)).collect();
+        // Those that failed it come last, wherever they stand.
+        let mut pool = Pool::of(field, failures, failures.keys().copied());
+        pool.order = Some(Order { levels, ..Order::default() });
         pool
     }
 
@@ -64,8 +68,7 @@ impl Pool {
                 // A node that got a task since it was ranked is in the heap once more.
                 Rank::of(field, failures, load) == rank && field.miss(load, None).is_none()
             };
-            if drawn == Some((rank.id, field.fleet.version())) || field.fleet.get(rank.id).is_some_and(holds)
-            {
+            if drawn == Some((rank, field.fleet.version())) || field.fleet.get(rank.id).is_some_and(holds) {
                 return Some(rank);
             }
             self.drop_best();
@@ -93,7 +96,7 @@ impl Pool {
 
     fn forget_drawn(&mut self, id: NodeId) {
         if let Some(order) =
-            self.order.as_mut().filter(|order| order.drawn.is_some_and(|(drawn, _)| drawn == id))
+            self.order.as_mut().filter(|order| order.drawn.is_some_and(|(drawn, _)| drawn.id == id))
         {
             order.drawn = None;
         }
@@ -105,12 +108,16 @@ impl Pool {
         while order.drawn.is_none()
             && let Some(id) = order.next(field)
         {
-            let is_ranked_already = failures.contains_key(&id)
-                || (!packs(field) && field.fleet.tasks_of(field.demand.service_id, id) > 0);
-            let Some(load) = field.fleet.get(id).filter(|_| !is_ranked_already) else { continue };
+            let count = || field.fleet.tasks_of(field.demand.service_id, id);
+            let has_its_turn = order.levels.front().is_none_or(|level| *level == count());
+            let is_ranked_already = failures.contains_key(&id);
+            let Some(load) = field.fleet.get(id).filter(|_| has_its_turn && !is_ranked_already) else {
+                continue;
+            };
             if field.miss(load, None).is_none() {
-                self.heap.push(Reverse(Rank::of(field, failures, load)));
-                order.drawn = Some((id, field.fleet.version()));
+                let rank = Rank::of(field, failures, load);
+                self.heap.push(Reverse(rank));
+                order.drawn = Some((rank, field.fleet.version()));
             }
         }
     }
@@ -118,6 +125,10 @@ impl Pool {
 
 impl Order {
     fn next(&mut self, field: &Field<'_>) -> Option<NodeId> {
+        if self.ahead.is_empty() && self.is_exhausted && self.levels.len() > 1 {
+            self.levels.pop_front();
+            (self.after, self.is_exhausted) = (None, false);
+        }
         if self.ahead.is_empty() && !self.is_exhausted {
             let requirements = &field.demand.requirements;
             let fetched = field.fleet.orders().next(requirements, packs(field), self.after, FETCH);
