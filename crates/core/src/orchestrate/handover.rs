@@ -146,14 +146,17 @@ fn take_over(
 }
 
 /// Returns whether the rollout keeps a candidate that was not started from taking over: it is paused, or
-/// has not taken the slot up (a former one did). What moves to another node is no rollout's.
+/// has not taken the slot up (a former one did). What moves to another node is no rollout's, unless one that is under way
+/// is about to replace it.
 pub(super) fn is_held(store: &Store, rollout: Option<&Rollout>, candidate: &Task) -> bool {
-    let is_waiting = candidate.desired == Desired::Ready && !relocate::is_moved(store, candidate);
-    rollout.filter(|_| is_waiting).is_some_and(|rollout| match rollout.phase {
-        Phase::Paused => true,
-        Phase::Asked | Phase::Running => store.step(candidate.service_id, candidate.slot).is_none(),
-        Phase::Completed => false,
-    })
+    let Some(rollout) = rollout.filter(|_| candidate.desired == Desired::Ready) else { return false };
+    let is_going_on = matches!(rollout.phase, Phase::Asked | Phase::Running);
+    if relocate::is_moved(store, candidate) {
+        let service = store.service(candidate.service_id);
+        return is_going_on && service.is_some_and(|service| !is_current(store, service, candidate));
+    }
+    rollout.phase == Phase::Paused
+        || is_going_on && store.step(candidate.service_id, candidate.slot).is_none()
 }
 
 fn start(draft: &mut Draft, task: &Task) {

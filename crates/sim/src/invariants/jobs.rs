@@ -2,8 +2,10 @@
 //! no completion, and every change of it begins one more iteration.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use skep_core::{Change, ChangeSet, Store};
+use skep_core::{Change, Store};
+use skep_model::request::Request;
 use skep_model::service::Mode;
 use skep_model::task::{Desired, SlotId, TaskState};
 use skep_model::{Service, ServiceId, ServiceSpec, Task, Timestamp};
@@ -14,6 +16,8 @@ use super::{Invariant, Moment, task_writes};
 pub struct JobsAreDoneOnce {
     /// Slots that completed, by the iteration in which they did.
     done: BTreeSet<(ServiceId, SlotId, u64)>,
+    /// How much was asked of a service since it was written last.
+    asked: BTreeMap<ServiceId, u64>,
 }
 
 impl Invariant for JobsAreDoneOnce {
@@ -26,7 +30,8 @@ impl Invariant for JobsAreDoneOnce {
             Moment::Committed { before, after, changes, .. } => {
                 for change in changes.iter() {
                     if let Change::PutService(service) = change {
-                        iterates(before, changes, service)?;
+                        let asked = self.asked.remove(&service.id).unwrap_or_default();
+                        iterates(before.service(service.id), service, asked)?;
                     }
                 }
                 for (known, task) in task_writes(before, changes) {
@@ -36,6 +41,12 @@ impl Invariant for JobsAreDoneOnce {
                     .services()
                     .filter(|service| service.spec.mode.is_job())
                     .try_for_each(|job| at_a_time(after, job))
+            }
+            Moment::Asked { request, .. } => {
+                if let Request::UpdateService { id, .. } | Request::SteerRollout { id, .. } = request {
+                    *self.asked.entry(*id).or_default() += 1;
+                }
+                Ok(())
             }
             Moment::Idle { store, .. } => store
                 .tasks()
@@ -83,16 +94,8 @@ fn is_repeated(before: &ServiceSpec, after: &ServiceSpec) -> bool {
     without_ours(before) == without_ours(after)
 }
 
-/// An update begins one more iteration, and nothing else does. One that was undone in the same breath left a revision
-/// that is not in force.
-fn iterates(before: &Store, changes: &ChangeSet, service: &Service) -> Result<(), String> {
-    let known = before.service(service.id);
-    let undone = changes.iter().filter(|change| match change {
-        Change::PutRevision(one) if one.service_id == service.id && one.number != service.revision => {
-            before.revision(service.id, one.number).is_none()
-        }
-        _ => false,
-    });
+/// An update begins one more iteration, and nothing else does; of several in the same breath, each may.
+fn iterates(known: Option<&Arc<Service>>, service: &Service, asked: u64) -> Result<(), String> {
     let is = service.job.map(|job| job.iteration);
     let least = match known {
         _ if !service.spec.mode.is_job() => None,
@@ -100,7 +103,7 @@ fn iterates(before: &Store, changes: &ChangeSet, service: &Service) -> Result<()
         Some(known) if is_repeated(&known.spec, &service.spec) => known.job.map(|job| job.iteration),
         Some(known) => known.job.map(|job| job.iteration + 1),
     };
-    let most = least.map(|least| least + 2 * undone.count() as u64);
+    let most = least.map(|least| if asked > 1 { least + asked } else { least });
     if (least..=most).contains(&is) {
         Ok(())
     } else {
