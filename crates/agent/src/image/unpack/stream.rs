@@ -45,7 +45,7 @@ impl Read for Metered {
 
 enum Decoder {
     Plain(Raw),
-    Gzip(MultiGzDecoder<Raw>),
+    Gzip(Box<MultiGzDecoder<Raw>>),
     Zstd(zstd::Decoder<'static, Raw>),
 }
 
@@ -81,7 +81,7 @@ impl Layer {
         let kind = magic.clone();
         let raw = BufReader::with_capacity(BUFFER_LEN, Cursor::new(magic).chain(file));
         let decoder = match kind.as_slice() {
-            [0x1f, 0x8b, ..] => Decoder::Gzip(MultiGzDecoder::new(raw)),
+            [0x1f, 0x8b, ..] => Decoder::Gzip(Box::new(MultiGzDecoder::new(raw))),
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
                 let mut decoder = zstd::Decoder::with_buffer(raw).map_err(UnpackError::Archive)?;
                 decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(UnpackError::Archive)?;
