@@ -25,6 +25,7 @@ scenarios! {
     deadlines,
     min_healthy_node_loss,
     bad_tag,
+    why_monitor,
     rebalance,
     budget,
     held_candidate,

@@ -166,6 +166,8 @@ fn of_rollout(store: &Store, service: &Service, rollout: &Rollout, now: Timestam
     let policy = rollout::policy(store, service, Some(rollout));
     let mut waits = obstacles(store, service.id, now);
     waits.extend(store.steps_open(service.id).filter_map(|step| of_lane(store, service, &policy, step)));
+    // A lane that is free already is waited for by nobody.
+    waits.retain(|wait| wait.until.is_none_or(|until| until > now));
     if waits.is_empty() && lanes::awaits_proof(rollout, &policy) {
         let proven_at = lanes::first_batch_proven_at(store, service, &policy, now);
         let text = "the first batch must live through the monitor period".to_owned();
