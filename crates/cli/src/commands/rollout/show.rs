@@ -37,9 +37,17 @@ pub(super) fn remedy(rollout: &Rollout) -> Option<String> {
     if codes().any(|code| code == "human") {
         return Some(format!("go on: skep rollout resume {name}; go back: skep rollout abort {name}"));
     }
-    if codes().any(|code| code == "capacity") {
+    let goes_forward = rollout.state == "updating";
+    let is_leaving = rollout.waits.iter().any(|wait| wait.text.contains("its node is drained"));
+    if codes().any(|code| code == "capacity") && goes_forward {
         return Some(format!("make room or change the placement; go back: skep rollout abort {name}"));
     }
-    let goes_forward = rollout.state == "updating";
+    if is_leaving {
+        let text = "give the node back: skep node update --availability active NODE; do not wait: --availability drain --force";
+        return Some(text.to_owned());
+    }
+    if codes().any(|code| code == "capacity") {
+        return Some("make room or change the placement".to_owned());
+    }
     goes_forward.then(|| format!("stop it: skep rollout pause {name}; go back: skep rollout abort {name}"))
 }
