@@ -91,6 +91,11 @@ impl Rollout {
         }
     }
 
+    /// Returns whether it takes slots up, or is about to.
+    pub fn is_under_way(&self) -> bool {
+        matches!(self.phase, Phase::Asked | Phase::Running)
+    }
+
     /// Returns whether slots are still being replaced or watched.
     pub fn is_running(&self) -> bool {
         self.phase == Phase::Running

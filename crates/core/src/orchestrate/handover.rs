@@ -150,13 +150,13 @@ fn take_over(
 /// is about to replace it.
 pub(super) fn is_held(store: &Store, rollout: Option<&Rollout>, candidate: &Task) -> bool {
     let Some(rollout) = rollout.filter(|_| candidate.desired == Desired::Ready) else { return false };
-    let is_going_on = matches!(rollout.phase, Phase::Asked | Phase::Running);
     if relocate::is_moved(store, candidate) {
         let service = store.service(candidate.service_id);
-        return is_going_on && service.is_some_and(|service| !is_current(store, service, candidate));
+        return rollout.is_under_way()
+            && service.is_some_and(|service| !is_current(store, service, candidate));
     }
     rollout.phase == Phase::Paused
-        || is_going_on && store.step(candidate.service_id, candidate.slot).is_none()
+        || rollout.is_under_way() && store.step(candidate.service_id, candidate.slot).is_none()
 }
 
 fn start(draft: &mut Draft, task: &Task) {

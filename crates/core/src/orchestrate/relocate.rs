@@ -8,7 +8,6 @@
 
 use std::sync::Arc;
 
-use skep_model::rollout::Phase;
 use skep_model::task::{Desired, LeaveCause, TaskState};
 use skep_model::{Rollout, Service, Task};
 
@@ -64,12 +63,8 @@ pub fn reason(cause: &LeaveCause) -> String {
 /// Slots on their way to another node, and those that a rollout is replacing.
 fn in_change(store: &Store, service: &Service, known: Option<&Rollout>) -> u64 {
     let unsettled = store.steps_open(service.id).filter(|step| step.settled_at.is_none());
-    let is_going_on = known.is_some_and(is_going_on);
-    moving(store, service).count() as u64 + if is_going_on { unsettled.count() as u64 } else { 0 }
-}
-
-fn is_going_on(rollout: &Rollout) -> bool {
-    matches!(rollout.phase, Phase::Asked | Phase::Running)
+    let is_under_way = known.is_some_and(Rollout::is_under_way);
+    moving(store, service).count() as u64 + if is_under_way { unsettled.count() as u64 } else { 0 }
 }
 
 /// Returns the task of the slot that needs a successor elsewhere.
@@ -79,7 +74,7 @@ fn due(store: &Store, service: &Service, known: Option<&Rollout>, slot: &Slot) -
     let leaves = standing().rfind(|task| task.leaves.is_some()).filter(|_| !has_successor)?;
     let is_unsettled = || store.step(service.id, slot.id).is_some_and(|step| step.settled_at.is_none());
     let is_next = || !is_current(store, service, leaves) || is_unsettled();
-    let is_left_to_rollout = known.is_some_and(is_going_on) && is_next();
+    let is_left_to_rollout = known.is_some_and(Rollout::is_under_way) && is_next();
     (!is_left_to_rollout).then(|| leaves.clone())
 }
 

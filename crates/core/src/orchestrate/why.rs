@@ -93,9 +93,9 @@ pub fn of_step(store: &Store, step: &Step, now: Timestamp) -> Option<Wait> {
     let service = store.service(step.service_id)?;
     let rollout = store.rollout(step.service_id).map(|rollout| &**rollout);
     let policy = rollout::policy(store, service, rollout);
-    let mut wait = match task.status.state {
-        TaskState::Ready if is_ready(task) => its_turn(store, service, &policy, task, now),
-        _ => coming_up(store, task),
+    let mut wait = match is_ready(task) {
+        true => its_turn(store, service, &policy, task, now),
+        false => coming_up(store, task),
     };
     if step.settled_at.is_none() && wait.until.is_none() {
         wait.until = policy.start_deadline.and_then(|limit| step.clock.spends_at(limit));

@@ -15,10 +15,16 @@ fn paused() -> String {
     ROLLOUT.replace("updating", "paused").replace("\"health\"", "\"human\"")
 }
 
+fn leaving() -> String {
+    let waits = ROLLOUT.replace("updating", "none").replace("\"health\"", "\"drain\"");
+    waits.replace("the health check of web.3 has not passed", "its node is drained: waits for its turn")
+}
+
 fn answer(request: &str, _: &str) -> Answer {
     match request {
         "GET /skep/v1/rollouts/web" => json(200, ROLLOUT),
         "GET /skep/v1/rollouts/held" | "POST /skep/v1/rollouts/web/pause" => json(200, paused()),
+        "GET /skep/v1/rollouts/leaving" => json(200, leaving()),
         "POST /skep/v1/rollouts/web/undo?to=2" => json(200, ROLLOUT.replace("updating", "rollback_started")),
         "GET /skep/v1/rollouts/web/revisions" => json(
             200,
@@ -54,6 +60,9 @@ async fn status_and_why_say_where_it_stands() {
           go on: skep rollout resume web; go back: skep rollout abort web
     "#]]
     .assert_eq(&daemon.skep(&["rollout", "why", "held"]).await.out);
+    let leaving = daemon.skep(&["rollout", "why", "leaving"]).await.out;
+    assert!(leaving.contains("skep node update --availability active NODE"), "{leaving}");
+    assert!(!leaving.contains("abort"), "there is no update to abort: {leaving}");
     let nope = daemon.skep(&["rollout", "status", "nope"]).await;
     assert_eq!(nope.code, 1);
     assert!(nope.err.contains("service nope not found"), "{}", nope.err);
