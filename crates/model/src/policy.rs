@@ -204,16 +204,32 @@ impl Knobs {
     /// Refuses a budget with which a service of this specification could never be updated.
     pub fn check(&self, spec: &ServiceSpec) -> Result<(), String> {
         let order = self.order_of(spec, spec.update.as_ref().map(|update| update.order).unwrap_or_default());
-        let zero = |share: Option<Share>| share.is_some_and(Share::is_none);
-        match order {
-            UpdateOrder::StopFirst if zero(self.max_unavailable) => Err(format!(
-                "label {KNOB_PREFIX}max-unavailable: with 0 nothing can be updated stop-first; update start-first \
-                 (--update-order start-first, or {KNOB_PREFIX}order=auto where no host port is published), or allow 1"
+        let remedy = match order {
+            UpdateOrder::StopFirst => format!(
+                "update start-first (--update-order start-first, or {KNOB_PREFIX}order=auto where no host port is \
+                 published)"
+            ),
+            UpdateOrder::StartFirst => "update stop-first".to_owned(),
+        };
+        self.check_order(order, &remedy)
+    }
+
+    /// Refuses a budget with which a service could never be updated, of whatever order it is: that of the cluster.
+    pub fn check_for_any(&self) -> Result<(), String> {
+        self.check_order(UpdateOrder::StopFirst, "give it to the services that are updated start-first")?;
+        self.check_order(UpdateOrder::StartFirst, "give it to the services that are updated stop-first")
+    }
+
+    fn check_order(&self, order: UpdateOrder, remedy: &str) -> Result<(), String> {
+        let (share, name, word) = match order {
+            UpdateOrder::StopFirst => (self.max_unavailable, "max-unavailable", "stop-first"),
+            UpdateOrder::StartFirst => (self.max_surge, "max-surge", "start-first"),
+        };
+        match share.is_some_and(Share::is_none) {
+            true => Err(format!(
+                "label {KNOB_PREFIX}{name}: with 0 nothing can be updated {word}; {remedy}, or allow 1"
             )),
-            UpdateOrder::StartFirst if zero(self.max_surge) => Err(format!(
-                "label {KNOB_PREFIX}max-surge: with 0 nothing can be updated start-first; update stop-first, or allow 1"
-            )),
-            _ => Ok(()),
+            false => Ok(()),
         }
     }
 
@@ -243,8 +259,13 @@ fn refusal(label: &str, value: &str, takes: &str) -> String {
     format!("label {label}: {value:?} is not {takes}")
 }
 
+/// Returns the labels of all knobs.
+pub fn knob_labels() -> impl Iterator<Item = String> {
+    KNOBS.iter().map(|knob| format!("{KNOB_PREFIX}{}", knob.name))
+}
+
 fn unknown(label: &str) -> String {
-    let known: Vec<_> = KNOBS.iter().map(|knob| format!("{KNOB_PREFIX}{}", knob.name)).collect();
+    let known: Vec<_> = knob_labels().collect();
     format!("label {label} means nothing; known are {}", known.join(", "))
 }
 

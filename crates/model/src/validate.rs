@@ -2,15 +2,15 @@
 //! Swarm's, because clients compare both; what needs the store (names taken, versions) is checked by
 //! the control plane.
 
+mod cluster;
 mod container;
 
 use std::collections::BTreeSet;
 
-use crate::cluster::ClusterSpec;
 use crate::constraint::{Constraint, ConstraintError};
 use crate::endpoint::{EndpointMode, PublishMode};
 use crate::placeholder::{Context, expand_container};
-use crate::placement::{self, Affinity, Strategy};
+use crate::placement::Affinity;
 use crate::policy::Knobs;
 use crate::property::{KNOWN_KEYS, Property};
 use crate::service::{FailureAction, Mode, UpdateConfig};
@@ -57,15 +57,6 @@ impl ServiceSpec {
         let knobs = Knobs::parse(&self.labels).map_err(Invalid::Argument)?;
         knobs.check(self).map_err(Invalid::Argument)?;
         validate_endpoint(self)
-    }
-}
-
-impl ClusterSpec {
-    /// Checks the policies of the cluster.
-    pub fn validate(&self) -> Result<(), Invalid> {
-        Knobs::parse(&self.labels).map_err(Invalid::Argument)?;
-        Strategy::of(&self.labels).map_err(Invalid::Argument)?;
-        placement::rebalances(&self.labels).map(drop).map_err(Invalid::Argument)
     }
 }
 

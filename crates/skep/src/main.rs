@@ -29,3 +29,20 @@ fn main() -> ExitCode {
         Some(|| Box::pin(doctor::this_machine())),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use skep_model::{placement, policy};
+
+    #[test]
+    fn the_help_of_cluster_set_names_every_policy() {
+        let client = skep_cli::command();
+        let set = client.find_subcommand("cluster").and_then(|group| group.find_subcommand("set"));
+        let help = set.and_then(|set| set.get_long_about()).expect("a help").to_string();
+        let single = [policy::PROFILE, placement::STRATEGY_LABEL, placement::REBALANCE_LABEL];
+        for label in single.map(str::to_owned).into_iter().chain(policy::knob_labels()) {
+            let name = label.strip_prefix("skep.").expect("labels of ours begin so");
+            assert!(help.contains(&format!("\n  {name}=")), "{name} is missing");
+        }
+    }
+}

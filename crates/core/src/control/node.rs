@@ -20,12 +20,24 @@ pub fn update(draft: &mut Draft, id: NodeId, version: u64, mut spec: NodeSpec) -
     if stored.spec.role == Role::Manager && spec.role == Role::Worker {
         check_demotion(draft, id)?;
     }
-    if spec.availability != Availability::Drain {
-        // Another drain is another question.
-        spec.labels.remove(DRAIN);
+    if spec.availability != Availability::Drain && spec.labels.remove(DRAIN).is_some() {
+        // What stood there goes with the drain that it was for: another one is another question.
+        check_is_told_before(stored)?;
     }
     draft.put_node(Node { spec, ..Node::clone(stored) });
     Ok(Reply::Done)
+}
+
+/// Refuses to be told how a node is drained that is not to be.
+fn check_is_told_before(stored: &Node) -> Result<(), Refusal> {
+    if stored.spec.labels.contains_key(DRAIN) {
+        return Ok(());
+    }
+    let text = format!(
+        "label {DRAIN}={DRAIN_FORCE} says how a node is drained, and this one is not to be: set it together with the \
+         availability drain (skep node update --availability drain --force)"
+    );
+    Err(Refusal::new(RefusalClass::InvalidArgument, text))
 }
 
 /// A manager may go as long as the others are a quorum of those that remain.

@@ -14,6 +14,11 @@ use crate::context::Context;
 /// What the names of policies begin with as labels.
 const PREFIX: &str = "skep.";
 
+/// Returns the label of a policy, which may be named by it.
+fn label(key: &str) -> String {
+    format!("{PREFIX}{}", key.strip_prefix(PREFIX).unwrap_or(key))
+}
+
 /// Show and set the policies of the cluster
 #[derive(Debug, Subcommand)]
 pub(crate) enum Commands {

@@ -23,6 +23,8 @@ async fn policies_are_labels_of_the_swarm() {
     assert_eq!(set.code, 0, "{}", set.err);
     let sent = daemon.requests().pop().expect("an update");
     assert!(sent.contains(r#""skep.strategy":"binpack""#) && sent.contains(r#""team":"a""#), "{sent}");
+    assert_eq!(daemon.skep(&["cluster", "set", "skep.rebalance=on"]).await.code, 0);
+    assert!(daemon.requests().pop().expect("an update").contains(r#""skep.rebalance":"on""#));
     assert_eq!(daemon.skep(&["cluster", "unset", "profile"]).await.code, 0);
     assert!(!daemon.requests().pop().expect("an update").contains("skep.profile"));
 }

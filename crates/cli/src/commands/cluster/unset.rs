@@ -3,7 +3,7 @@
 use clap::Args;
 use skep_api::client::Rotate;
 
-use super::PREFIX;
+use super::label;
 use crate::commands::at_least_one;
 use crate::context::Context;
 use crate::fault::Fault;
@@ -22,7 +22,7 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     let client = context.client().await?;
     let mut swarm = client.swarm().await?;
     for key in &arguments {
-        if swarm.cluster.spec.labels.remove(&format!("{PREFIX}{key}")).is_none() {
+        if swarm.cluster.spec.labels.remove(&label(key)).is_none() {
             return Err(Fault::new(format!("policy {key} is not set")));
         }
     }
