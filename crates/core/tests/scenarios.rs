@@ -26,6 +26,8 @@ scenarios! {
     min_healthy_node_loss,
     bad_tag,
     why_monitor,
+    missing_image,
+    stopping,
     rebalance,
     budget,
     held_candidate,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::task::SlotId;
+use crate::task::{LeaveCause, SlotId};
 use crate::{ServiceId, TaskId, Timestamp};
 
 /// The latest rollout of a service.
@@ -197,6 +197,9 @@ pub struct Wait {
     /// The slot in question, where there is one.
     #[serde(default)]
     pub slot: Option<SlotId>,
+    /// Why a task has to leave its node, where that is what is waited for.
+    #[serde(default)]
+    pub cause: Option<LeaveCause>,
     /// A sentence, the fact first: clients cut it at 30 characters.
     pub text: String,
 }

@@ -1,6 +1,7 @@
 //! Rollouts and revisions as `/skep/v1` shows them.
 
 use skep_model::rollout::WaitCode;
+use skep_model::task::LeaveCause;
 use skep_model::{Revision, Rollout, Service, Step, rollout};
 
 use super::{time, update};
@@ -46,7 +47,16 @@ pub fn wait_to_wire(wait: &rollout::Wait) -> wire::Wait {
         since: time(wait.since),
         until: wait.until.map(time),
         slot: wait.slot.map(|slot| slot.to_string()).unwrap_or_default(),
+        cause: wait.cause.as_ref().map(cause_word).unwrap_or_default().to_owned(),
         text: wait.text.clone(),
+    }
+}
+
+fn cause_word(cause: &LeaveCause) -> &'static str {
+    match cause {
+        LeaveCause::Drain => "node-drained",
+        LeaveCause::Unfit(_) => "node-unfit",
+        LeaveCause::Rebalance => "rebalance",
     }
 }
 

@@ -82,7 +82,7 @@ pub struct Step {
 #[serde(default, rename_all = "PascalCase")]
 pub struct Wait {
     /// What kind of waiting: `pull`, `capacity`, `start`, `health`, `min-healthy`, `delay`, `monitor`, `budget`, `drain`,
-    /// `restart`, `human`, `node-lost`.
+    /// `restart`, `human`, `node-lost`, `bake`.
     pub code: String,
     /// Since when.
     pub since: Time,
@@ -92,6 +92,10 @@ pub struct Wait {
     /// The slot in question, where it is about one.
     #[serde(skip_serializing_if = "zero")]
     pub slot: String,
+    /// Why a task has to leave its node, where that is what is waited for (code `drain`): `node-drained`, `node-unfit` (it
+    /// does not meet what the task was placed for), `rebalance`; absent elsewhere.
+    #[serde(skip_serializing_if = "zero")]
+    pub cause: String,
     /// A sentence.
     pub text: String,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::http::{Method, StatusCode};
 use expect_test::expect;
 use skep_model::rollout::{Phase, Wait, WaitCode};
-use skep_model::task::SlotId;
+use skep_model::task::{LeaveCause, SlotId};
 use skep_model::{Id, NodeId, Revision, ServiceId, Step, TaskId, TaskSpec, Timestamp};
 
 use super::fake::{Fake, completed};
@@ -28,9 +28,17 @@ async fn api() -> Api {
         since: Timestamp(0),
         until: Some(Timestamp(30_000_000_000)),
         slot: Some(SlotId::Number(1)),
+        cause: None,
         text: "the health check of web.1 has not passed".into(),
     };
-    known.waits.push((id, wait));
+    let leaves = Wait {
+        code: WaitCode::Drain,
+        until: None,
+        cause: Some(LeaveCause::Drain),
+        text: "its node is drained: waits for its turn".into(),
+        ..wait.clone()
+    };
+    known.waits.extend([(id, wait), (id, leaves)]);
     known.rollouts.insert(id, rollout);
     let revision = |number, stable_at| Revision {
         service_id: id,
@@ -58,7 +66,7 @@ async fn a_rollout_says_where_it_stands_and_what_it_waits_for() {
     let (status, text) = api.text(Method::GET, "/skep/v1/rollouts/web", "").await;
     assert_eq!(status, StatusCode::OK);
     expect![[r#"
-        {"ServiceID":"000000000000000000000000c","ServiceName":"web","State":"updating","Revision":1,"ReturnTo":1,"StableAt":"1970-01-01T00:00:00.000000005Z","StartedAt":"2026-01-02T03:04:05.5Z","Message":"update in progress","Slots":{"Total":1,"Running":1,"Updated":1,"Failed":1},"Steps":[{"Slot":"1","TaskID":"0000000000000000000000007","TakenAt":"0001-01-01T00:00:00Z","Failed":false}],"Waits":[{"Code":"health","Since":"0001-01-01T00:00:00Z","Until":"1970-01-01T00:00:30Z","Slot":"1","Text":"the health check of web.1 has not passed"}]}
+        {"ServiceID":"000000000000000000000000c","ServiceName":"web","State":"updating","Revision":1,"ReturnTo":1,"StableAt":"1970-01-01T00:00:00.000000005Z","StartedAt":"2026-01-02T03:04:05.5Z","Message":"update in progress","Slots":{"Total":1,"Running":1,"Updated":1,"Failed":1},"Steps":[{"Slot":"1","TaskID":"0000000000000000000000007","TakenAt":"0001-01-01T00:00:00Z","Failed":false}],"Waits":[{"Code":"health","Since":"0001-01-01T00:00:00Z","Until":"1970-01-01T00:00:30Z","Slot":"1","Text":"the health check of web.1 has not passed"},{"Code":"drain","Since":"0001-01-01T00:00:00Z","Slot":"1","Cause":"node-drained","Text":"its node is drained: waits for its turn"}]}
     "#]].assert_eq(&text);
     let (_, all) = api.text(Method::GET, "/skep/v1/rollouts", "").await;
     assert_eq!(all, format!("[{}]\n", text.trim_end()));

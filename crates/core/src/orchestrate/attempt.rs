@@ -131,7 +131,25 @@ pub fn waiting(store: &Store, task: &Task, now: Timestamp) -> Option<Wait> {
         since: task.meta.created_at,
         until: Some(task.start_after),
         slot: Some(task.slot),
+        cause: None,
         text: reason(store, task),
+    })
+}
+
+/// Returns what follows a task that ended before it was due to start, because its image is missing, say: the next
+/// attempt is made when its own time has come, and not earlier.
+pub fn following(ended: &Task, now: Timestamp) -> Option<Wait> {
+    let waits = ended.desired == Desired::Ready && ended.start_after > now;
+    waits.then(|| Wait {
+        code: WaitCode::Restart,
+        since: ended.status.applied_at,
+        until: Some(ended.start_after),
+        slot: Some(ended.slot),
+        cause: None,
+        text: match end(ended) {
+            end if end.is_empty() => format!("restart {} follows", ended.failures_in_a_row + 1),
+            end => format!("restart {} follows after {end}", ended.failures_in_a_row + 1),
+        },
     })
 }
 

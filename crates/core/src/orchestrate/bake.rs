@@ -29,7 +29,7 @@ pub fn wait(store: &Store, service: &Service) -> Option<Wait> {
     let (known, since) = unproven(store, service)?;
     let bake = rollout::policy(store, service, None).bake;
     let text = format!("revision {} must run for {} to be stable", known.number, span::render(bake));
-    Some(Wait { code: WaitCode::Bake, since, until: Some(since + bake), slot: None, text })
+    Some(Wait { code: WaitCode::Bake, since, until: Some(since + bake), slot: None, cause: None, text })
 }
 
 /// Returns the revision in force, if it is not stable yet and every slot runs it, and since when.

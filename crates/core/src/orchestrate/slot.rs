@@ -127,6 +127,12 @@ pub(super) fn stops_by(store: &Store, task: &Task) -> Option<Timestamp> {
     is_awaited.then(|| task.meta.updated_at + task.spec.container.stop_grace() + limits::OLD_TASK_WAIT_MAX)
 }
 
+/// Returns when a task is over that is waited for until `bound` (see [`stops_by`]): when its grace period ends, and when
+/// it did not keep to that, at the bound.
+pub(super) fn expected_by(bound: Timestamp, now: Timestamp) -> Timestamp {
+    Some(bound - limits::OLD_TASK_WAIT_MAX).filter(|ends_at| *ends_at > now).unwrap_or(bound)
+}
+
 /// Returns whether a node is down, or gone.
 pub(super) fn is_down(store: &Store, id: NodeId) -> bool {
     store.node(id).is_none_or(|node| node.status.state == NodeState::Down)

@@ -10,7 +10,7 @@ use skep_model::{Policy, Rollout, Service, ServiceId, Step, Task, Timestamp};
 
 use super::budget::{self, Budget};
 use super::rollout::lanes::{self, Freedom};
-use super::{attempt, bake, relocate, rollout, slot};
+use super::{attempt, bake, relocate, restart, rollout, slot};
 use crate::store::Store;
 
 /// Most waits that are told of one service.
@@ -39,10 +39,15 @@ pub fn waits(store: &Store, id: ServiceId, now: Timestamp) -> Vec<Wait> {
     waits
 }
 
-/// Returns what a task waits for: one that does not run, to run; one that has to leave its node, to be relieved.
+/// Returns what a task waits for: one that does not run, to run; one that has to leave its node, to be relieved; one
+/// that ended before its time had come, to be followed by another.
 pub fn of_task(store: &Store, task: &Task, now: Timestamp) -> Option<Wait> {
-    if !task.is_live() || task.is_over() {
+    if !task.is_live() {
         return None;
+    }
+    if task.is_over() {
+        let is_to_follow = restart::is_to_follow(store, task);
+        return attempt::following(task, now).filter(|_| is_to_follow);
     }
     if task.status.state >= TaskState::Running {
         return of_leaving(store, task);
@@ -66,14 +71,15 @@ fn of_leaving(store: &Store, task: &Task) -> Option<Wait> {
     let leave = task.leaves.as_ref()?;
     let slot = slot::load(store, task.service_id, task.slot);
     let why = relocate::reason(&leave.cause);
-    let (code, text) = match slot.moved() {
-        Some(moved) => (WaitCode::Drain, format!("{why}: gives way to {}", moved.id)),
+    let text = match slot.moved() {
+        Some(moved) => format!("{why}: gives way to {}", moved.id),
         None if store.rollout(task.service_id).is_some_and(|rollout| rollout.is_running()) => {
-            (WaitCode::Drain, format!("{why}: waits for its turn, or for the update under way"))
+            format!("{why}: waits for its turn, or for the update under way")
         }
-        None => (WaitCode::Drain, format!("{why}: waits for its turn")),
+        None => format!("{why}: waits for its turn"),
     };
-    Some(Wait { code, since: leave.since, until: None, slot: Some(task.slot), text })
+    let cause = Some(leave.cause.clone());
+    Some(Wait { code: WaitCode::Drain, since: leave.since, until: None, slot: Some(task.slot), cause, text })
 }
 
 fn is_ready(task: &Task) -> bool {
@@ -104,7 +110,7 @@ pub fn of_step(store: &Store, step: &Step, now: Timestamp) -> Option<Wait> {
 }
 
 fn wait(code: WaitCode, task: &Task, text: String) -> Wait {
-    Wait { code, since: task.status.applied_at, until: None, slot: Some(task.slot), text }
+    Wait { code, since: task.status.applied_at, until: None, slot: Some(task.slot), cause: None, text }
 }
 
 /// A task on its way up.
@@ -131,16 +137,24 @@ fn coming_up(store: &Store, task: &Task) -> Wait {
 /// A replacement that is ready, and waits for the task before it.
 fn its_turn(store: &Store, service: &Service, policy: &Policy, task: &Task, now: Timestamp) -> Wait {
     let slot = slot::load(store, service.id, task.slot);
-    if let Some(until) = slot::still_stopping(store, &slot) {
-        let wait = wait(WaitCode::Drain, task, "the task before it is still stopping".to_owned());
-        return Wait { until: Some(until), ..wait };
+    if let Some(bound) = slot::still_stopping(store, &slot) {
+        let (text, until) = stopping(bound, now);
+        return Wait { until: Some(until), ..wait(WaitCode::Drain, task, text.to_owned()) };
     }
     let budget = Budget::of(store, service, policy, now);
     if slot.is_running() && !budget.allows(policy.order) {
-        let until = budget.wake_at;
+        let until = budget.wake_at.map(|bound| slot::expected_by(bound, now));
         return Wait { until, ..wait(WaitCode::Budget, task, over_budget(store, service, policy, &budget)) };
     }
     wait(WaitCode::Start, task, "is ready, and starts next".to_owned())
+}
+
+/// Says that a task is stopping which is waited for until `bound`, and when that should be over.
+fn stopping(bound: Timestamp, now: Timestamp) -> (&'static str, Timestamp) {
+    match slot::expected_by(bound, now) {
+        until if until < bound => ("the task before it is still stopping", until),
+        _ => ("the task before it is still stopping, past its grace period", bound),
+    }
 }
 
 /// Says what is spent of the budget. The fact first: clients cut the text.
@@ -155,7 +169,7 @@ fn over_budget(store: &Store, service: &Service, policy: &Policy, left: &Budget)
 }
 
 fn of_rollout(store: &Store, service: &Service, rollout: &Rollout, now: Timestamp) -> Vec<Wait> {
-    let about = |code, since, until, text: String| Wait { code, since, until, slot: None, text };
+    let about = |code, since, until, text: String| Wait { code, since, until, slot: None, cause: None, text };
     if rollout.phase == Phase::Paused {
         let since = rollout.held_since.unwrap_or(rollout.started_at);
         return vec![about(WaitCode::Human, since, None, rollout.message.clone())];
@@ -165,7 +179,7 @@ fn of_rollout(store: &Store, service: &Service, rollout: &Rollout, now: Timestam
     }
     let policy = rollout::policy(store, service, Some(rollout));
     let mut waits = obstacles(store, service.id, now);
-    waits.extend(store.steps_open(service.id).filter_map(|step| of_lane(store, service, &policy, step)));
+    waits.extend(store.steps_open(service.id).filter_map(|step| of_lane(store, service, &policy, step, now)));
     // A lane that is free already is waited for by nobody.
     waits.retain(|wait| wait.until.is_none_or(|until| until > now));
     if waits.is_empty() && lanes::awaits_proof(rollout, &policy) {
@@ -181,10 +195,12 @@ fn of_rollout(store: &Store, service: &Service, rollout: &Rollout, now: Timestam
 }
 
 /// Returns what a lane whose slot is settled waits for.
-fn of_lane(store: &Store, service: &Service, policy: &Policy, step: &Step) -> Option<Wait> {
+fn of_lane(store: &Store, service: &Service, policy: &Policy, step: &Step, now: Timestamp) -> Option<Wait> {
     let since = step.settled_at?;
-    let about =
-        |code, until, text: &str| Wait { code, since, until, slot: Some(step.slot), text: text.to_owned() };
+    let about = |code, until, text: &str| {
+        let (slot, text) = (Some(step.slot), text.to_owned());
+        Wait { code, since, until, slot, cause: None, text }
+    };
     let until = match lanes::freedom(store, service, policy, step) {
         Freedom::At(until) => until,
         Freedom::Unknown => {
@@ -193,7 +209,8 @@ fn of_lane(store: &Store, service: &Service, policy: &Policy, step: &Step) -> Op
     };
     let slot = slot::load(store, service.id, step.slot);
     Some(if slot::still_stopping(store, &slot) == Some(until) {
-        about(WaitCode::Drain, Some(until), "the task before it is still stopping")
+        let (text, until) = stopping(until, now);
+        about(WaitCode::Drain, Some(until), text)
     } else if !step.failed && !policy.min_healthy.is_zero() {
         about(WaitCode::MinHealthy, Some(until), "must stay up before the next slot is taken up")
     } else {

@@ -38,7 +38,7 @@ pub(super) fn remedy(rollout: &Rollout) -> Option<String> {
         return Some(format!("go on: skep rollout resume {name}; go back: skep rollout abort {name}"));
     }
     let goes_forward = rollout.state == "updating";
-    let is_leaving = rollout.waits.iter().any(|wait| wait.text.contains("its node is drained"));
+    let is_leaving = rollout.waits.iter().any(|wait| wait.cause == "node-drained");
     if codes().any(|code| code == "capacity") && goes_forward {
         return Some(format!("make room or change the placement; go back: skep rollout abort {name}"));
     }

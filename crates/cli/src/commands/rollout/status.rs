@@ -1,7 +1,7 @@
 //! `rollout status`.
 
 use clap::Args;
-use skep_api::wire::Rollout;
+use serde::Serialize;
 
 use super::show;
 use crate::commands::exactly_one;
@@ -50,6 +50,6 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     Ok(context.io.line(lines.join("\n"))?)
 }
 
-pub(super) fn to_json(rollout: &Rollout) -> String {
-    serde_json::to_string(rollout).expect("wire types have text keys and encode into memory")
+pub(super) fn to_json<T: Serialize>(shown: &T) -> String {
+    serde_json::to_string(shown).expect("wire types have text keys and encode into memory")
 }

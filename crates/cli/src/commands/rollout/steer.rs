@@ -6,6 +6,7 @@ use super::show;
 use crate::commands::exactly_one;
 use crate::context::Context;
 use crate::fault::Fault;
+use crate::grammar::{Invalid, refuse};
 
 /// Take up no more slots; what is in mid-change is finished
 #[derive(Args, Debug)]
@@ -36,10 +37,19 @@ pub(crate) struct AbortFlags {
 #[command(before_help = "[OPTIONS] SERVICE")]
 pub(crate) struct UndoFlags {
     /// Number of the revision to go to (default: the newest stable one that is not in force)
-    #[arg(long, value_name = "uint")]
+    #[arg(long, value_name = "uint", value_parser = revision)]
     to: Option<u64>,
     #[arg(hide = true)]
     arguments: Vec<String>,
+}
+
+fn revision(text: &str) -> Result<u64, Invalid> {
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => {
+            refuse!("expected the number of a revision, such as 3; `skep rollout history SERVICE` lists them")
+        }
+    }
 }
 
 pub(super) async fn pause(context: &mut Context, flags: PauseFlags) -> Result<(), Fault> {

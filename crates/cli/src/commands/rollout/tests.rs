@@ -16,7 +16,8 @@ fn paused() -> String {
 }
 
 fn leaving() -> String {
-    let waits = ROLLOUT.replace("updating", "none").replace("\"health\"", "\"drain\"");
+    let waits =
+        ROLLOUT.replace("updating", "none").replace("\"health\"", r#""drain","Cause":"node-drained""#);
     waits.replace("the health check of web.3 has not passed", "its node is drained: waits for its turn")
 }
 
@@ -24,6 +25,9 @@ fn answer(request: &str, _: &str) -> Answer {
     match request {
         "GET /skep/v1/rollouts/web" => json(200, ROLLOUT),
         "GET /skep/v1/rollouts/held" | "POST /skep/v1/rollouts/web/pause" => json(200, paused()),
+        "GET /skep/v1/rollouts/s1" | "GET /skep/v1/rollouts/baking" => {
+            json(200, ROLLOUT.replace("updating", "completed").replace("\"health\"", "\"bake\""))
+        }
         "GET /skep/v1/rollouts/leaving" => json(200, leaving()),
         "POST /skep/v1/rollouts/web/undo?to=2" => json(200, ROLLOUT.replace("updating", "rollback_started")),
         "GET /skep/v1/rollouts/web/revisions" => json(
@@ -63,6 +67,8 @@ async fn status_and_why_say_where_it_stands() {
     let leaving = daemon.skep(&["rollout", "why", "leaving"]).await.out;
     assert!(leaving.contains("skep node update --availability active NODE"), "{leaving}");
     assert!(!leaving.contains("abort"), "there is no update to abort: {leaving}");
+    let json = daemon.skep(&["rollout", "why", "--json", "web"]).await.out;
+    assert!(json.starts_with(r#"[{"Code":"health","Since":"#), "{json}");
     let nope = daemon.skep(&["rollout", "status", "nope"]).await;
     assert_eq!(nope.code, 1);
     assert!(nope.err.contains("service nope not found"), "{}", nope.err);
@@ -88,6 +94,13 @@ async fn verbs_are_sent_and_the_answer_shown() {
     assert!(paused.out.starts_with("web: paused"), "{}", paused.out);
     let undone = daemon.skep(&["rollout", "undo", "--to", "2", "web"]).await;
     assert!(undone.out.starts_with("web: rollback_started"), "{}", undone.out);
+    for word in ["abc", "0", "-1"] {
+        let refused = daemon.skep(&["rollout", "undo", &format!("--to={word}"), "web"]).await;
+        assert_eq!(refused.code, 125);
+        let text =
+            format!("invalid argument \"{word}\" for \"--to\" flag: expected the number of a revision");
+        assert!(refused.err.contains(&text), "{}", refused.err);
+    }
 }
 
 #[tokio::test]
@@ -97,6 +110,22 @@ async fn wait_tells_by_its_exit_code() {
     assert_eq!(daemon.skep(&["rollout", "wait", "--timeout", "0", "web"]).await.code, 5);
     let bad = daemon.skep(&["rollout", "wait", "--timeout", "soon", "web"]).await;
     assert_eq!(bad.code, 125, "{}", bad.err);
+}
+
+#[tokio::test]
+async fn wait_says_what_it_waits_for_where_no_rollout_is_under_way() {
+    let daemon = Daemon::start(answer);
+    let waited = daemon.skep(&["rollout", "wait", "--timeout", "0", "baking"]).await;
+    assert_eq!(waited.code, 5);
+    assert_eq!(
+        waited.err,
+        "web: no rollout is under way; waits until revision 3 is stable, which is in 18 seconds (03:04:23 UTC); \
+         gives up after 0\n"
+    );
+    let updating = daemon.skep(&["rollout", "wait", "--timeout", "0", "web"]).await;
+    assert_eq!(updating.err, "");
+    let quiet = daemon.skep(&["rollout", "wait", "--quiet", "--timeout", "0", "baking"]).await;
+    assert_eq!((quiet.out.as_str(), quiet.err.as_str()), ("", ""));
 }
 
 #[test]

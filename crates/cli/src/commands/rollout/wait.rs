@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use jiff::Timestamp;
 use skep_api::wire::Rollout;
 use tokio::time::Instant;
 
@@ -10,9 +11,12 @@ use super::{show, status};
 use crate::commands::exactly_one;
 use crate::context::Context;
 use crate::fault::Fault;
+use crate::format::human_duration as duration;
 use crate::grammar;
 
 /// Wait until a service's rollout is over, and tell by the exit code how it ended
+///
+/// Where none is under way, wait until the revision in force is stable.
 ///
 /// Exit codes: 0 the service runs the revision asked for, and that is stable; 2 it was rolled back; 3 it is paused and waits for
 /// somebody; 4 another update took its place; 5 the time was up; 1 anything else.
@@ -54,6 +58,9 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     let until = Instant::now() + Duration::from_nanos(u64::try_from(nanos).unwrap_or(0));
     let client = context.client().await?;
     let first = client.rollout(&reference).await?;
+    if let Some(text) = notice(&first, (context.now)()).filter(|_| !quiet) {
+        context.io.warn(format_args!("{text}; gives up after {timeout}"))?;
+    }
     let mut rollout = first.clone();
     let end = loop {
         if let Some(end) = end(&first, &rollout) {
@@ -79,6 +86,24 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
         End::Stable => Ok(()),
         end => Err(Fault::exit(end as u8)),
     }
+}
+
+/// Says what is waited for where no rollout is under way, and until when as far as that is known.
+pub(super) fn notice(first: &Rollout, now: Timestamp) -> Option<String> {
+    let is_under_way = matches!(first.state.as_str(), "updating" | "rollback_started");
+    if is_under_way || end(first, first).is_some() {
+        return None;
+    }
+    let Rollout { service_name, revision, .. } = first;
+    let bake = first.waits.iter().find(|wait| wait.code == "bake");
+    let until = match bake.and_then(|bake| bake.until) {
+        Some(until) => {
+            let left = duration(until.0.duration_since(now).as_secs().max(0)).to_lowercase();
+            format!("is stable, which is in {left} ({})", until.0.strftime("%H:%M:%S UTC"))
+        }
+        None => "runs in every slot and is stable".to_owned(),
+    };
+    Some(format!("{service_name}: no rollout is under way; waits until revision {revision} {until}"))
 }
 
 /// Tells whether the wait that began with `first` is over, and how.
