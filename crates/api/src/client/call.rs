@@ -104,7 +104,11 @@ impl Call {
     }
 }
 
-/// Builds `/kind/<reference><rest>`, refusing an empty reference, which would address the whole collection.
+/// The collections whose objects have names with slashes in them.
+const WITH_SLASHES: [&str; 2] = ["images", "distribution"];
+
+/// Builds `/kind/<reference><rest>`, refusing an empty reference, which would address the whole collection. Whatever a
+/// reference holds, it addresses nothing outside of its collection.
 pub(super) fn object(
     collection: &str,
     kind: &'static str,
@@ -115,7 +119,15 @@ pub(super) fn object(
         return Err(ClientError::EmptyRef { kind });
     }
     let mut path = format!("/{collection}/");
-    escape(&mut path, reference, "/:@");
+    let slash = if WITH_SLASHES.contains(&collection) { "/" } else { "%2F" };
+    for (at, part) in reference.split('/').enumerate() {
+        path.push_str(if at > 0 { slash } else { "" });
+        match part {
+            // A server takes them for a way through its collections.
+            "." | ".." => path.push_str(&"%2E".repeat(part.len())),
+            part => escape(&mut path, part, ":@"),
+        }
+    }
     path.push_str(rest);
     Ok(path)
 }
@@ -316,6 +328,11 @@ mod tests {
         assert_eq!(call.query, "?a=b%20c%26d&e=%7B%22k%22%3A1%7D");
         let path = object("distribution", "image", "host:5000/a b@sha256:1", "/json").expect("builds");
         assert_eq!(path, "/distribution/host:5000/a%20b@sha256:1/json");
+        let path = |collection, reference| object(collection, "thing", reference, "").expect("builds");
+        assert_eq!(path("skep/v1/rollouts", "../x"), "/skep/v1/rollouts/%2E%2E%2Fx");
+        assert_eq!(path("services", ".."), "/services/%2E%2E");
+        assert_eq!(path("nodes", "a/../b?c#d"), "/nodes/a%2F%2E%2E%2Fb%3Fc%23d");
+        assert_eq!(path("images", "../v1"), "/images/%2E%2E/v1");
         assert!(object("services", "service", " ", "").is_err());
     }
 
