@@ -8,7 +8,7 @@ use crate::config::ConfigError;
 use crate::grammar::Invalid;
 use crate::hint;
 use crate::store::StoreError;
-use crate::template::TemplateError;
+use crate::template::{FillError, TemplateError};
 
 /// The reminder below a usage error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +127,12 @@ impl From<StoreError> for Fault {
 
 impl From<TemplateError> for Fault {
     fn from(error: TemplateError) -> Fault {
+        Fault::new(error.to_string())
+    }
+}
+
+impl From<FillError> for Fault {
+    fn from(error: FillError) -> Fault {
         Fault::new(error.to_string())
     }
 }

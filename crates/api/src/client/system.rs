@@ -47,9 +47,10 @@ impl Client {
         self.json(Call::get("/skep/v1/doctor").unversioned()).await
     }
 
-    /// Everything the daemon knows of an object of the cluster or a network, as it wrote it. `kind` is Docker's word.
+    /// Everything the daemon knows of an object of the cluster, a network or a plugin, as it wrote it. `kind` is Docker's word.
     pub async fn inspect_object(&self, kind: &'static str, reference: &str) -> Result<Bytes, ClientError> {
-        self.bytes(Call::get(object(&format!("{kind}s"), kind, reference, "")?)).await
+        let rest = if kind == "plugin" { "/json" } else { "" };
+        self.bytes(Call::get(object(&format!("{kind}s"), kind, reference, rest)?)).await
     }
 
     /// Asks the registry of an image for its digest and its platforms.

@@ -10,10 +10,10 @@ use crate::context::Context;
 use crate::fault::Fault;
 
 /// The kinds of object, in the order in which they are looked for.
-const KINDS: [&str; 9] =
-    ["container", "image", "network", "volume", "service", "task", "node", "secret", "config"];
+const KINDS: [&str; 10] =
+    ["container", "image", "network", "volume", "service", "task", "node", "plugin", "secret", "config"];
 
-/// The same for people. Compat: docker 28.2 knows plugins, of which Skep has none.
+/// The same for people.
 const TYPES: &str =
     r#""config", "container", "image", "network", "node", "plugin", "secret", "service", "task", "volume""#;
 
@@ -43,23 +43,40 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     check_raw_format(&format)?;
     let mut inspection = RawInspection::default();
     for reference in &arguments {
-        inspection.add(look(context, reference, &kind, size).await);
+        match look(context, reference, &kind, size).await {
+            Ok((known, object)) => inspection.add(known, Ok(object)),
+            Err(fault) => inspection.add("", Err(fault)),
+        }
     }
     inspection.show(context, &format)
 }
 
-/// Asks for one kind after the other until one has such an object.
-async fn look(context: &mut Context, reference: &str, kind: &str, size: bool) -> Result<Bytes, Fault> {
+/// Asks for one kind after the other until one has such an object; where a kind is given, for that alone.
+async fn look(
+    context: &mut Context,
+    reference: &str,
+    kind: &str,
+    size: bool,
+) -> Result<(&'static str, Bytes), Fault> {
     for known in KINDS.into_iter().filter(|known| kind.is_empty() || *known == kind) {
         match look_for(context, reference, known, size).await {
-            Err(fault) if fault.is_absence => {}
-            // Compat: docker 28.2 goes on past what a node that is no manager cannot answer.
-            Err(fault) if kind.is_empty() && fault.text.contains("not a swarm manager") => {}
-            answer => return answer,
+            Err(fault) if kind.is_empty() && is_passed_over(&fault) => {}
+            Err(fault) => return Err(fault),
+            Ok(object) => {
+                if size && known != "container" {
+                    context.io.warn(format_args!("WARNING: --size ignored for {known}"))?;
+                }
+                return Ok((known, object));
+            }
         }
     }
-    let kind = if kind.is_empty() { "object" } else { kind };
-    Err(Fault::new(format!("Error: No such {kind}: {reference}")))
+    Err(Fault::new(format!("Error: No such object: {reference}")))
+}
+
+/// Compat: docker 28.2 goes on past what a node that is no manager cannot answer, and past what a daemon does not have.
+fn is_passed_over(fault: &Fault) -> bool {
+    let reasons = ["not a swarm manager", "not supported", "invalid reference format"];
+    fault.is_absence || reasons.iter().any(|reason| fault.text.contains(reason))
 }
 
 async fn look_for(

@@ -32,7 +32,8 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     let text = match (format.as_str(), template) {
         (_, Some(template)) => {
             let data = to_value(&info, "system").map_err(|error| Fault::new(error.to_string()))?;
-            template.render(&data)? + "\n"
+            let filled = template.render(&data);
+            filled.map_err(|error| Fault::new(error.in_template("")))? + "\n"
         }
         ("json", _) => compact(&info)? + "\n",
         _ => describe(&info),

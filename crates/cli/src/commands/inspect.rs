@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::fault::Fault;
 use crate::format::{compact, indented, recompact, reindent};
-use crate::template::{Template, from_json, to_value};
+use crate::template::{Template, fill, fill_decoded};
 
 /// What was found, and what went wrong with the rest.
 #[derive(Debug)]
@@ -18,13 +18,9 @@ pub(crate) struct Inspection<T> {
 }
 
 impl<T: Serialize> Inspection<T> {
-    /// Writes the objects as JSON or by a template (`package` is where Go keeps the type), then fails if any is missing.
-    pub(crate) fn show(
-        self,
-        context: &mut Context,
-        format: &str,
-        package: &'static str,
-    ) -> Result<(), Fault> {
+    /// Writes the objects as JSON or by a template, then fails if any is missing. They are of this sort, as
+    /// `inspect --type` names it.
+    pub(crate) fn show(self, context: &mut Context, format: &str, sort: &str) -> Result<(), Fault> {
         let text = match format {
             "" => render(indented(&self.found)?),
             "json" => render(compact(&self.found)?),
@@ -32,8 +28,7 @@ impl<T: Serialize> Inspection<T> {
                 let template = Template::parse(template)?;
                 let mut text = String::new();
                 for object in &self.found {
-                    let data = to_value(object, package).map_err(|error| Fault::new(error.to_string()))?;
-                    match template.render(&data) {
+                    match fill_decoded(&template, sort, &serde_json::to_string(object)?) {
                         Ok(line) => text.push_str(&(line + "\n")),
                         Err(error) => {
                             context.io.text(&at_least_a_line(text))?;
@@ -52,31 +47,42 @@ impl<T: Serialize> Inspection<T> {
 /// The same for objects that stay as the daemon wrote them.
 #[derive(Debug, Default)]
 pub(crate) struct RawInspection {
-    found: Vec<Bytes>,
+    /// Each with its sort, as `inspect --type` names it.
+    found: Vec<(&'static str, Bytes)>,
     faults: Vec<Fault>,
+    decoded_only: bool,
 }
 
 impl RawInspection {
+    /// Templates see what docker's client has a field for, and nothing else.
+    pub(crate) fn of_decoded() -> RawInspection {
+        RawInspection { decoded_only: true, ..RawInspection::default() }
+    }
+
     /// Takes an answer in.
-    pub(crate) fn add(&mut self, answer: Result<Bytes, Fault>) {
+    pub(crate) fn add(&mut self, sort: &'static str, answer: Result<Bytes, Fault>) {
         match answer {
-            Ok(object) => self.found.push(object),
+            Ok(object) => self.found.push((sort, object)),
             Err(fault) => self.faults.push(fault),
         }
     }
 
     /// Writes the objects as JSON or by a template, then fails if any is missing.
     pub(crate) fn show(self, context: &mut Context, format: &str) -> Result<(), Fault> {
-        let objects: Vec<String> =
-            self.found.iter().map(|object| String::from_utf8_lossy(object).trim().to_owned()).collect();
+        let text = |object: &Bytes| String::from_utf8_lossy(object).trim().to_owned();
+        let objects: Vec<String> = self.found.iter().map(|(_, object)| text(object)).collect();
         let text = match format {
             "" => render(reindent(&format!("[{}]", objects.join(",")))),
             "json" => render(recompact(&format!("[{}]", objects.join(",")))),
             template => {
                 let template = Template::parse(template)?;
                 let mut text = String::new();
-                for object in &objects {
-                    match template.render(&from_json(object.as_bytes())?) {
+                for ((sort, _), object) in self.found.iter().zip(&objects) {
+                    let filled = match self.decoded_only {
+                        true => fill_decoded(&template, sort, object),
+                        false => fill(&template, sort, object),
+                    };
+                    match filled {
                         Ok(line) => text.push_str(&(line + "\n")),
                         Err(error) => {
                             context.io.text(&at_least_a_line(text))?;

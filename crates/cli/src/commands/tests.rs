@@ -155,9 +155,12 @@ async fn inspect_in_all_its_forms() {
                         "team": "a\u003cb"
                     },"#]]
     .assert_eq(&ran.out.lines().take(13).collect::<Vec<_>>().join("\n"));
-    let template = "{{.Spec.Mode.Replicated.Replicas}} {{.UpdateStatus.State}}|{{.Spec.UpdateConfig.Monitor}} {{.CreatedAt}}";
+    let template =
+        "{{.Spec.Mode.Replicated.Replicas}} {{.UpdateStatus}}|{{.Spec.UpdateConfig.Monitor}} {{.CreatedAt}}";
     let ran = daemon.skep(&["service", "inspect", "-f", template, "web"]).await;
-    assert_eq!(ran.out, "1 |1ms 2026-01-02 03:04:05 +0000 UTC\n");
+    assert_eq!(ran.out, "1 <nil>|1ms 2026-01-02 03:04:05 +0000 UTC\n");
+    let ran = daemon.skep(&["service", "inspect", "-f", "{{.UpdateStatus.State}}", "web"]).await;
+    assert!(ran.err.ends_with("nil pointer evaluating *swarm.UpdateStatus.State\n"), "{}", ran.err);
     let ran = daemon.skep(&["service", "inspect", "-f", "{{.Foo}}", "web"]).await;
     assert_eq!(
         ran.err,

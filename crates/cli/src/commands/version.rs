@@ -10,7 +10,7 @@ use super::none;
 use crate::context::Context;
 use crate::fault::Fault;
 use crate::format::{capitalize, compact};
-use crate::template::{Template, to_value};
+use crate::template::{Template, TemplateError, to_value};
 
 /// Show the version information of the client and the daemon
 #[derive(Args, Debug)]
@@ -51,7 +51,7 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     none(context, &arguments)?;
     let template = match format.as_str() {
         "" | "json" => None,
-        format => Some(Template::parse(format)?),
+        format => Some(Template::parse(format).map_err(named)?),
     };
     let (server, fault, spoken) = match context.client().await {
         Ok(client) => {
@@ -74,13 +74,18 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     let text = match (format.as_str(), template) {
         (_, Some(template)) => {
             let data = to_value(&versions, "system").map_err(|error| Fault::new(error.to_string()))?;
-            template.render(&data)? + "\n"
+            template.render(&data).map_err(named)? + "\n"
         }
         ("json", _) => compact(&versions)? + "\n",
         _ => describe(&versions),
     };
     context.io.text(&text)?;
     fault.map_or(Ok(()), Err)
+}
+
+/// Compat: docker 28.2 calls this template by the name of the command.
+fn named(error: TemplateError) -> Fault {
+    Fault::new(error.in_template("version"))
 }
 
 /// The architecture in Go's words, which everything else in this ecosystem uses.

@@ -39,15 +39,16 @@ impl Reference {
 
     /// Parses a reference; the error is Docker's sentence.
     pub(crate) fn read(text: &str) -> Result<Reference, String> {
-        Reference::parse(text).ok_or_else(|| match Reference::parse(&text.to_lowercase()) {
-            Some(reference) => {
-                let path = if text.contains('/') { text.to_owned() } else { format!("library/{text}") };
-                let name = path.split(['@', ':']).next().unwrap_or_default();
-                let name = name.strip_prefix(&format!("{}/", reference.host)).unwrap_or(name);
-                format!("invalid reference format: repository name ({name}) must be lowercase")
-            }
-            None => "invalid reference format".to_owned(),
-        })
+        // Compat: docker 28.2 looks for capitals before anything else, in what is not the host.
+        let (host, path) = split_host(text);
+        let name = path.split(':').next().unwrap_or_default();
+        if has_upper(name) {
+            let library = if host == DEFAULT_HOST && !path.contains('/') { "library/" } else { "" };
+            return Err(format!(
+                "invalid reference format: repository name ({library}{name}) must be lowercase"
+            ));
+        }
+        Reference::parse(text).ok_or_else(|| "invalid reference format".to_owned())
     }
 
     /// The registry, such as `docker.io` or `localhost:5000`.

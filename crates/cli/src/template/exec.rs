@@ -119,7 +119,7 @@ impl Walk<'_> {
                 let bounded = usize::try_from(count).unwrap_or(OUTPUT_BYTES_MAX).min(OUTPUT_BYTES_MAX);
                 (0..bounded).map(|index| (Value::Int(index as i128), Value::Int(index as i128))).collect()
             }
-            Value::Nil | Value::Zero | Value::Int(_) => Vec::new(),
+            Value::Nil | Value::Zero | Value::NilList | Value::NilMap | Value::Int(_) => Vec::new(),
             other => {
                 let operand = &pipe.commands[0].0[0];
                 return self.fail(operand, &format!("range can't iterate over {other}"));
@@ -272,9 +272,12 @@ impl Walk<'_> {
                 Value::Map(mut entries) => {
                     entries.remove(name).unwrap_or(Value::Text("<no value>".to_owned()))
                 }
+                Value::NilMap => Value::Text("<no value>".to_owned()),
+                Value::NilPointer(target) => {
+                    return self.fail(operand, &format!("nil pointer evaluating *{target}.{name}"));
+                }
                 Value::Object(mut entries) => match entries.iter().position(|(known, _)| known == name) {
                     Some(index) => entries.swap_remove(index).1,
-                    None if super::json::is_optional(name) => Value::Nil,
                     None => {
                         return self.fail(operand, &format!("map has no entry for key \"{name}\""));
                     }

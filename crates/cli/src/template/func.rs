@@ -68,7 +68,7 @@ pub(super) fn call(name: &str, arguments: &[Value], mode: Mode) -> Result<Value,
             let items: Vec<String> = items.iter().map(Value::to_string).collect();
             Ok(Value::Text(items.join(text(separator)?)))
         }
-        ("join", [Value::Zero | Value::Nil, _]) => Ok(Value::Text(String::new())),
+        ("join", [Value::Zero | Value::Nil | Value::NilList, _]) => Ok(Value::Text(String::new())),
         ("title", [value]) => Ok(Value::Text(title(text(value)?))),
         ("lower", [value]) => Ok(Value::Text(text(value)?.to_lowercase())),
         ("upper", [value]) => Ok(Value::Text(text(value)?.to_uppercase())),
@@ -128,7 +128,7 @@ fn len(value: &Value) -> Result<Value, String> {
         Value::List(items) => items.len(),
         Value::Map(entries) => entries.len(),
         Value::Object(entries) => entries.len(),
-        Value::Zero => 0,
+        Value::Zero | Value::NilList | Value::NilMap => 0,
         other => return Err(format!("len of type {}", other.type_name())),
     };
     Ok(Value::Int(length as i128))
@@ -148,7 +148,8 @@ fn index(value: Value, key: &Value) -> Result<Value, String> {
         (Value::Object(entries), Value::Text(key)) => {
             Ok(entries.into_iter().find(|(known, _)| known == key).map_or(Value::Nil, |(_, value)| value))
         }
-        (Value::Zero, _) => Ok(Value::Zero),
+        (Value::Zero | Value::NilMap, _) => Ok(Value::Zero),
+        (Value::NilList, Value::Int(index)) => Err(format!("index out of range: {index}")),
         (Value::Nil, _) => Err("index of untyped nil".to_owned()),
         (other, _) => Err(format!("can't index item of type {}", other.type_name())),
     }

@@ -1,4 +1,4 @@
-//! JSON as template data, for objects of which the client knows no type: containers, images, volumes.
+//! JSON as template data: what the daemon wrote, whatever the client makes of it.
 //!
 //! The daemon's order of fields stays, so that `{{json .State}}` prints what the daemon wrote.
 
@@ -9,39 +9,8 @@ use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::value::Value;
 
-/// Fields that a daemon leaves out when they hold nothing. Templates ask for them all the same: `{{if .State.Health}}`.
-const OPTIONAL: [&str; 22] = [
-    "Annotations",
-    "ArgsEscaped",
-    "ClusterVolume",
-    "Descriptor",
-    "ExposedPorts",
-    "GenericResources",
-    "Health",
-    "Healthcheck",
-    "ImageManifestDescriptor",
-    "Init",
-    "Mounts",
-    "NetworkDisabled",
-    "Shell",
-    "SizeRootFs",
-    "SizeRw",
-    "Status",
-    "StopSignal",
-    "StopTimeout",
-    "StorageOpt",
-    "Sysctls",
-    "Tmpfs",
-    "UsageData",
-];
-
-/// Tells whether a field may be missing without being a mistake.
-pub(super) fn is_optional(name: &str) -> bool {
-    OPTIONAL.contains(&name)
-}
-
 /// Reads JSON.
-pub(crate) fn from_json(text: &[u8]) -> Result<Value, serde_json::Error> {
+pub(super) fn from_json(text: &[u8]) -> Result<Value, serde_json::Error> {
     serde_json::from_slice(text).map(|Json(value)| value)
 }
 

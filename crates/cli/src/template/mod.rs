@@ -11,11 +11,11 @@ mod lex;
 mod parse;
 mod printf;
 mod ser;
+mod types;
 mod value;
 
 use thiserror::Error;
 
-pub(crate) use json::from_json;
 pub(crate) use ser::to_value;
 pub(crate) use value::{Field, Struct, Value};
 
@@ -36,6 +36,47 @@ impl TemplateError {
             false => text,
         }
     }
+
+    /// Docker's sentence for a template that has a name, where filling in fails without a title.
+    pub(crate) fn in_template(&self, name: &str) -> String {
+        let text = self.to_string().replacen("template: :", &format!("template: {name}:"), 1);
+        match text.contains(": executing ") {
+            true => text.replacen("template parsing error: ", "", 1).replacen(
+                ": executing \"\"",
+                &format!(": executing \"{name}\""),
+                1,
+            ),
+            false => text,
+        }
+    }
+}
+
+/// Fills a template in with an object of this sort, as the daemon wrote it.
+///
+/// Compat: docker 28.2 decodes it into a struct of its own, and asks what the daemon wrote only where that lacks something;
+/// so what the daemon leaves out is empty, and what is in neither is told as missing in the latter.
+pub(crate) fn fill(template: &Template, sort: &str, json: &str) -> Result<String, FillError> {
+    let answer = json::from_json(json.as_bytes())?;
+    let decoded = types::decode(sort, &answer);
+    match decoded.and_then(|decoded| template.render(&decoded).ok()) {
+        Some(text) => Ok(text),
+        None => Ok(template.render(&answer)?),
+    }
+}
+
+/// The same for the commands where docker's client looks nowhere but into its struct.
+pub(crate) fn fill_decoded(template: &Template, sort: &str, json: &str) -> Result<String, FillError> {
+    let answer = json::from_json(json.as_bytes())?;
+    Ok(template.render(&types::decode(sort, &answer).unwrap_or(answer))?)
+}
+
+/// Why an object cannot be shown by a template.
+#[derive(Debug, Error)]
+pub(crate) enum FillError {
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    #[error("cannot render the answer: {0}")]
+    Json(#[from] serde_json::Error),
 }
 
 /// A parsed template.

@@ -26,6 +26,15 @@ const DURATIONS: [&str; 10] = [
     "Window",
 ];
 
+/// Names of fields in Go, where JSON has another one.
+const GO_NAMES: [(&str, &str); 5] = [
+    ("ApiVersion", "APIVersion"),
+    ("CpuCfsPeriod", "CPUCfsPeriod"),
+    ("CpuCfsQuota", "CPUCfsQuota"),
+    ("HttpProxy", "HTTPProxy"),
+    ("HttpsProxy", "HTTPSProxy"),
+];
+
 /// Why data cannot be shown: it holds something that JSON has no word for.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot show the value in a template: {0}")]
@@ -208,6 +217,14 @@ impl Serializer for Builder {
     }
 }
 
+/// A field under the name that templates know it by.
+fn named(key: &'static str, value: Value) -> Field {
+    match GO_NAMES.iter().find(|(json_name, _)| *json_name == key) {
+        Some((_, name)) => Field { json_name: Some(key), ..Field::new(*name, value) },
+        None => Field::new(key, value),
+    }
+}
+
 impl SerializeSeq for List {
     type Ok = Value;
     type Error = Unshowable;
@@ -245,11 +262,11 @@ impl SerializeStruct for Fields {
             }
             value => value,
         };
-        self.2.push(Field::new(key, value));
+        self.2.push(named(key, value));
         Ok(())
     }
     fn skip_field(&mut self, key: &'static str) -> Result<(), Unshowable> {
-        self.2.push(Field { is_omitted: true, ..Field::new(key, Value::Zero) });
+        self.2.push(Field { is_omitted: true, ..named(key, Value::Zero) });
         Ok(())
     }
     fn end(self) -> Result<Value, Unshowable> {

@@ -11,6 +11,12 @@ pub(crate) enum Value {
     Nil,
     /// A field of something that is not there: empty, whatever its type.
     Zero,
+    /// A pointer that leads nowhere, to a value of this type.
+    NilPointer(&'static str),
+    /// A list that is not there, which is an empty one but in JSON.
+    NilList,
+    /// A map that is not there, which is an empty one but in JSON.
+    NilMap,
     /// A truth value.
     Bool(bool),
     /// A whole number; wide enough for both of Go's 64-bit kinds.
@@ -68,7 +74,7 @@ impl Value {
     /// Go's idea of truth: not zero, not empty.
     pub(crate) fn is_true(&self) -> bool {
         match self {
-            Value::Nil | Value::Zero => false,
+            Value::Nil | Value::Zero | Value::NilPointer(_) | Value::NilList | Value::NilMap => false,
             Value::Bool(flag) => *flag,
             Value::Int(number) => *number != 0,
             Value::Duration(nanos) => *nanos != 0,
@@ -85,14 +91,15 @@ impl Value {
     pub(crate) fn type_name(&self) -> &str {
         match self {
             Value::Nil | Value::Zero => "nil",
+            Value::NilPointer(target) => target,
             Value::Bool(_) => "bool",
             Value::Int(_) => "int",
             Value::Duration(_) => "time.Duration",
             Value::Time(_) => "time.Time",
             Value::Float(_) => "float64",
             Value::Text(_) => "string",
-            Value::List(_) => "[]interface {}",
-            Value::Map(_) => "map[string]string",
+            Value::List(_) | Value::NilList => "[]interface {}",
+            Value::Map(_) | Value::NilMap => "map[string]string",
             Value::Struct(object) => &object.type_name,
             Value::Object(_) => "map[string]interface {}",
             Value::Lookup(_) => "func(string) string",
@@ -132,7 +139,9 @@ impl Value {
             format!("{}:{}", Value::Text(key.to_owned()).to_json(), value.to_json())
         };
         match self {
-            Value::Nil | Value::Zero => "null".to_owned(),
+            Value::Nil | Value::Zero | Value::NilPointer(_) | Value::NilList | Value::NilMap => {
+                "null".to_owned()
+            }
             Value::Bool(flag) => flag.to_string(),
             Value::Int(number) => number.to_string(),
             Value::Duration(nanos) => nanos.to_string(),
@@ -161,7 +170,9 @@ impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let join = |parts: Vec<String>| parts.join(" ");
         match self {
-            Value::Nil => f.write_str("<nil>"),
+            Value::Nil | Value::NilPointer(_) => f.write_str("<nil>"),
+            Value::NilList => f.write_str("[]"),
+            Value::NilMap => f.write_str("map[]"),
             Value::Zero => Ok(()),
             Value::Bool(flag) => write!(f, "{flag}"),
             Value::Int(number) => write!(f, "{number}"),

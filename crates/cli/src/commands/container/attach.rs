@@ -70,9 +70,9 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
 fn check_state(container: &ContainerDetails) -> Result<(), Fault> {
     let state = &container.state;
     let text = match () {
-        () if !state.running => "cannot attach to a stopped container, start it first",
-        () if state.paused => "cannot attach to a paused container, unpause it first",
-        () if state.restarting => "cannot attach to a restarting container, wait until it is running",
+        () if !state.running => "You cannot attach to a stopped container, start it first",
+        () if state.paused => "You cannot attach to a paused container, unpause it first",
+        () if state.restarting => "You cannot attach to a restarting container, wait until it is running",
         () => return Ok(()),
     };
     Err(Fault::new(text))

@@ -28,7 +28,7 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     check_raw_format(&format)?;
     let mut inspection = RawInspection::default();
     for reference in &arguments {
-        inspection.add(look(context, reference, size).await);
+        inspection.add("container", look(context, reference, size).await);
     }
     inspection.show(context, &format)
 }

@@ -204,7 +204,10 @@ fn size(container: &ContainerSummary) -> String {
 
 /// `k=v,…`.
 pub(crate) fn labels(labels: &std::collections::BTreeMap<String, String>) -> String {
-    labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+    let mut pairs: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    // Compat: docker 28.2 sorts what it shows, in which `a.b=` stands before `a=`.
+    pairs.sort();
+    pairs.join(",")
 }
 
 /// An instant as Go prints it: `2026-01-02 03:04:05 +0000 UTC`.

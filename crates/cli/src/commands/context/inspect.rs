@@ -37,7 +37,7 @@ pub(crate) fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
             }
             name => store.get(name).map_err(Fault::from),
         };
-        inspection.add(stored.map(|stored| describe(&store, &stored).into()));
+        inspection.add("context", stored.map(|stored| describe(&store, &stored).into()));
     }
     inspection.show(context, &format)
 }

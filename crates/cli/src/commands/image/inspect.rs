@@ -33,7 +33,7 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     let platform = platform_json(&platform)?;
     let mut inspection = RawInspection::default();
     for reference in &arguments {
-        inspection.add(look(context, reference, &platform).await);
+        inspection.add("image", look(context, reference, &platform).await);
     }
     inspection.show(context, &format)
 }

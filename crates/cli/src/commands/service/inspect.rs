@@ -48,7 +48,7 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
         }
     }
     if format != "pretty" {
-        return inspection.show(context, &format, "swarm");
+        return inspection.show(context, &format, "service");
     }
     // Compat: docker 28.2 shows nothing in this form if anything is missing.
     Fault::join(inspection.faults)?;

@@ -23,9 +23,10 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     let Flags { object: ObjectFlags { format }, arguments } = flags;
     at_least_one(context, &arguments)?;
     check_raw_format(&format)?;
-    let mut inspection = RawInspection::default();
+    // Compat: so it is in docker 28.2 with volumes alone.
+    let mut inspection = RawInspection::of_decoded();
     for name in &arguments {
-        inspection.add(look(context, name).await);
+        inspection.add("volume", look(context, name).await);
     }
     inspection.show(context, &format)
 }
