@@ -314,15 +314,24 @@ fn namespace_of(id: u32) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wait::{Look, wait_for};
     use std::net::{TcpListener, TcpStream};
 
     #[test]
     fn programs_run_inside_and_die_with_it() {
         let sandbox = Sandbox::new().unwrap();
         let program = sandbox.spawn("sleeper", "sleep", &["60"]).unwrap();
-        let inmates = sandbox.inmates().unwrap();
-        let sleeper = inmates.iter().find(|inmate| inmate.id == program.id()).unwrap();
-        assert_eq!(sleeper.program(), "sleep");
+        // On its way into the sandbox it is the program that leads there.
+        let sleeper = wait_for("the program to be inside", PATIENCE, || {
+            let inmates = sandbox.inmates()?;
+            let found = inmates.into_iter().find(|inmate| inmate.id == program.id());
+            Ok(match found {
+                Some(inmate) if inmate.program() == "sleep" => Look::Done(inmate),
+                Some(inmate) => Look::NotYet(inmate.program().to_owned()),
+                None => Look::NotYet("nobody".to_owned()),
+            })
+        })
+        .unwrap();
         assert!(sleeper.memory("Rss").unwrap() > 0);
         assert!(sleeper.processor_time().unwrap() < Duration::from_secs(1));
         let path = format!("/proc/{}", program.id());
