@@ -58,6 +58,8 @@ static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b", "<mac>"),
         (r"\b172\.(1[6-9]|2\d|3[01])\.\d+\.\d+\b", "<address>"),
         (r"\b\d+(\.\d+)?( ?)(kB|MB|GB)\b", "<size>"),
+        // Only machines have so much.
+        (r"\b\d+(\.\d+)?GiB\b", "<memory>"),
         (r"\b\d+\.\d+%", "<percent>"),
         (r":(3[2-9]|4\d|5\d|6[0-5])\d{3}\b", ":<port>"),
     ];
@@ -84,7 +86,9 @@ impl Names {
     /// Begins with the name of this machine and the folder of a sandbox.
     pub fn new(folder: &Path) -> Self {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        Self { words: BTreeMap::from([(host, "<host>")]), folder: folder.display().to_string() }
+        let mut words = BTreeMap::from([(host, "<host>")]);
+        words.extend(memory_bytes().map(|bytes| (bytes.to_string(), "<memory>")));
+        Self { words, folder: folder.display().to_string() }
     }
 
     /// Asks an engine for the ids of all it has.
@@ -134,6 +138,14 @@ impl Names {
         }
         plain
     }
+}
+
+/// The memory of this machine, which nodes tell of.
+fn memory_bytes() -> Option<u64> {
+    let facts = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let total = facts.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kib: u64 = total.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib * 1024)
 }
 
 /// Writes a line that is a JSON object in itself (`--format json`) with its keys in order.
