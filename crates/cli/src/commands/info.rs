@@ -4,11 +4,12 @@ use clap::Args;
 use skep_api::wire::{ClusterInfo, Info, SwarmInfo};
 
 use super::flags::ObjectFlags;
+use super::inspect::TEMPLATE;
 use super::none;
 use crate::context::Context;
 use crate::fault::Fault;
 use crate::format::{bytes, compact};
-use crate::template::{Template, to_value};
+use crate::template::{Template, Value, to_value};
 
 /// Display system-wide information
 #[derive(Args, Debug)]
@@ -25,13 +26,17 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     none(context, &arguments)?;
     let template = match format.as_str() {
         "" | "json" => None,
-        format => Some(Template::parse(format)?),
+        format => Some(Template::parse(format).map_err(|error| Fault { code: TEMPLATE, ..error.into() })?),
     };
     let client = context.client().await?;
     let info = client.info().await?;
     let text = match (format.as_str(), template) {
         (_, Some(template)) => {
-            let data = to_value(&info, "system").map_err(|error| Fault::new(error.to_string()))?;
+            let mut data = to_value(&info, "system").map_err(|error| Fault::new(error.to_string()))?;
+            if let Value::Struct(whole) = &mut data {
+                // Compat: docker 28.2 adds facts of its own to the daemon's.
+                "system.dockerInfo".clone_into(&mut whole.type_name);
+            }
             let filled = template.render(&data);
             filled.map_err(|error| Fault::new(error.in_template("")))? + "\n"
         }

@@ -103,6 +103,9 @@ fn at_least_a_line(text: String) -> String {
     if text.is_empty() { "\n".to_owned() } else { text }
 }
 
+/// The exit code of a template that cannot be read: what `sysexits.h` calls a usage error.
+pub(crate) const TEMPLATE: u8 = 64;
+
 /// Refuses a template that cannot be read, before the daemon is asked for anything.
 pub(crate) fn check_format(format: &str) -> Result<(), Fault> {
     if !matches!(format, "" | "json" | "pretty") {
@@ -113,9 +116,7 @@ pub(crate) fn check_format(format: &str) -> Result<(), Fault> {
 
 /// The same with docker's exit code for single objects.
 pub(crate) fn check_raw_format(format: &str) -> Result<(), Fault> {
-    /// What `sysexits.h` calls a usage error.
-    const USAGE: u8 = 64;
-    check_format(format).map_err(|fault| Fault { code: USAGE, ..fault })
+    check_format(format).map_err(|fault| Fault { code: TEMPLATE, ..fault })
 }
 
 fn render(json: String) -> String {

@@ -210,7 +210,15 @@ async fn formats_of_the_configuration_are_dockers() {
         service ps -q web
         node ls
         service inspect web
-        service inspect --format {{.ID}} web";
+        service inspect --format {{.ID}} web
+        service inspect --format {{.UpdateStatus.State}} web
+        service inspect --format {{.Spec.TaskTemplate.Foo}} web
+        service inspect --format '{{json .PreviousSpec}}{{.Endpoint.Ports}}{{.JobStatus}}' web
+        inspect --type service --format {{.Spec.Foo}} web
+        inspect --type service --format {{.Spec.UpdateConfig}} web
+        inspect --type plugin web
+        inspect --size --type service --format {{.ID}} web
+        version --format {{";
     assert_eq!(crate::testing::differences(lines, &env).await, "");
     let ran = crate::testing::skep(&["service", "ls"], &env).await;
     assert_eq!((ran.code, ran.out.as_str()), (0, "web!\n"));

@@ -6,6 +6,7 @@ use skep_api::client::NEWEST;
 use skep_api::wire::SystemVersion;
 
 use super::flags::ObjectFlags;
+use super::inspect::TEMPLATE;
 use super::none;
 use crate::context::Context;
 use crate::fault::Fault;
@@ -24,14 +25,14 @@ pub(crate) struct Flags {
 
 /// Both halves, under the names that templates use.
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename = "versionInfo", rename_all = "PascalCase")]
 struct Versions {
     client: ClientVersion,
     server: Option<SystemVersion>,
 }
 
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename = "clientVersion", rename_all = "PascalCase")]
 struct ClientVersion {
     version: &'static str,
     api_version: String,
@@ -51,7 +52,7 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     none(context, &arguments)?;
     let template = match format.as_str() {
         "" | "json" => None,
-        format => Some(Template::parse(format).map_err(named)?),
+        format => Some(Template::parse(format).map_err(|error| Fault { code: TEMPLATE, ..named(error) })?),
     };
     let (server, fault, spoken) = match context.client().await {
         Ok(client) => {

@@ -373,8 +373,13 @@ impl Operand {
         self.fields.iter().fold(base, |text, (_, name)| format!("{text}.{name}"))
     }
 
-    /// Where Go says an error in this operand is: at its last field.
+    /// Where Go says an error in this operand is: where the fields begin that follow its first word.
     pub(super) fn error_at(&self) -> usize {
-        self.fields.last().map_or(self.at, |(at, _)| *at)
+        let followed = match self.base {
+            Base::Dot => self.fields.get(1).or(self.fields.first()),
+            Base::Variable(_) => self.fields.first(),
+            _ => self.fields.last(),
+        };
+        followed.map_or(self.at, |(at, _)| *at)
     }
 }

@@ -81,7 +81,7 @@ fn of_kind(kind: &'static str, answer: Option<&Value>) -> Option<Value> {
     if let Some(target) = kind.strip_prefix('*') {
         return match answer {
             None => Some(Value::NilPointer(target)),
-            some => of_kind(target, some),
+            some => of_kind(target, some).map(pointed_to),
         };
     }
     if let Some(item) = kind.strip_prefix("[]") {
@@ -107,6 +107,14 @@ fn of_kind(kind: &'static str, answer: Option<&Value>) -> Option<Value> {
         Some(lines) => of_struct(kind, lines, answer),
         None => of_basic(kind, answer),
     }
+}
+
+/// A struct behind a pointer is called so in errors.
+fn pointed_to(mut value: Value) -> Value {
+    if let Value::Struct(inner) = &mut value {
+        inner.type_name.insert(0, '*');
+    }
+    value
 }
 
 fn of_basic(kind: &str, answer: Option<&Value>) -> Option<Value> {

@@ -132,6 +132,11 @@ fn commands_are_found_behind_global_flags() {
     assert_eq!(found.rest, ["-q", "web"]);
 }
 
+#[tokio::test]
+async fn old_names_of_flags_are_dockers() {
+    compare("stop --time 3 nobody\nstop --time=a nobody").await;
+}
+
 /// Compares command lines, one per line, with the docker client.
 async fn compare(lines: &str) {
     let env = [("DOCKER_HOST", NOWHERE), ("HOME", "/nonexistent")];
