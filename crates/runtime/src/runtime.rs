@@ -23,6 +23,7 @@ use crate::handle::Handle;
 use crate::nursery::{Birth, Nursery};
 use crate::paths::{BUNDLE_VERSION, Bundle, Paths};
 use crate::protocol::{LINE_BYTES_MAX, Line, Report, ShimRecord};
+use crate::spread::spread;
 use crate::sys::process::send_signal;
 use crate::sys::watch;
 
@@ -77,6 +78,9 @@ impl Runtime {
             &paths.filters(),
         ] {
             make_directory(path).map_err(|source| OpenError::Directory { path: path.clone(), source })?;
+        }
+        for path in [paths.states(), paths.containers()] {
+            spread(&path);
         }
         let cgroup_parent = format!("/{}", cgroup_parent.trim_matches('/'));
         if cgroup_parent == "/" || cgroup_parent.contains("..") {

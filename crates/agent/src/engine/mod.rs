@@ -167,6 +167,7 @@ impl Engine {
         for name in ["tasks", "image", "containers"] {
             private_dir(&config.data_root.join(name))?;
         }
+        skep_runtime::spread(&config.data_root.join("tasks"));
         let records = Records::open(&config.data_root.join("node.redb"))?;
         let runtime = Runtime::open(skep_runtime::Options {
             exec_root: config.exec_root.clone(),

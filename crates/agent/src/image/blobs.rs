@@ -10,6 +10,8 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rustix::rand::GetRandomFlags;
+
 use super::digest::Digest;
 use super::error::PullError;
 use super::unpack::remove_tree;
@@ -109,7 +111,12 @@ impl Temps {
             _ => {}
         }
         DirBuilder::new().mode(0o700).create(&dir)?;
-        Ok(Self { dir, next: AtomicU64::new(0) })
+        // Layers are made here, and keep their place on the disk when they move to where they are kept.
+        skep_runtime::spread(&dir);
+        // The place is chosen by name: that of something that was just deleted would be a slow one.
+        let mut first = [0; 4];
+        rustix::rand::getrandom(&mut first, GetRandomFlags::empty())?;
+        Ok(Self { dir, next: AtomicU64::new(u32::from_ne_bytes(first).into()) })
     }
 
     pub fn path(&self) -> &Path {

@@ -81,6 +81,10 @@ async fn a_killed_pull_leaves_whole_layers_or_none() {
 fn is_unpacking(root: &Path, first_layer_done: bool) -> bool {
     let count = |path: &str| std::fs::read_dir(root.join(path)).map_or(0, Iterator::count);
     let layers = usize::from(first_layer_done);
-    let mut numbers = (0..64).map(|at| format!("tmp/{at}/fs/{}", if first_layer_done { "b" } else { "a" }));
-    count("layers") == layers && numbers.any(|path| count(&path) > 100)
+    let files = if first_layer_done { "fs/b" } else { "fs/a" };
+    let mut workspaces = std::fs::read_dir(root.join("tmp")).into_iter().flatten().flatten();
+    count("layers") == layers
+        && workspaces.any(|workspace| {
+            std::fs::read_dir(workspace.path().join(files)).is_ok_and(|files| files.count() > 100)
+        })
 }
