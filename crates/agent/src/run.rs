@@ -134,9 +134,7 @@ impl Node {
         match effect {
             // In line and first: nothing is done for a task that would be forgotten.
             Effect::Remember { put, forget } => {
-                let engine = self.engine.clone();
-                let kept = tokio::task::spawn_blocking(move || engine.remember(&put, &forget));
-                kept.await.expect("remembering does not panic")?;
+                self.engine.remember(&put, &forget).await?;
             }
             Effect::Send(message) => {
                 // A full way to the managers loses the message; the worker sends it again.

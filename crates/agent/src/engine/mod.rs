@@ -215,8 +215,8 @@ impl Engine {
     }
 
     /// Keeps tasks over a restart of the agent; returns when that is on disk.
-    pub fn remember(&self, put: &[Arc<Task>], forget: &[TaskId]) -> Result<(), EngineError> {
-        Ok(self.records.remember(put, forget)?)
+    pub async fn remember(&self, put: &[Arc<Task>], forget: &[TaskId]) -> Result<(), EngineError> {
+        Ok(self.records.remember(put, forget).await?)
     }
 
     /// Returns the tasks kept.
@@ -357,7 +357,7 @@ impl Engine {
         self.disconnect(id).await?;
         self.volumes.release(&known.record.container_id).await?;
         remove_dir(&self.task_dir(id))?;
-        self.records.delete_container(id)?;
+        self.records.delete_container(id).await?;
         self.set_known(id, None);
         self.events.tell(Happened::Destroyed, &known.record, timestamp(SystemTime::now()));
         Ok(())
@@ -371,7 +371,7 @@ impl Engine {
             result = result.and(self.remove(id).await);
         }
         let tasks = self.records.tasks()?;
-        self.records.remember(&[], &tasks.iter().map(|task| task.id).collect::<Vec<_>>())?;
+        self.records.remember(&[], &tasks.iter().map(|task| task.id).collect::<Vec<_>>()).await?;
         result
     }
 

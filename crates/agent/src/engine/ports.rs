@@ -32,7 +32,7 @@ impl Engine {
         let chosen = |(port, opened): (Port, Published)| Port { published: opened.host_port, ..port };
         let ports = wanted.into_iter().zip(opened).map(chosen).collect();
         let record = Arc::new(ContainerRecord { ports, ..ContainerRecord::clone(&known.record) });
-        self.records.put_container(&record)?;
+        self.records.put_container(&record).await?;
         self.set_known(id, Some(Known { record, ..known.clone() }));
         Ok(())
     }

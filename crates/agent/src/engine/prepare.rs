@@ -131,7 +131,7 @@ impl Engine {
         image: &image::Image,
         record: &ContainerRecord,
     ) -> Result<skep_runtime::Handle, PrepareFailure> {
-        self.records.put_container(record).map_err(|error| PrepareFailure::retryable(&error))?;
+        self.records.put_container(record).await.map_err(|error| PrepareFailure::retryable(&error))?;
         let address = record.address.expect("set by the caller");
         let network = self.network.attach(&task.id.to_string(), address).await;
         let netns = network.map_err(|error| PrepareFailure::retryable(&error))?.netns;
@@ -173,7 +173,7 @@ impl Engine {
     async fn undo(&self, task: &Task, record: &ContainerRecord) {
         let released = self.release(task.id, record.address).await;
         let volumes = self.volumes.release(&record.container_id).await.map_err(EngineError::from);
-        let forgotten = self.records.delete_container(task.id).map_err(EngineError::from);
+        let forgotten = self.records.delete_container(task.id).await.map_err(EngineError::from);
         let removed = super::remove_dir(&self.task_dir(task.id));
         for error in [released, volumes, forgotten, removed].into_iter().filter_map(Result::err) {
             tracing::warn!(task.id = %task.id, error = %chain(&error), "a failed preparation left something behind");

@@ -28,7 +28,7 @@ impl Engine {
         for record in by_container.into_values() {
             self.hold_volumes(&record);
             self.volumes.release(&record.container_id).await?;
-            self.records.delete_container(record.task_id)?;
+            self.records.delete_container(record.task_id).await?;
             super::remove_dir(&self.task_dir(record.task_id))?;
         }
         self.sweep_files()?;

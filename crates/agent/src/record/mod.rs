@@ -2,7 +2,10 @@
 //! what cannot be found again (address, health check and stop signal of its image).
 //!
 //! One redb file. A write returns when it is on disk, because a container is only created after its
-//! record is. Registry credentials are not kept: they come again with the next assignment.
+//! record is; those who write at the same time share the wait (`writer`). Registry credentials are not kept: they come
+//! again with the next assignment.
+
+mod writer;
 
 use std::fs::OpenOptions;
 use std::net::Ipv4Addr;
@@ -16,6 +19,8 @@ use serde::{Deserialize, Serialize};
 use skep_model::task::Whole;
 use skep_model::template::Healthcheck;
 use skep_model::{Task, TaskId, Timestamp};
+
+use writer::{Row, Writer};
 
 /// What redb may keep of the file in memory; it is read once, at start.
 const CACHE_BYTES: usize = 1 << 20;
@@ -33,7 +38,7 @@ pub enum RecordError {
     )]
     Empty { path: PathBuf },
     #[error("cannot {action} the node's database")]
-    Use { action: &'static str, source: Box<redb::Error> },
+    Use { action: &'static str, source: Arc<redb::Error> },
     #[error("the record of task {id} in the node's database is not readable")]
     Decode { id: String, source: rmp_serde::decode::Error },
 }
@@ -82,9 +87,8 @@ pub struct MountRecord {
 }
 
 /// The database.
-#[derive(Debug)]
 pub struct Records {
-    database: Database,
+    writer: Arc<Writer>,
 }
 
 impl Records {
@@ -103,39 +107,27 @@ impl Records {
         let database = FileBackend::new(file)
             .and_then(|file| Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(file))
             .map_err(|source| open(source.into()))?;
-        let records = Records { database };
-        records.write("prepare", |_, _| Ok(()))?;
+        let records = Records { writer: Writer::new(database) };
+        records.writer.commit([]).map_err(|source| used("prepare")(Arc::new(source)))?;
         Ok(records)
     }
 
-    /// Keeps and forgets tasks, in one transaction.
-    pub fn remember(&self, put: &[Arc<Task>], forget: &[TaskId]) -> Result<(), RecordError> {
-        self.write("remember tasks in", |tasks, _| {
-            for task in put {
-                tasks.insert(
-                    task.id.to_string().as_str(),
-                    encode(&Whole(without_credentials(task))).as_slice(),
-                )?;
-            }
-            for id in forget {
-                tasks.remove(id.to_string().as_str())?;
-            }
-            Ok(())
-        })
+    /// Keeps and forgets tasks, all of them or none.
+    pub async fn remember(&self, put: &[Arc<Task>], forget: &[TaskId]) -> Result<(), RecordError> {
+        let kept = put.iter().map(|task| (task.id, Some(encode(&Whole(without_credentials(task))))));
+        let forgotten = forget.iter().map(|id| (*id, None));
+        let rows = kept.chain(forgotten).map(|(id, value)| Row { table: TASKS, key: id.to_string(), value });
+        self.writer.write(rows.collect()).await.map_err(used("remember tasks in"))
     }
 
-    pub fn put_container(&self, record: &ContainerRecord) -> Result<(), RecordError> {
-        self.write("record a container in", |_, containers| {
-            containers.insert(record.task_id.to_string().as_str(), encode(record).as_slice())?;
-            Ok(())
-        })
+    pub async fn put_container(&self, record: &ContainerRecord) -> Result<(), RecordError> {
+        let row = Row { table: CONTAINERS, key: record.task_id.to_string(), value: Some(encode(record)) };
+        self.writer.write(vec![row]).await.map_err(used("record a container in"))
     }
 
-    pub fn delete_container(&self, id: TaskId) -> Result<(), RecordError> {
-        self.write("forget a container in", |_, containers| {
-            containers.remove(id.to_string().as_str())?;
-            Ok(())
-        })
+    pub async fn delete_container(&self, id: TaskId) -> Result<(), RecordError> {
+        let row = Row { table: CONTAINERS, key: id.to_string(), value: None };
+        self.writer.write(vec![row]).await.map_err(used("forget a container in"))
     }
 
     pub fn tasks(&self) -> Result<Vec<Arc<Task>>, RecordError> {
@@ -144,12 +136,11 @@ impl Records {
 
     pub fn task(&self, id: TaskId) -> Result<Option<Arc<Task>>, RecordError> {
         let attempt = || -> Result<Option<Vec<u8>>, redb::Error> {
-            let transaction = self.database.begin_read()?;
+            let transaction = self.writer.database.begin_read()?;
             let row = transaction.open_table(TASKS)?.get(id.to_string().as_str())?;
             Ok(row.map(|row| row.value().to_owned()))
         };
-        let bytes =
-            attempt().map_err(|source| RecordError::Use { action: "read", source: Box::new(source) })?;
+        let bytes = attempt().map_err(|source| used("read")(Arc::new(source)))?;
         let decode = |bytes: Vec<u8>| {
             let task = rmp_serde::from_slice(&bytes);
             task.map(|Whole(task)| task).map_err(|source| RecordError::Decode { id: id.to_string(), source })
@@ -161,33 +152,12 @@ impl Records {
         self.read(CONTAINERS)
     }
 
-    fn write(
-        &self,
-        action: &'static str,
-        change: impl FnOnce(
-            &mut redb::Table<'_, &str, &[u8]>,
-            &mut redb::Table<'_, &str, &[u8]>,
-        ) -> Result<(), redb::StorageError>,
-    ) -> Result<(), RecordError> {
-        let attempt = || -> Result<(), redb::Error> {
-            let transaction = self.database.begin_write()?;
-            {
-                let mut tasks = transaction.open_table(TASKS)?;
-                let mut containers = transaction.open_table(CONTAINERS)?;
-                change(&mut tasks, &mut containers)?;
-            }
-            transaction.commit()?;
-            Ok(())
-        };
-        attempt().map_err(|source| RecordError::Use { action, source: Box::new(source) })
-    }
-
     fn read<T: for<'de> Deserialize<'de>>(
         &self,
         table: TableDefinition<'_, &str, &[u8]>,
     ) -> Result<Vec<T>, RecordError> {
         let attempt = || -> Result<Vec<(String, Vec<u8>)>, redb::Error> {
-            let transaction = self.database.begin_read()?;
+            let transaction = self.writer.database.begin_read()?;
             let table = transaction.open_table(table)?;
             let mut rows = Vec::new();
             for row in table.iter()? {
@@ -196,14 +166,18 @@ impl Records {
             }
             Ok(rows)
         };
-        let rows =
-            attempt().map_err(|source| RecordError::Use { action: "read", source: Box::new(source) })?;
+        let rows = attempt().map_err(|source| used("read")(Arc::new(source)))?;
         rows.into_iter()
             .map(|(id, bytes)| {
                 rmp_serde::from_slice(&bytes).map_err(|source| RecordError::Decode { id, source })
             })
             .collect()
     }
+}
+
+/// Returns the error of an action on the database.
+fn used(action: &'static str) -> impl Fn(Arc<redb::Error>) -> RecordError {
+    move |source| RecordError::Use { action, source }
 }
 
 fn encode(value: &impl Serialize) -> Vec<u8> {
@@ -251,15 +225,15 @@ mod tests {
         }
     }
 
-    #[test]
-    fn remembers_over_a_restart_but_no_credentials() {
+    #[tokio::test]
+    async fn remembers_over_a_restart_but_no_credentials() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("node.redb");
         let records = Records::open(&path).unwrap();
-        records.remember(&[Arc::new(task())], &[]).unwrap();
+        records.remember(&[Arc::new(task())], &[]).await.unwrap();
         let record =
             ContainerRecord { task_id: task().id, stop_signal: "SIGINT".into(), ..Default::default() };
-        records.put_container(&record).unwrap();
+        records.put_container(&record).await.unwrap();
         drop(records);
         let bytes = std::fs::read(&path).unwrap();
         assert!(!bytes.windows(11).any(|window| window == b"very-secret"));
@@ -269,8 +243,8 @@ mod tests {
         assert_eq!(records.task(task().id).unwrap().map(|found| found.id), Some(task().id));
         assert!(records.task(TaskId::from_number(8)).unwrap().is_none());
         assert_eq!(records.containers().unwrap(), [record]);
-        records.remember(&[], &[task().id]).unwrap();
-        records.delete_container(task().id).unwrap();
+        records.remember(&[], &[task().id]).await.unwrap();
+        records.delete_container(task().id).await.unwrap();
         assert!(records.tasks().unwrap().is_empty() && records.containers().unwrap().is_empty());
     }
 }
