@@ -62,7 +62,7 @@ pub use handle::Handle;
 pub use runtime::{Options, Runtime};
 pub use spec::LimitError;
 pub use spread::spread;
-pub use sys::memory::share_heaps;
+pub use sys::memory::{forget_start, share_heaps, trim_heap};
 pub use tree::{Change, ChangeKind, Owner, PathStat, PutOptions, Size, Tree, TreeError};
 pub use usage::{BlockUsage, CpuUsage, MemoryUsage, NetworkUsage, Usage, UsageError};
 

@@ -34,8 +34,9 @@ use crate::spec::process::{ProcessPlan, environment, limits};
 use crate::spec::seccomp::Profile;
 use crate::spec::user::Accounts;
 use crate::spec::{self, Confinement, Inputs};
+use crate::sys::memory::trim_heap;
 use crate::sys::net::raise_loopback;
-use crate::sys::process::{Identity, open_pidfd, trim_heap};
+use crate::sys::process::{Identity, open_pidfd};
 use crate::sys::signal::ChildSignals;
 
 /// Everything about the container that is known before it exists.

@@ -18,7 +18,8 @@ use crate::container::Exec;
 use crate::exit::{Ended, Exit};
 use crate::files::{Durability, chain, write_json};
 use crate::protocol::{Attach, Failure, Reply, Request};
-use crate::sys::process::{reap, trim_heap};
+use crate::sys::memory::trim_heap;
+use crate::sys::process::reap;
 
 /// Connections at once; more are turned away.
 const CLIENT_COUNT_MAX: usize = 64;

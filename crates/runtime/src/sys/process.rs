@@ -224,12 +224,3 @@ pub(crate) fn set_arguments(arguments: &[&str]) -> io::Result<()> {
     }
     Ok(())
 }
-
-/// Gives freed heap pages back to the kernel: a shim lives long after its one busy moment.
-pub(crate) fn trim_heap() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: malloc_trim is always safe to call.
-    unsafe {
-        libc::malloc_trim(0);
-    }
-}

@@ -36,7 +36,7 @@ use root::{Kind, Root, RootError};
 
 /// Threads for work that blocks on the disk or the kernel: more than are ever useful at the same time.
 const BLOCKING_THREADS_MAX: usize = 16;
-/// How often the kernel's network state is compared with what it should be.
+/// How often the kernel's network state is compared with what it should be, and freed memory given back.
 const REPAIR_EVERY: Duration = Duration::from_secs(30);
 /// Events that a slow reader may lag behind before it loses some.
 const CHANGES_MAX: usize = 4096;
@@ -157,6 +157,7 @@ async fn run(settings: Settings) -> Result<(), DaemonError> {
     tokio::spawn(repair(daemon.engine.clone(), stop.clone()));
     tokio::spawn(collect(daemon.engine.clone(), stop.clone()));
     stop_on_failure(stop.clone(), fatal.clone());
+    skep_runtime::forget_start();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "the daemon is ready");
     let backend: Arc<dyn Backend> = daemon.clone();
     Server::new(backend).serve(listeners, stop).await;
@@ -166,13 +167,14 @@ async fn run(settings: Settings) -> Result<(), DaemonError> {
     fatal.reason().map_or(Ok(()), |reason| Err(DaemonError::Fatal(reason)))
 }
 
-/// Mends the node's bridge and packet rules where others disturbed them.
+/// Mends the node's bridge and packet rules where others disturbed them, and gives the memory of busy moments back.
 async fn repair(engine: Arc<Engine>, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(REPAIR_EVERY);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         if let Err(error) = engine.repair().await {
             tracing::warn!(error = %chain(&error), "the node's network could not be mended; it is tried again");
         }
+        skep_runtime::trim_heap();
     }
 }
 
