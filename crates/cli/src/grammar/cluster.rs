@@ -30,8 +30,11 @@ pub(crate) fn listen_address(text: &str) -> Result<String, Invalid> {
     Ok(format!("{}:{port}", if host.is_empty() { "0.0.0.0" } else { host }))
 }
 
-/// Parses comma-separated address pools in CIDR form.
+/// Parses comma-separated address pools in CIDR form. An empty text names none.
 pub(crate) fn subnets(text: &str) -> Result<Vec<String>, Invalid> {
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
     text.split(',').map(|pool| subnet(pool.trim())).collect()
 }
 

@@ -61,6 +61,7 @@ fn term<'a>(whole: &str, rest: &'a str) -> Result<(u64, &'a str), Invalid> {
     if integer.is_empty() && fraction.is_empty() {
         return Err(invalid());
     }
+    let integer: u64 = if integer.is_empty() { 0 } else { integer.parse().map_err(|_| invalid())? };
     let (unit, after) = after.split_at(after.find(is_number).unwrap_or(after.len()));
     if unit.is_empty() {
         return refuse!("time: missing unit in duration {}", quote(whole));
@@ -68,7 +69,6 @@ fn term<'a>(whole: &str, rest: &'a str) -> Result<(u64, &'a str), Invalid> {
     let Some((_, scale)) = UNITS.iter().find(|(name, _)| *name == unit) else {
         return refuse!("time: unknown unit {} in duration {}", quote(unit), quote(whole));
     };
-    let integer: u64 = if integer.is_empty() { 0 } else { integer.parse().map_err(|_| invalid())? };
     let value = integer.checked_mul(*scale).filter(|value| *value <= MAGNITUDE_MAX).ok_or_else(invalid)?;
     let part = fraction.parse::<f64>().map_or(0.0, |digits| digits / 10f64.powi(fraction.len() as i32));
     let value = value.checked_add((part * *scale as f64) as u64).ok_or_else(invalid)?;

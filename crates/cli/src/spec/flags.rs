@@ -4,7 +4,7 @@ use clap::Args;
 use skep_api::wire::{CredentialSpec, Ulimit};
 
 use crate::grammar::{
-    boolean, bytes, cpus, credential_spec, duration, float32, int64, positive_duration, uint64, words,
+    boolean, bytes, cpus, credential_spec, duration, env, float32, int64, positive_duration, uint64, words,
 };
 
 /// The words of `--args` and `--entrypoint`.
@@ -70,7 +70,7 @@ pub(crate) struct SpecFlags {
     #[arg(long, value_name = "string")]
     pub log_driver: Option<String>,
     /// Logging driver options
-    #[arg(long, value_name = "list")]
+    #[arg(long, value_name = "list", value_parser = env)]
     pub log_opt: Vec<String>,
     /// Number of job tasks to run concurrently (default equal to --replicas)
     #[arg(long, value_name = "uint", value_parser = uint64)]

@@ -293,7 +293,10 @@ async fn usage_errors_are_dockers() {
         context show x
         container foo
         image foo x
-        swarm init --availability x"#,
+        swarm init --availability x
+        swarm init --default-addr-pool= x
+        service create --stop-grace-period 99999999999999999999 x
+        service create --log-opt '' x"#,
     )
     .await;
 }
