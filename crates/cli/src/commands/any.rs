@@ -36,6 +36,9 @@ pub(crate) struct Flags {
 pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
     let Flags { object: ObjectFlags { format }, size, kind, arguments } = flags;
     at_least_one(context, &arguments)?;
+    if kind.as_deref() == Some("") {
+        return Err(Fault::new(format!("type is empty: must be one of {TYPES}")));
+    }
     let kind = kind.unwrap_or_default();
     if !kind.is_empty() && !KINDS.contains(&kind.as_str()) {
         return Err(Fault::new(format!("unknown type: {kind:?}: must be one of {TYPES}")));

@@ -18,28 +18,37 @@ const SECRET_BYTES_MAX: u64 = 64 << 10;
 #[command(before_help = "[OPTIONS] [SERVER]", long_about = ABOUT)]
 pub(crate) struct Flags {
     /// Password or Personal Access Token (PAT)
-    #[arg(short, long, value_name = "string", default_value = "")]
-    password: String,
+    #[arg(short, long, value_name = "string")]
+    password: Option<String>,
     /// Take the Password or Personal Access Token (PAT) from stdin
     #[arg(long)]
     password_stdin: bool,
     /// Username
-    #[arg(short, long, value_name = "string", default_value = "")]
-    username: String,
+    #[arg(short, long, value_name = "string")]
+    username: Option<String>,
     #[arg(hide = true)]
     arguments: Vec<String>,
 }
 
 const ABOUT: &str = "Authenticate to a registry.\nDefaults to Docker Hub if no server is specified.";
 
+/// Refuses to take nothing for a name or a password.
+fn given(what: &str, value: Option<String>) -> Result<String, Fault> {
+    match value {
+        Some(empty) if empty.is_empty() => Err(Fault::new(format!("{what} is empty"))),
+        value => Ok(value.unwrap_or_default()),
+    }
+}
+
 pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
-    let Flags { mut password, password_stdin, username, arguments } = flags;
+    let Flags { password, password_stdin, username, arguments } = flags;
+    if password.is_some() && password_stdin {
+        let text = "conflicting options: cannot specify both --password and --password-stdin";
+        return Err(Fault::new(text));
+    }
+    let (username, mut password) = (given("username", username)?, given("password", password)?);
     let registry = registry_key(at_most_one(context, arguments)?.as_deref());
     if !password.is_empty() {
-        if password_stdin {
-            let text = "conflicting options: cannot specify both --password and --password-stdin";
-            return Err(Fault::new(text));
-        }
         context.io.warn("WARNING! Using --password via the CLI is insecure. Use --password-stdin.")?;
     }
     if password_stdin {

@@ -295,6 +295,12 @@ async fn usage_errors_are_dockers() {
         image foo x
         swarm init --availability x
         swarm init --default-addr-pool= x
+        swarm init --availability=
+        swarm init --availability FOO
+        inspect --type= x
+        login --username= --password= x
+        login --password= x
+        login --username=a --password= --password-stdin x
         service create --stop-grace-period 99999999999999999999 x
         service create --log-opt '' x"#,
     )

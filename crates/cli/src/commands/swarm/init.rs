@@ -112,12 +112,12 @@ fn request(flags: Flags) -> Result<InitRequest, Fault> {
     })
 }
 
-/// Reads `--availability`; empty leaves it to the daemon.
+/// Reads `--availability`; without one it is left to the daemon.
 pub(super) fn availability(word: Option<String>) -> Result<String, Fault> {
-    let availability = word.unwrap_or_default().to_lowercase();
-    if !matches!(availability.as_str(), "" | "active" | "pause" | "drain") {
-        let text =
-            format!("invalid availability {availability:?}, only active, pause and drain are supported");
+    let Some(word) = word else { return Ok(String::new()) };
+    let availability = word.to_lowercase();
+    if !matches!(availability.as_str(), "active" | "pause" | "drain") {
+        let text = format!("invalid availability {word:?}, only active, pause and drain are supported");
         return Err(Fault::new(text));
     }
     Ok(availability)
