@@ -222,7 +222,7 @@ fn place_all(cluster: &mut Cluster) {
 
 /// Nothing waits, nothing is where it may not be, and the tasks are level.
 fn check(store: &Store, tasks: usize, is_constrained: bool) {
-    assert!(!store.has_unplaced(), "tasks wait: {:?}", store.tasks_unplaced().next());
+    assert_eq!(store.tasks_unplaced().next(), None, "no task waits");
     let fitting = store.nodes().filter(|node| !is_constrained || node.id.number() % 3 == 0);
     let counts: Vec<usize> = fitting.map(|node| store.tasks_on(node.id).count()).collect();
     assert_eq!(counts.iter().sum::<usize>(), tasks);

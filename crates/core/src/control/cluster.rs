@@ -8,7 +8,7 @@ use skep_model::request::{NewCluster, Refusal, RefusalClass, Reply, Rotation};
 use skep_model::{Cluster, Meta, Node};
 
 use super::check_version;
-use crate::store::{Draft, Key};
+use crate::store::Draft;
 
 /// Shortest life of a node certificate, as in Swarm.
 const CERT_EXPIRY_MIN: Duration = Duration::from_secs(3600);
@@ -50,7 +50,7 @@ pub fn update(
     rotate: Rotation,
 ) -> Result<Reply, Refusal> {
     let stored = draft.cluster().expect("the caller checked that there is a cluster");
-    check_version(draft, Key::Cluster, &stored.meta, version)?;
+    check_version(draft, &stored.meta, version)?;
     check_spec(&spec)?;
     let mut cluster = Cluster::clone(stored);
     cluster.spec = spec;

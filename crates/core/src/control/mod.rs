@@ -16,7 +16,7 @@ use skep_model::Meta;
 use skep_model::request::{Refusal, RefusalClass, Reply, Request};
 
 use crate::random::Random;
-use crate::store::{Draft, Key};
+use crate::store::Draft;
 
 /// Carries a request out on the draft, or refuses it and leaves the draft as it was.
 pub fn handle(draft: &mut Draft, random: &mut Random, request: Request) -> Result<Reply, Refusal> {
@@ -41,8 +41,8 @@ pub fn handle(draft: &mut Draft, random: &mut Random, request: Request) -> Resul
 
 /// Refuses a write that was made from another version than the stored one. A version is spent by the
 /// first write that quotes it, also within one pass.
-fn check_version(draft: &Draft, key: Key, stored: &Meta, quoted: u64) -> Result<(), Refusal> {
-    if stored.version == quoted && !draft.has_written(key) {
+fn check_version(draft: &Draft, stored: &Meta, quoted: u64) -> Result<(), Refusal> {
+    if stored.version == quoted && !draft.has_written(stored) {
         return Ok(());
     }
     Err(Refusal::new(RefusalClass::Unknown, "update out of sequence"))

@@ -6,13 +6,13 @@ use skep_model::{Node, NodeId};
 
 use super::check_version;
 use crate::dispatch::presence;
-use crate::store::{Draft, Key};
+use crate::store::Draft;
 
 pub fn update(draft: &mut Draft, id: NodeId, version: u64, mut spec: NodeSpec) -> Result<Reply, Refusal> {
     let Some(stored) = draft.node(id) else {
         return Err(Refusal::new(RefusalClass::NotFound, format!("node {id} not found")));
     };
-    check_version(draft, Key::Node(id), &stored.meta, version)?;
+    check_version(draft, &stored.meta, version)?;
     if let Some(how) = spec.labels.get(DRAIN).filter(|how| *how != DRAIN_FORCE) {
         let text = format!("label {DRAIN}: {how:?} is not {DRAIN_FORCE}");
         return Err(Refusal::new(RefusalClass::InvalidArgument, text));

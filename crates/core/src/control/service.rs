@@ -14,7 +14,7 @@ use super::order::Order;
 use super::{check_version, names, revise, write};
 use crate::orchestrate::rollout::back;
 use crate::random::Random;
-use crate::store::{Draft, Key, weight};
+use crate::store::{Draft, weight};
 
 pub fn create(
     draft: &mut Draft,
@@ -79,7 +79,7 @@ pub fn update(
                 let text = "service mode change is not allowed";
                 return Err(Refusal::new(RefusalClass::Unimplemented, text));
             }
-            check_version(draft, Key::Service(id), &stored.meta, version)?;
+            check_version(draft, &stored.meta, version)?;
             let spec = with_credentials(spec, auth, &stored)?;
             check_quarantine(draft, &stored, &spec)?;
             match order {
@@ -88,7 +88,7 @@ pub fn update(
             }
         }
         ServiceChange::Rollback => {
-            check_version(draft, Key::Service(id), &stored.meta, version)?;
+            check_version(draft, &stored.meta, version)?;
             roll_back(draft, stored)?;
         }
     }

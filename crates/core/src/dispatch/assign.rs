@@ -16,7 +16,7 @@ pub fn next(
     session: &mut Session,
     store: &Store,
     node_id: NodeId,
-    news: impl Iterator<Item = News>,
+    news: impl ExactSizeIterator<Item = News>,
 ) -> Option<Assignments> {
     let is_first = session.sequence.is_none();
     let (put, remove) = match is_first {
@@ -28,7 +28,9 @@ pub fn next(
         false => difference(session, news),
     };
     if is_first {
-        put.iter().for_each(|Whole(task)| session.tell(task.id, Some(Told::of(task))));
+        for Whole(task) in &put {
+            session.tell(task.id, Some(Told::of(task)));
+        }
     } else if put.is_empty() && remove.is_empty() {
         return None;
     }
@@ -38,24 +40,21 @@ pub fn next(
 }
 
 /// Records as told what is news to the node.
-fn difference(session: &mut Session, news: impl Iterator<Item = News>) -> (Vec<Whole>, Vec<TaskId>) {
-    let (mut put, mut remove) = (Vec::new(), Vec::new());
+fn difference(
+    session: &mut Session,
+    news: impl ExactSizeIterator<Item = News>,
+) -> (Vec<Whole>, Vec<TaskId>) {
+    let (mut put, mut remove) = (Vec::with_capacity(news.len()), Vec::new());
     let mut news = news.peekable();
     while let Some(News { id, task, .. }) = news.next() {
         if news.peek().is_some_and(|later| later.id == id) {
             continue;
         }
-        let before = session.told(id);
+        let is_news = session.tell(id, task.as_ref().map(|(told, _)| *told));
         match task {
-            Some((told, task)) if before != Some(told) => {
-                session.tell(id, Some(told));
-                put.push(Whole(task));
-            }
-            None if before.is_some() => {
-                session.tell(id, None);
-                remove.push(id);
-            }
-            _ => {}
+            _ if !is_news => {}
+            Some((_, task)) => put.push(Whole(task)),
+            None => remove.push(id),
         }
     }
     (put, remove)

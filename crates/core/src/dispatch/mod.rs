@@ -181,13 +181,15 @@ impl Dispatch {
         let mut news = std::mem::take(&mut self.news);
         // Stable: of a task the last write stays the last.
         news.sort_by_key(|one| (one.node_id, one.id));
-        let mut news = news.into_iter().peekable();
+        let mut news = news.into_iter();
         let mut to_tell = std::mem::take(&mut self.to_tell).into_iter().peekable();
         loop {
-            let (waiting, changed) = (to_tell.peek().copied(), news.peek().map(|one| one.node_id));
+            let left = news.as_slice();
+            let (waiting, changed) = (to_tell.peek().copied(), left.first().map(|one| one.node_id));
             let Some(node_id) = waiting.into_iter().chain(changed).min() else { break };
             to_tell.next_if_eq(&node_id);
-            let news = std::iter::from_fn(|| news.next_if(|one| one.node_id == node_id));
+            let count = left.iter().take_while(|one| one.node_id == node_id).count();
+            let news = news.by_ref().take(count);
             let Some(session) = self.sessions.get_mut(&node_id) else {
                 news.for_each(drop);
                 continue;

@@ -54,20 +54,19 @@ impl Session {
         Session { is_open: false, ..Session::new(SessionId(0), 0) }
     }
 
-    /// Returns what the node was told of a task.
-    pub fn told(&self, id: TaskId) -> Option<Told> {
-        self.told.get(&id).copied()
-    }
-
-    /// Notes what the node is told of a task; `None`: that it is gone.
-    pub fn tell(&mut self, id: TaskId, told: Option<Told>) {
+    /// Notes what the node is told of a task; `None`: that it is gone. Returns whether it is news.
+    pub fn tell(&mut self, id: TaskId, told: Option<Told>) -> bool {
         let before = match told {
             Some(told) => self.told.insert(id, told),
             None => self.told.remove(&id),
         };
+        if before == told {
+            return false;
+        }
         for told in before.into_iter().chain(told) {
             self.checksum ^= mark(id, told);
         }
+        true
     }
 
     /// Returns the checksum of all that the node was told.
@@ -85,7 +84,7 @@ impl Session {
         &mut self,
         store: &Store,
         node_id: NodeId,
-        news: impl Iterator<Item = News>,
+        news: impl ExactSizeIterator<Item = News>,
         heartbeat_period: Duration,
         messages: &mut Vec<(NodeId, ManagerMessage)>,
     ) {

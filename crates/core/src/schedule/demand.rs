@@ -44,6 +44,12 @@ impl Demand {
         }
     }
 
+    /// Returns whether it matters which slots have tasks on a node, beside how many tasks there are: then each
+    /// task has to be written before there is a choice for the next.
+    pub fn counts_slots(&self) -> bool {
+        self.max_replicas > 0 || self.far.iter().any(|(_, id)| *id == self.service_id)
+    }
+
     /// Returns whether the fullest node that will do is the best. What reserves nothing has no size by which a
     /// node could be full, and is spread.
     pub fn packs(&self, strategy: Strategy) -> bool {

@@ -120,7 +120,13 @@ impl Fleet {
 
     /// Counts a task, if it is placed and not over.
     pub fn add(&mut self, store: &Store, task: &Task) {
-        let Some(node_id) = task.node_id.filter(|_| !task.is_over()) else { return };
+        if let Some(node_id) = task.node_id.filter(|_| !task.is_over()) {
+            self.give(store, task, node_id);
+        }
+    }
+
+    /// Counts a task that is not over on the node that it gets.
+    pub fn give(&mut self, store: &Store, task: &Task, node_id: NodeId) {
         let manner = manner(store, task);
         if task.desired == Desired::Ready {
             self.ready.insert((task.service_id, task.id), manner);

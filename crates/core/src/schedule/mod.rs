@@ -12,6 +12,7 @@
 //! them should in [`rank`] and [`spread`], what a task says that waits in [`explain`].
 
 mod amount;
+mod batch;
 mod demand;
 mod explain;
 mod filter;
@@ -188,9 +189,9 @@ fn ask_all(field: &Field<'_>) -> (Misses, Option<NodeId>) {
     (misses, fits)
 }
 
-fn assign(draft: &mut Draft, task: &Task, node_id: NodeId) -> Arc<Task> {
+fn assign(draft: &mut Draft, task: &Task, node_id: NodeId) {
     let status = status_of(draft, task, TaskState::Assigned, "scheduler assigned task to node", "");
-    draft.put_placement(Task { node_id: Some(node_id), ..task.with_status(status) })
+    draft.put_placement(Task { node_id: Some(node_id), ..task.with_status(status) });
 }
 
 /// Leaves the task waiting; writes only when the reason is another than before.

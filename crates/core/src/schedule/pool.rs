@@ -77,12 +77,12 @@ impl Pool {
 
     /// Takes in that the node got a task.
     pub fn placed(&mut self, field: &Field<'_>, failures: &Failures, load: &Load) {
-        let rank = Reverse(Rank::of(field, failures, load));
         let is_best = |best: &PeekMut<'_, Reverse<Rank>>| best.0.id == load.id;
         if let Some(mut best) = self.heap.peek_mut().filter(is_best) {
-            *best = rank;
+            // It was chosen, so that its rank held until now.
+            best.0 = best.0.with_one_more(field, failures, load);
         } else {
-            self.heap.push(rank);
+            self.heap.push(Reverse(Rank::of(field, failures, load)));
             return;
         }
         self.forget_drawn(load.id);
@@ -108,14 +108,14 @@ impl Pool {
         while order.drawn.is_none()
             && let Some(id) = order.next(field)
         {
-            let count = || field.fleet.tasks_of(field.demand.service_id, id);
-            let has_its_turn = order.levels.front().is_none_or(|level| *level == count());
+            let count = field.fleet.tasks_of(field.demand.service_id, id);
+            let has_its_turn = order.levels.front().is_none_or(|level| *level == count);
             let is_ranked_already = failures.contains_key(&id);
             let Some(load) = field.fleet.get(id).filter(|_| has_its_turn && !is_ranked_already) else {
                 continue;
             };
             if field.miss(load, None).is_none() {
-                let rank = Rank::of(field, failures, load);
+                let rank = Rank::with(field, failures, load, count);
                 self.heap.push(Reverse(rank));
                 order.drawn = Some((rank, field.fleet.version()));
             }

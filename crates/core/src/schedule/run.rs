@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use skep_model::task::SlotId;
-use skep_model::{NodeId, ServiceId, Task};
+use skep_model::{NodeId, Task};
 
+use super::batch::{self, Candidate};
 use super::demand::Demand;
 use super::explain;
 use super::filter::{Claim, Field};
@@ -14,6 +15,10 @@ use super::spread::{Merit, Tree};
 use super::waiting::{GroupKey, Reach, Stuck, Turn};
 use super::{EXACT_REASONS_MAX, Misses, Scheduler, ask_all, assign, wait};
 use crate::store::{Draft, Store};
+
+/// Tasks for which nodes are chosen before any of them is written. Choosing and writing each go through much code
+/// and many maps, which stay at hand while only one of the two is done.
+const BATCH: usize = 64;
 
 /// Places tasks of an open group until none is left, no node can take one, or the draft is full.
 pub fn group(scheduler: &mut Scheduler, draft: &mut Draft, key: GroupKey, reach: Reach) {
@@ -33,23 +38,51 @@ pub fn group(scheduler: &mut Scheduler, draft: &mut Draft, key: GroupKey, reach:
     };
     let field = Field { store: draft, fleet: &scheduler.fleet, demand: &demand };
     let mut tree = Tree::grow(&field, &failures, only);
-    while let Some(turn) = scheduler.waiting.group(key).and_then(|group| group.turns.first().copied()) {
+    loop {
         if draft.is_full() {
             return;
         }
-        scheduler.effort += 1;
-        let (Some(task), others) = in_slot(draft, key.0, turn) else { break };
-        let field = Field { store: draft, fleet: &scheduler.fleet, demand: &demand };
-        let general = tree.best(&field, &failures);
-        let own = own_nodes(&task, &others);
-        let special = best_of_own(&field, &failures, Some(&tree), &task, &own);
-        let Some(best) = general.into_iter().chain(special).min() else { break };
-        scheduler.place(draft, &task, best.rank.id, &others);
-        if let Some(load) = scheduler.fleet.get(best.rank.id) {
-            let field = Field { store: draft, fleet: &scheduler.fleet, demand: &demand };
-            tree.placed(&field, &failures, load);
+        let Some(group) = scheduler.waiting.group(key) else { break };
+        let batch = batch::next(draft, &demand, &group.turns, BATCH);
+        let (wanted, mut placed) = (batch.len(), Vec::with_capacity(batch.len()));
+        for candidate in batch {
+            let Some(id) = choose(scheduler, draft, &demand, &failures, &mut tree, &candidate) else { break };
+            placed.push((candidate, id));
+        }
+        let is_exhausted = placed.is_empty() || placed.len() < wanted;
+        for (Candidate { task, others }, id) in placed {
+            scheduler.write(draft, &task, id, &others);
+        }
+        if is_exhausted {
+            break;
         }
     }
+    close(scheduler, draft, key, reach, &demand);
+}
+
+/// Chooses a node for a task, and counts the task there.
+fn choose(
+    scheduler: &mut Scheduler,
+    draft: &Draft,
+    demand: &Demand,
+    failures: &Failures,
+    tree: &mut Tree,
+    Candidate { task, others }: &Candidate,
+) -> Option<NodeId> {
+    scheduler.effort += 1;
+    let field = Field { store: draft, fleet: &scheduler.fleet, demand };
+    let general = tree.best(&field, failures);
+    let special = best_of_own(&field, failures, Some(tree), task, &own_nodes(task, others));
+    let id = general.into_iter().chain(special).min()?.rank.id;
+    scheduler.fleet.give(draft, task, id);
+    if let Some(load) = scheduler.fleet.get(id) {
+        tree.placed(&Field { store: draft, fleet: &scheduler.fleet, demand }, failures, load);
+    }
+    Some(id)
+}
+
+/// Notes that a group was tried; what is left of it waits, and says for what.
+fn close(scheduler: &mut Scheduler, draft: &Draft, key: GroupKey, reach: Reach, demand: &Demand) {
     scheduler.waiting.close(key);
     if scheduler.waiting.group(key).is_none() {
         return;
@@ -58,7 +91,7 @@ pub fn group(scheduler: &mut Scheduler, draft: &mut Draft, key: GroupKey, reach:
         Reach::Anywhere => ask_again(scheduler, draft, key),
         Reach::Nodes(ids) => {
             for id in ids {
-                let field = Field { store: draft, fleet: &scheduler.fleet, demand: &demand };
+                let field = Field { store: draft, fleet: &scheduler.fleet, demand };
                 let miss = scheduler.fleet.get(id).and_then(|load| field.miss(load, None));
                 miss.into_iter().for_each(|miss| scheduler.waiting.want_more(key, miss));
             }
@@ -95,7 +128,7 @@ pub fn ask_again(scheduler: &mut Scheduler, draft: &Draft, key: GroupKey) {
 pub fn alone(scheduler: &mut Scheduler, draft: &mut Draft, key: GroupKey, turn: Turn) {
     scheduler.effort += 1;
     scheduler.waiting.tried(key, turn, Vec::new());
-    let (Some(task), others) = in_slot(draft, key.0, turn) else { return };
+    let Some(Candidate { task, others }) = Candidate::of(draft, key.0, turn) else { return };
     let is_bound = matches!(task.slot, SlotId::Node(_));
     let stuck = scheduler.waiting.stuck(key);
     if stuck.is_none() && !is_bound {
@@ -111,7 +144,8 @@ pub fn alone(scheduler: &mut Scheduler, draft: &mut Draft, key: GroupKey, turn: 
     let failures = scheduler.failures_of(key, draft.now());
     let field = Field { store: draft, fleet: &scheduler.fleet, demand: &demand };
     if let Some(best) = best_of_own(&field, &failures, None, &task, &own) {
-        scheduler.place(draft, &task, best.rank.id, &others);
+        scheduler.fleet.give(draft, &task, best.rank.id);
+        scheduler.write(draft, &task, best.rank.id, &others);
         return;
     }
     let reason = match is_bound {
@@ -124,29 +158,15 @@ pub fn alone(scheduler: &mut Scheduler, draft: &mut Draft, key: GroupKey, turn: 
 }
 
 impl Scheduler {
-    /// Gives the task the node.
-    fn place(&mut self, draft: &mut Draft, task: &Task, id: NodeId, others: &[Arc<Task>]) {
-        let written = assign(draft, task, id);
+    /// Writes that the task has the node, where it is counted already.
+    fn write(&mut self, draft: &mut Draft, task: &Task, id: NodeId, others: &[Arc<Task>]) {
+        assign(draft, task, id);
         self.waiting.remove(task);
-        self.fleet.add(draft, &written);
         self.came(draft, task.service_id, id);
         // Another one that waits in this slot may stand by here.
         let waiting = others.iter().filter(|other| other.node_id.is_none());
         waiting.for_each(|other| self.waiting.retry(other));
     }
-}
-
-/// Returns a task and the others of its slot that are not over.
-fn in_slot(store: &Store, service_id: ServiceId, turn: Turn) -> (Option<Arc<Task>>, Vec<Arc<Task>>) {
-    let (mut own, mut others) = (None, Vec::new());
-    for task in store.tasks_in(service_id, turn.slot) {
-        if task.id == turn.id {
-            own = Some(task.clone());
-        } else if !task.is_over() {
-            others.push(task.clone());
-        }
-    }
-    (own, others)
 }
 
 /// Returns the nodes that mean something else to this task than to others of its group: its own, or those that

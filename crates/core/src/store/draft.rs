@@ -25,8 +25,8 @@ pub struct Draft {
     before: Store,
     store: Store,
     now: Timestamp,
-    // Invariant: holds the last write per object only.
-    changes: BTreeMap<Key, Change>,
+    /// In the order of the writes; of an object the last one counts.
+    changes: Vec<(Key, Change)>,
     touched: BTreeMap<ServiceId, Scope>,
     moves: Vec<Move>,
     news: Vec<News>,
@@ -123,7 +123,7 @@ impl Draft {
             before: store.clone(),
             store: store.clone(),
             now,
-            changes: BTreeMap::new(),
+            changes: Vec::new(),
             touched: BTreeMap::new(),
             moves: Vec::new(),
             news: Vec::new(),
@@ -201,12 +201,10 @@ impl Draft {
 
     /// Writes what the scheduler decided about a task: a node, or why there is none. Its service is looked at
     /// again as a whole; no slot is, because a node alone lets none of them take a step.
-    pub fn put_placement(&mut self, mut task: Task) -> Arc<Task> {
+    pub fn put_placement(&mut self, mut task: Task) {
         self.stamp(&mut task.meta);
         self.touch(task.service_id, Scope::default());
-        let task = Arc::new(task);
-        self.write_task(task.clone());
-        task
+        self.write_task(Arc::new(task));
     }
 
     /// Changes a task in place; does nothing if it is gone.
@@ -259,11 +257,15 @@ impl Draft {
         self.touched.entry(id).or_default().add(scope);
     }
 
+    fn stamp(&self, meta: &mut Meta) {
+        meta.version = self.version();
+        meta.updated_at = self.now;
+    }
+
     /// The version of an object is one more than the index of the entry applied before it was written: it
     /// rises with every write, and nothing else of it matters to anybody.
-    fn stamp(&self, meta: &mut Meta) {
-        meta.version = self.store.index + 1;
-        meta.updated_at = self.now;
+    fn version(&self) -> u64 {
+        self.store.index + 1
     }
 
     fn write_task(&mut self, task: Arc<Task>) {
@@ -282,7 +284,7 @@ impl Draft {
 
     fn note(&mut self, change: Change) {
         self.weight += weight::of(&change);
-        self.changes.insert(change.key(), change);
+        self.changes.push((change.key(), change));
     }
 
     /// Returns where was written since the last call.
@@ -296,9 +298,9 @@ impl Draft {
         std::mem::take(&mut self.moves)
     }
 
-    /// Returns whether this object was written to in this pass.
-    pub fn has_written(&self, key: Key) -> bool {
-        self.changes.contains_key(&key)
+    /// Returns whether the object with this meta was written to in this pass.
+    pub fn has_written(&self, meta: &Meta) -> bool {
+        meta.version == self.version()
     }
 
     /// Returns whether planners should stop and leave the rest to the next pass.
@@ -319,7 +321,21 @@ impl Draft {
     /// Returns what was written in this pass, to be proposed.
     pub fn finish(&mut self) -> ChangeSet {
         self.weight = 0;
-        let changes = std::mem::take(&mut self.changes).into_values().collect();
+        let changes = last_of_each(std::mem::take(&mut self.changes));
         ChangeSet::drafted(changes, self.before.clone(), self.store.clone())
     }
+}
+
+/// Returns the last write to each object, in the order in which they are to be applied.
+fn last_of_each(mut writes: Vec<(Key, Change)>) -> Vec<Change> {
+    // Stable, and fast where it is in order already, as what was placed is.
+    writes.sort_by_key(|(key, _)| *key);
+    writes.dedup_by(|later, earlier| {
+        let is_same = later.0 == earlier.0;
+        if is_same {
+            std::mem::swap(later, earlier);
+        }
+        is_same
+    });
+    writes.into_iter().map(|(_, change)| change).collect()
 }

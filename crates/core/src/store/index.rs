@@ -15,9 +15,8 @@ use super::TaskKey;
 pub struct TaskIndex {
     /// Where a task is kept.
     by_id: OrdMap<TaskId, (ServiceId, SlotId)>,
-    by_node: OrdMap<(NodeId, TaskId), (ServiceId, SlotId)>,
-    /// Live tasks without a node.
-    unplaced: OrdSet<TaskKey>,
+    /// Small on purpose: what is placed in one pass lies scattered over it.
+    by_node: OrdSet<(NodeId, TaskId)>,
     /// Live tasks by their revision.
     by_revision: OrdSet<(ServiceId, u64, SlotId, TaskId)>,
     slots: OrdMap<(ServiceId, SlotId), Occupancy>,
@@ -77,12 +76,7 @@ impl TaskIndex {
             (Some(old), None) => drop(self.by_id.remove(&old.id)),
             _ => {}
         }
-        match (old.and_then(by_node), new.and_then(by_node)) {
-            (None, Some(key)) => drop(self.by_node.insert(key, (any.service_id, any.slot))),
-            (Some(key), None) => drop(self.by_node.remove(&key)),
-            _ => {}
-        }
-        move_entry(&mut self.unplaced, old.and_then(unplaced), new.and_then(unplaced));
+        move_entry(&mut self.by_node, old.and_then(by_node), new.and_then(by_node));
         move_entry(&mut self.by_revision, old.and_then(by_revision), new.and_then(by_revision));
         let (before, after) =
             (old.map(occupancy).unwrap_or_default(), new.map(occupancy).unwrap_or_default());
@@ -149,17 +143,8 @@ impl TaskIndex {
         self.by_id.get(&id).copied()
     }
 
-    pub fn of_node(&self, id: NodeId) -> impl Iterator<Item = TaskKey> {
-        let all = self.by_node.range((id, first_task())..=(id, last_task()));
-        all.map(|((_, task_id), (service_id, slot))| (*service_id, *slot, *task_id))
-    }
-
-    pub fn unplaced(&self) -> impl Iterator<Item = TaskKey> {
-        self.unplaced.iter().copied()
-    }
-
-    pub fn has_unplaced(&self) -> bool {
-        !self.unplaced.is_empty()
+    pub fn of_node(&self, id: NodeId) -> impl Iterator<Item = TaskId> {
+        self.by_node.range((id, first_task())..=(id, last_task())).map(|(_, task_id)| *task_id)
     }
 
     /// Returns the live tasks of other revisions than `revision`, by revision.
@@ -234,7 +219,6 @@ impl TaskIndex {
         let TaskIndex {
             by_id,
             by_node,
-            unplaced,
             by_revision,
             slots,
             idle,
@@ -247,7 +231,6 @@ impl TaskIndex {
         } = self;
         by_id.ptr_eq(&other.by_id)
             && by_node.ptr_eq(&other.by_node)
-            && unplaced.ptr_eq(&other.unplaced)
             && by_revision.ptr_eq(&other.by_revision)
             && slots.ptr_eq(&other.slots)
             && idle.ptr_eq(&other.idle)
@@ -264,7 +247,6 @@ impl TaskIndex {
         let TaskIndex {
             by_id,
             by_node,
-            unplaced,
             by_revision,
             slots,
             idle,
@@ -277,7 +259,6 @@ impl TaskIndex {
         } = self;
         only_one("by_id", by_id, &other.by_id)
             .or_else(|| only_one("by_node", by_node, &other.by_node))
-            .or_else(|| only_one("unplaced", unplaced, &other.unplaced))
             .or_else(|| only_one("by_revision", by_revision, &other.by_revision))
             .or_else(|| only_one("slots", slots, &other.slots))
             .or_else(|| only_one("idle", idle, &other.idle))
@@ -308,10 +289,6 @@ fn only_one<T: PartialEq + std::fmt::Debug>(
 
 fn by_node(task: &Task) -> Option<(NodeId, TaskId)> {
     task.node_id.map(|node_id| (node_id, task.id))
-}
-
-fn unplaced(task: &Task) -> Option<TaskKey> {
-    (task.node_id.is_none() && task.is_live()).then_some((task.service_id, task.slot, task.id))
 }
 
 fn by_revision(task: &Task) -> Option<(ServiceId, u64, SlotId, TaskId)> {

@@ -152,6 +152,12 @@ impl Store {
         self.tasks.range(all).map(|(_, task)| task)
     }
 
+    /// Returns the tasks of a service from this slot on, in the order of their slots.
+    pub fn tasks_from(&self, id: ServiceId, slot: SlotId) -> impl Iterator<Item = &Arc<Task>> {
+        let all = (id, slot, first_task())..=(id, last_slot(), last_task());
+        self.tasks.range(all).map(|(_, task)| task)
+    }
+
     /// Returns the tasks of one slot of a service.
     pub fn tasks_in(&self, id: ServiceId, slot: SlotId) -> impl Iterator<Item = &Arc<Task>> {
         self.tasks.range((id, slot, first_task())..=(id, slot, last_task())).map(|(_, task)| task)
@@ -159,16 +165,13 @@ impl Store {
 
     /// Returns the tasks that were given to a node.
     pub fn tasks_on(&self, id: NodeId) -> impl Iterator<Item = &Arc<Task>> {
-        self.task_index.of_node(id).map(|key| self.indexed(key))
+        self.task_index.of_node(id).map(|id| self.task(id).expect("an index names only tasks in the table"))
     }
 
-    /// Returns the live tasks that have no node yet, by service and slot.
+    /// Returns the live tasks that have no node yet, by service and slot. Looks through all tasks: who keeps
+    /// asking keeps count, as the scheduler does.
     pub fn tasks_unplaced(&self) -> impl Iterator<Item = &Arc<Task>> {
-        self.task_index.unplaced().map(|key| self.indexed(key))
-    }
-
-    pub fn has_unplaced(&self) -> bool {
-        self.task_index.has_unplaced()
+        self.tasks().filter(|task| task.node_id.is_none() && task.is_live())
     }
 
     /// Returns the live tasks of a service that are of another revision than `revision`, by revision and
