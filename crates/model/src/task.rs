@@ -1,6 +1,7 @@
 //! A task: one attempt to run one slot of a service on one node. It is never run twice; a restart is
 //! a new task in the same slot.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -259,7 +260,8 @@ pub struct TaskStatus {
     pub at: Timestamp,
     /// When a leader took the status in, by its own clock; every deadline counts from here.
     pub applied_at: Timestamp,
-    pub message: String,
+    /// What is going on. One of a few sentences, most of which nobody has to allocate.
+    pub message: Cow<'static, str>,
     /// Why the task failed or waits; empty when all is well.
     pub err: String,
     pub container: Option<ContainerStatus>,

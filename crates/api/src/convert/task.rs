@@ -35,7 +35,7 @@ fn status_to_wire(status: &TaskStatus, wait: Option<&Wait>) -> wire::TaskStatus 
     wire::TaskStatus {
         timestamp: time(status.at),
         state: state_word(status.state).to_owned(),
-        message: status.message.clone(),
+        message: status.message.to_string(),
         err: wait.map_or_else(|| status.err.clone(), |wait| wait.text.clone()),
         container_status: status.container.as_ref().map(|container| wire::ContainerStatus {
             container_id: container.id.clone(),

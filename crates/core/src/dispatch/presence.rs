@@ -59,7 +59,7 @@ pub fn lost_at(node: &Node) -> Timestamp {
 }
 
 /// Gives up for good what was not seen to end on a node. Returns whether the draft had room for all of it.
-fn orphan_tasks(draft: &mut Draft, id: NodeId, message: &str) -> bool {
+fn orphan_tasks(draft: &mut Draft, id: NodeId, message: &'static str) -> bool {
     for task in unended_on(draft, id) {
         if draft.is_full() {
             return false;
@@ -75,11 +75,11 @@ pub fn unended_on(store: &Store, id: NodeId) -> Vec<TaskId> {
 }
 
 /// Nothing will be heard of the task any more.
-pub fn orphan(draft: &mut Draft, id: TaskId, message: &str) {
+pub fn orphan(draft: &mut Draft, id: TaskId, message: &'static str) {
     let now = draft.now();
     draft.change_task(id, |task| {
         task.status.state = TaskState::Orphaned;
-        task.status.message = message.to_owned();
+        task.status.message = message.into();
         task.status.err.clear();
         (task.status.at, task.status.applied_at) = (now, now);
     });

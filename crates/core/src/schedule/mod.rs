@@ -203,12 +203,12 @@ fn wait(draft: &mut Draft, task: &Task, reason: &str) {
     draft.put_placement(task.with_status(status));
 }
 
-fn status_of(draft: &Draft, task: &Task, state: TaskState, message: &str, err: &str) -> TaskStatus {
+fn status_of(draft: &Draft, task: &Task, state: TaskState, message: &'static str, err: &str) -> TaskStatus {
     TaskStatus {
         state,
         at: draft.now(),
         applied_at: draft.now(),
-        message: message.to_owned(),
+        message: message.into(),
         err: err.to_owned(),
         container: task.status.container.clone(),
         ports: task.status.ports.clone(),

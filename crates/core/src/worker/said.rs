@@ -75,12 +75,12 @@ impl Said {
     }
 
     /// Enters a state on the way up.
-    pub fn enter(&mut self, now: Timestamp, state: TaskState, message: &str) {
+    pub fn enter(&mut self, now: Timestamp, state: TaskState, message: &'static str) {
         if state <= self.status.state {
             return;
         }
         self.status.state = state;
-        self.status.message = message.to_owned();
+        self.status.message = message.into();
         self.status.err.clear();
         self.status.at = now;
         self.report = Report::Due;
@@ -92,8 +92,8 @@ impl Said {
             return false;
         }
         match state {
-            TaskState::Complete => self.status.message = "finished".to_owned(),
-            TaskState::Shutdown => self.status.message = "shutdown".to_owned(),
+            TaskState::Complete => self.status.message = "finished".into(),
+            TaskState::Shutdown => self.status.message = "shutdown".into(),
             _ => {}
         }
         self.status.state = state;

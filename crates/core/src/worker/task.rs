@@ -447,7 +447,7 @@ impl Tracked {
         }
     }
 
-    fn enter(&mut self, now: Timestamp, state: TaskState, message: &str) {
+    fn enter(&mut self, now: Timestamp, state: TaskState, message: &'static str) {
         self.said.enter(now, state, message);
     }
 
