@@ -94,11 +94,13 @@ pub fn plan_slot(
     }
 }
 
-/// Returns the slots to look at: those in scope, and those that change hands, because they wait for one
-/// another. Where each node has a slot, it has one before there is a task in it.
+/// Returns the slots to look at: those in scope, and those that wait for one another to change hands. Where each
+/// node has a slot, it has one before there is a task in it.
 fn slots_in(store: &Store, service: &Service, scope: &Scope) -> BTreeSet<SlotId> {
     if !scope.all {
-        return scope.slots.iter().copied().chain(store.slots_contested(service.id)).collect();
+        let contested = store.slots_contested(service.id);
+        let waiting = contested.filter(|slot| handover::may_wait_for_others(store, service, *slot));
+        return scope.slots.iter().copied().chain(waiting).collect();
     }
     let mut slots: BTreeSet<_> = store.tasks_of(service.id).map(|task| task.slot).collect();
     if service.spec.mode.is_global() {

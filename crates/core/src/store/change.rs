@@ -1,6 +1,7 @@
 //! What is proposed to the log: whole objects to put and keys to delete, with everything random or
 //! timed already decided.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -41,7 +42,7 @@ pub enum Change {
 }
 
 /// Writes that take effect together or not at all: the content of one log entry.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ChangeSet {
     changes: Vec<Change>,
@@ -78,6 +79,13 @@ impl ChangeSet {
     /// Returns what the changes make of `store`, if they were drafted on this very version of it.
     pub(super) fn outcome_on(&self, store: &Store) -> Option<&Store> {
         self.drafted.as_ref().filter(|drafted| drafted.before.is_same(store)).map(|drafted| &drafted.after)
+    }
+}
+
+impl fmt::Debug for ChangeSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What they were drafted as is two whole stores.
+        f.debug_list().entries(&self.changes).finish()
     }
 }
 

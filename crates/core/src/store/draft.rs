@@ -200,10 +200,13 @@ impl Draft {
     }
 
     /// Writes what the scheduler decided about a task: a node, or why there is none. Its service is looked at
-    /// again as a whole; no slot is, because a node alone lets none of them take a step.
+    /// again as a whole; its slot is only where it has another live task, because else a node alone lets it take no
+    /// step.
     pub fn put_placement(&mut self, mut task: Task) {
         self.stamp(&mut task.meta);
-        self.touch(task.service_id, Scope::default());
+        let is_contested = self.store.is_contested(task.service_id, task.slot);
+        let scope = if is_contested { Scope::slot(task.slot) } else { Scope::default() };
+        self.touch(task.service_id, scope);
         self.write_task(Arc::new(task));
     }
 
@@ -227,7 +230,11 @@ impl Draft {
     }
 
     pub fn put_rollout(&mut self, rollout: Rollout) {
-        self.touch(rollout.service_id, Scope::default());
+        let stage = |rollout: &Rollout| (rollout.phase, rollout.direction, rollout.revision);
+        let before = self.store.rollout(rollout.service_id).map(|before| stage(before));
+        // What happened to its slots while nobody asked is taken in when it goes on.
+        let scope = if before == Some(stage(&rollout)) { Scope::default() } else { Scope::all() };
+        self.touch(rollout.service_id, scope);
         self.moves.push(Move::Service(rollout.service_id));
         self.write(Change::PutRollout(Arc::new(rollout)));
     }

@@ -187,6 +187,10 @@ impl TaskIndex {
         self.contested.range((id, FIRST_SLOT)..=(id, last_slot())).map(|(_, slot)| *slot)
     }
 
+    pub fn is_contested(&self, id: ServiceId, slot: SlotId) -> bool {
+        self.contested.contains(&(id, slot))
+    }
+
     pub fn stopping_slots(&self, id: ServiceId) -> impl Iterator<Item = SlotId> {
         self.stopping.range((id, FIRST_SLOT)..=(id, last_slot())).map(|(_, slot)| *slot)
     }

@@ -133,6 +133,11 @@ impl Store {
         self.tasks.get(&(service_id, slot, id))
     }
 
+    /// Returns the task that a step brought into its slot, while it is remembered.
+    pub fn task_of_step(&self, step: &Step) -> Option<&Arc<Task>> {
+        self.task_at(step.service_id, step.slot, step.task_id)
+    }
+
     /// Returns all tasks, by service and slot.
     pub fn tasks(&self) -> impl Iterator<Item = &Arc<Task>> {
         self.tasks.values()
@@ -160,7 +165,9 @@ impl Store {
 
     /// Returns the tasks of one slot of a service.
     pub fn tasks_in(&self, id: ServiceId, slot: SlotId) -> impl Iterator<Item = &Arc<Task>> {
-        self.tasks.range((id, slot, first_task())..=(id, slot, last_task())).map(|(_, task)| task)
+        // One search, where a range of two ends makes two.
+        let from = self.tasks.range((id, slot, first_task())..);
+        from.take_while(move |(key, _)| (key.0, key.1) == (id, slot)).map(|(_, task)| task)
     }
 
     /// Returns the tasks that were given to a node.
@@ -203,6 +210,11 @@ impl Store {
     /// Returns the slots of a service that change hands: they have more than one live task.
     pub fn slots_contested(&self, id: ServiceId) -> impl Iterator<Item = SlotId> {
         self.task_index.contested_slots(id)
+    }
+
+    /// Returns whether a slot has more than one live task.
+    pub fn is_contested(&self, id: ServiceId, slot: SlotId) -> bool {
+        self.task_index.is_contested(id, slot)
     }
 
     /// Returns the slots of a service in which a task was told to stop and did not yet.

@@ -28,7 +28,7 @@ pub fn hold(draft: &mut Draft, rollout: &Rollout) {
 
 /// Returns the clock of a step at `now`.
 pub fn of_step(store: &Store, step: &Step, policy: &Policy, now: Timestamp) -> Clock {
-    let is_coming_up = step.settled_at.is_none() && store.task(step.task_id).is_some_and(|task| counts(task));
+    let is_coming_up = step.settled_at.is_none() && store.task_of_step(step).is_some_and(|task| counts(task));
     step.clock.run(policy.start_deadline.is_some() && is_coming_up, now)
 }
 

@@ -26,7 +26,7 @@ pub fn judge(draft: &mut Draft, id: ServiceId, scope: &Scope) {
     let Some(service) = draft.service(id).filter(|_| rollout.is_running()).cloned() else { return };
     let policy = super::policy(draft, &service, Some(&rollout));
     let mut judged = Rollout::clone(&rollout);
-    for step in steps_in(draft, id, scope) {
+    for step in steps_in(draft, id, scope, &policy) {
         if is_void(draft, &step) {
             draft.delete_step(id, step.slot);
             continue;
@@ -44,14 +44,19 @@ pub fn judge(draft: &mut Draft, id: ServiceId, scope: &Scope) {
     }
 }
 
-/// Returns the steps to look at: those in scope, and those whose deadlines may have come.
-fn steps_in(store: &Store, id: ServiceId, scope: &Scope) -> Vec<Arc<Step>> {
+/// Returns the steps to look at: those in scope, because what becomes of a task is written in its slot, and those
+/// whose clocks may say something by themselves.
+fn steps_in(draft: &Draft, id: ServiceId, scope: &Scope, policy: &Policy) -> Vec<Arc<Step>> {
     if scope.all {
-        return store.steps_of(id).cloned().collect();
+        return draft.steps_of(id).cloned().collect();
     }
-    let open = store.steps_open(id).map(|step| step.slot);
-    let slots: BTreeSet<SlotId> = scope.slots.iter().copied().chain(open).collect();
-    slots.into_iter().filter_map(|slot| store.step(id, slot).cloned()).collect()
+    let is_timed = |step: &&Arc<Step>| {
+        let stands = step.clock.running_since.is_none();
+        step.settled_at.is_none() && (stands || deadlines::is_missed(step, policy, draft.now()))
+    };
+    let open = draft.steps_open(id).filter(|_| policy.start_deadline.is_some()).filter(is_timed);
+    let slots: BTreeSet<SlotId> = scope.slots.iter().copied().chain(open.map(|step| step.slot)).collect();
+    slots.into_iter().filter_map(|slot| draft.step(id, slot).cloned()).collect()
 }
 
 /// Returns why the rollout must not go on, in words that follow Swarm's "paused due to".
@@ -93,13 +98,13 @@ fn is_void(store: &Store, step: &Step) -> bool {
     let is_given_up = |task: &Arc<Task>| {
         task.ran_at.is_none() && task.desired >= Desired::Shutdown && task.status.state <= TaskState::Shutdown
     };
-    step.settled_at.is_none() && store.task(step.task_id).is_none_or(is_given_up)
+    step.settled_at.is_none() && store.task_of_step(step).is_none_or(is_given_up)
 }
 
 /// Returns a step brought up to date. A failure is judged by the time at which it was told.
 fn take_in(draft: &Draft, step: &Step, policy: &Policy) -> Step {
     let mut step = step.clone();
-    let Some(task) = draft.task(step.task_id) else {
+    let Some(task) = draft.task_of_step(&step) else {
         // Reaped long after it was judged.
         return step;
     };
@@ -158,7 +163,7 @@ fn act(draft: &mut Draft, service: &Service, mut rollout: Rollout, policy: &Poli
 /// Returns the words of the task that failed, to follow Swarm's sentence; of one that did not come up, what it
 /// waits for.
 fn reason(draft: &Draft, step: &Step, policy: &Policy) -> String {
-    let task = draft.task(step.task_id);
+    let task = draft.task_of_step(step);
     if task.is_some_and(|task| task.status.state < TaskState::Running)
         && let Some(limit) = policy.start_deadline
     {

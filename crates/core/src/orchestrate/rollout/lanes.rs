@@ -98,7 +98,7 @@ pub fn close(draft: &mut Draft, service: &Service, policy: &Policy) {
 
 /// Returns whether the slot of a step still has what it had, and its replacement was not started.
 fn serves_as_before(store: &Store, step: &Step) -> bool {
-    let is_waiting = store.task(step.task_id).is_some_and(|task| task.desired == Desired::Ready);
+    let is_waiting = store.task_of_step(step).is_some_and(|task| task.desired == Desired::Ready);
     is_waiting && slot::load(store, step.service_id, step.slot).is_running()
 }
 
