@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use skep_core::agenda::Agenda;
+use skep_core::orchestrate::budget::Purse;
 use skep_core::orchestrate::{self, bake, job, reap, relocate, replicated, rollout, slot};
 use skep_core::random::Random;
 use skep_core::schedule::Scheduler;
@@ -38,7 +39,7 @@ const PLANNERS: [(&str, Planner); 11] = [
         let slots: BTreeSet<_> = draft.tasks_of(service.id).map(|task| task.slot).chain(nodes).collect();
         for id in slots {
             let slot = slot::load(draft, service.id, id);
-            orchestrate::plan_slot(draft, random, service, &slot);
+            orchestrate::plan_slot(draft, random, &mut Purse::default(), service, &slot);
         }
     }),
     ("replicated::plan", |draft, random, service| replicated::plan(draft, random, service)),

@@ -40,10 +40,7 @@ pub fn next(
 }
 
 /// Records as told what is news to the node.
-fn difference(
-    session: &mut Session,
-    news: impl ExactSizeIterator<Item = News>,
-) -> (Vec<Whole>, Vec<TaskId>) {
+fn difference(session: &mut Session, news: impl ExactSizeIterator<Item = News>) -> (Vec<Whole>, Vec<TaskId>) {
     let (mut put, mut remove) = (Vec::with_capacity(news.len()), Vec::new());
     let mut news = news.peekable();
     while let Some(News { id, task, .. }) = news.next() {

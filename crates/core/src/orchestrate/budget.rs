@@ -67,6 +67,32 @@ impl Budget {
     }
 }
 
+/// What is left of a service's budget while its slots are looked at one after another: counted when it is first asked
+/// for, spent from then on.
+#[derive(Debug, Default)]
+pub struct Purse(Option<Budget>);
+
+impl Purse {
+    /// Returns what is left.
+    pub fn left(&mut self, store: &Store, service: &Service, policy: &Policy, now: Timestamp) -> Budget {
+        *self.0.get_or_insert_with(|| Budget::of(store, service, policy, now))
+    }
+
+    /// Takes in that a slot that serves is handed over in this order.
+    pub fn spend(&mut self, order: UpdateOrder) {
+        let Some(left) = &mut self.0 else { return };
+        match order {
+            UpdateOrder::StopFirst => left.stops = left.stops.saturating_sub(1),
+            UpdateOrder::StartFirst => left.starts = left.starts.saturating_sub(1),
+        }
+    }
+
+    /// Takes in that slots went out of service by themselves: what is left has to be counted anew.
+    pub fn recount(&mut self) {
+        self.0 = None;
+    }
+}
+
 /// Returns how many of `kept` slots may be out of service. Stop-first needs one, or nothing would ever move.
 pub fn unavailable(policy: &Policy, kept: u64) -> u64 {
     let least = u64::from(policy.order == UpdateOrder::StopFirst);

@@ -13,6 +13,7 @@ use skep_model::rollout::{Direction, Phase};
 use skep_model::task::{Desired, SlotId};
 use skep_model::{Node, NodeId, Rollout, Service, Step, Task, Timestamp};
 
+use super::budget::Purse;
 use super::current::is_current;
 use super::slot::{self, Slot};
 use super::{Blueprint, attempt, new_task, replicated, rollout};
@@ -69,7 +70,13 @@ pub fn takes_part(store: &Store, service: &Service, slot: SlotId) -> bool {
 }
 
 /// Plans the slot that the service has on a node. Returns the next deadline.
-pub fn plan(draft: &mut Draft, random: &mut Random, service: &Service, slot: &Slot) -> Option<Timestamp> {
+pub fn plan(
+    draft: &mut Draft,
+    random: &mut Random,
+    purse: &mut Purse,
+    service: &Service,
+    slot: &Slot,
+) -> Option<Timestamp> {
     let SlotId::Node(node_id) = slot.id else { return None };
     let place = place(draft, service, node_id);
     match place {
@@ -81,7 +88,7 @@ pub fn plan(draft: &mut Draft, random: &mut Random, service: &Service, slot: &Sl
         Place::Kept => give_way(draft, service, slot, node_id),
         Place::Open => {}
     }
-    let wake_at = slot::plan(draft, random, service, &slot::load(draft, service.id, slot.id));
+    let wake_at = slot::plan(draft, random, purse, service, &slot::load(draft, service.id, slot.id));
     let slot = slot::load(draft, service.id, slot.id);
     match place {
         // Of two that were to start, one may have become the slot's.

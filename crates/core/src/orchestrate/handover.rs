@@ -14,7 +14,7 @@ use skep_model::service::UpdateOrder;
 use skep_model::task::{Desired, SlotId, TaskState};
 use skep_model::{Rollout, Service, Task, Timestamp};
 
-use super::budget::Budget;
+use super::budget::Purse;
 use super::current::is_current;
 use super::slot::{self, Slot};
 use super::{relocate, rollout};
@@ -23,6 +23,7 @@ use crate::store::{Draft, Store, earlier};
 /// Takes the slot's next step, if one is due. Returns the next deadline.
 pub(super) fn plan(
     draft: &mut Draft,
+    purse: &mut Purse,
     service: &Service,
     rollout: Option<&Rollout>,
     slot: &Slot,
@@ -43,7 +44,7 @@ pub(super) fn plan(
     let next = match others.is_empty() {
         true => begin(draft, slot, &candidate),
         false if is_held(draft, rollout, &candidate) => None,
-        false => take_over(draft, service, rollout, &candidate, &others),
+        false => take_over(draft, purse, service, rollout, &candidate, &others),
     };
     earlier(wake_at, next)
 }
@@ -113,6 +114,7 @@ fn begin(draft: &mut Draft, slot: &Slot, task: &Task) -> Option<Timestamp> {
 /// Lets the candidate come into its place, one step at a time. Returns the next deadline.
 fn take_over(
     draft: &mut Draft,
+    purse: &mut Purse,
     service: &Service,
     rollout: Option<&Rollout>,
     candidate: &Task,
@@ -133,8 +135,11 @@ fn take_over(
         return None;
     }
     // What serves nobody may be replaced at any time.
-    let budget = serves.then(|| Budget::of(draft, service, &policy, draft.now()));
+    let budget = serves.then(|| purse.left(draft, service, &policy, draft.now()));
     let is_allowed = budget.is_none_or(|budget| budget.allows(policy.order));
+    if serves && is_allowed {
+        purse.spend(policy.order);
+    }
     match policy.order {
         UpdateOrder::StartFirst if is_allowed => start(draft, candidate),
         UpdateOrder::StartFirst => return budget.and_then(|budget| budget.wake_at),

@@ -36,6 +36,7 @@ use skep_model::task::{Desired, ServiceStamp, SlotId, TaskStatus};
 use skep_model::{Meta, Service, ServiceId, Task, TaskSpec, Timestamp};
 
 use crate::agenda::Agenda;
+use crate::orchestrate::budget::Purse;
 use crate::random::Random;
 use crate::store::{Draft, Scope, Store, earlier};
 
@@ -57,12 +58,13 @@ pub fn plan(
     let service = draft.service(id).expect("judging a rollout does not delete its service").clone();
     let has_others = draft.tasks_of_other_revisions(id, service.revision).next().is_some();
     let mut left = slots_in(draft, &service, scope);
+    let mut purse = Purse::default();
     while let Some(slot) = left.pop_first() {
         if has_others && !service.spec.mode.is_job() {
             current::adopt(draft, &service, &slot::load(draft, id, slot));
         }
         let loaded = slot::load(draft, id, slot);
-        let wake_at = plan_slot(draft, random, &service, &loaded);
+        let wake_at = plan_slot(draft, random, &mut purse, &service, &loaded);
         agenda.set(id, Some(slot), wake_at);
         reap::plan(draft, &service, slot);
         if draft.is_full() {
@@ -84,12 +86,13 @@ pub fn plan(
 pub fn plan_slot(
     draft: &mut Draft,
     random: &mut Random,
+    purse: &mut Purse,
     service: &Service,
     slot: &slot::Slot,
 ) -> Option<Timestamp> {
     match service.spec.mode {
-        Mode::Replicated { .. } => slot::plan(draft, random, service, slot),
-        Mode::Global => global::plan(draft, random, service, slot),
+        Mode::Replicated { .. } => slot::plan(draft, random, purse, service, slot),
+        Mode::Global => global::plan(draft, random, purse, service, slot),
         Mode::ReplicatedJob { .. } | Mode::GlobalJob => job::plan_slot(draft, random, service, slot),
     }
 }

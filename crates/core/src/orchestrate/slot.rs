@@ -11,6 +11,7 @@ use skep_model::rollout::{Direction, Phase};
 use skep_model::task::{Desired, SlotId, TaskState};
 use skep_model::{NodeId, Rollout, Service, ServiceId, Task, Timestamp, limits};
 
+use super::budget::Purse;
 use super::{handover, restart};
 use crate::random::Random;
 use crate::store::{Draft, Store, earlier};
@@ -75,14 +76,21 @@ pub fn load(store: &Store, service_id: ServiceId, id: SlotId) -> Slot {
 }
 
 /// Answers what ended in the slot and hands it over where that is due. Returns the next deadline.
-pub fn plan(draft: &mut Draft, random: &mut Random, service: &Service, slot: &Slot) -> Option<Timestamp> {
+pub fn plan(
+    draft: &mut Draft,
+    random: &mut Random,
+    purse: &mut Purse,
+    service: &Service,
+    slot: &Slot,
+) -> Option<Timestamp> {
     let rollout = draft.rollout(service.id).cloned();
     let (ended, wake_at) = end_tasks(draft, slot);
     if !ended.is_empty() {
         restart::plan(draft, random, service, rollout.as_deref(), slot, &ended);
+        purse.recount();
     }
     let slot = if ended.is_empty() { slot } else { &load(draft, service.id, slot.id) };
-    earlier(wake_at, handover::plan(draft, service, rollout.as_deref(), slot))
+    earlier(wake_at, handover::plan(draft, purse, service, rollout.as_deref(), slot))
 }
 
 /// Gives up the live tasks that are over or whose node gives them up. Returns them, oldest first, and

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod batches;
 mod enforcement;
 mod examples;
 mod properties;

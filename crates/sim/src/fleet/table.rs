@@ -8,8 +8,8 @@ use super::{Phase, Size};
 #[derive(Clone, Copy, Debug)]
 pub struct Seen {
     pub phase: Phase,
-    /// Wall time, stand-ins included.
-    pub wall: Duration,
+    /// Processor time, stand-ins included.
+    pub took: Duration,
     /// Most memory that the program had in use so far, in bytes; 0 where that is not known.
     pub memory_peak: u64,
 }
@@ -25,21 +25,21 @@ pub fn render(size: Size, seen: &[Seen]) -> String {
          docs/benchmarks.md`; do not edit\nby hand. One leader and its store, the real ones, on one core, with {} \
          nodes and {} tasks. The nodes are stand-ins that\nanswer as nodes do (sessions, heartbeats, three \
          statuses for each start) and run nothing. *Decisions* are writes that the\nleader proposed; their rate is \
-         over the time that leader and store took, commits included. Wall time and memory are those\nof the whole \
-         program, stand-ins included; memory is the peak so far.\n\n\
-         | phase | virtual time | wall time | leader and store | events | decisions | decisions/s | tasks made | \
+         over the time that leader and store took, commits included. Times are the processor's, \
+         because others share the\nmachine; *in all* and memory are those of the whole program, stand-ins included; memory is the peak so far.\n\n\
+         | phase | virtual time | in all | leader and store | events | decisions | decisions/s | tasks made | \
          peak memory |\n|---|---|---|---|---|---|---|---|---|\n",
         grouped(nodes),
         grouped(tasks),
     );
-    for Seen { phase, wall, memory_peak } in seen {
+    for Seen { phase, took, memory_peak } in seen {
         let counts = phase.counts;
         let rate = counts.decisions as f64 / counts.deciding.as_secs_f64().max(1e-9);
         text.push_str(&format!(
             "| {} | {:.1} s | {:.1} s | {:.1} s | {} | {} | {} | {} | {} |\n",
             phase.name,
             phase.lasted.as_secs_f64(),
-            wall.as_secs_f64(),
+            took.as_secs_f64(),
             counts.deciding.as_secs_f64(),
             grouped(counts.events),
             grouped(counts.decisions),

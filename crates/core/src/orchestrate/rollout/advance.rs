@@ -68,13 +68,7 @@ fn take_up(
         deadlines::stop(rollout, draft.now());
         return complete(draft, service, rollout, &policy);
     }
-    // One whose node a new leader has yet to hear of is waited for.
-    let due = outdated(draft, service).filter(|slot| global::takes_task(draft, service, slot.id));
-    let is_within = |(nth, slot): &(usize, Slot)| {
-        let limit = if slot.is_running() { lanes.free } else { lanes.free_to_mend };
-        (*nth as u64) < limit
-    };
-    let due: Vec<_> = due.enumerate().take_while(is_within).map(|(_, slot)| slot).collect();
+    let due = due(draft, service, &lanes);
     if !due.is_empty() {
         lanes::close(draft, service, &policy);
     }
@@ -88,6 +82,21 @@ fn take_up(
         begin_step(draft, random, service, &slot);
     }
     earlier(lanes.wake_at, deadlines::next(rollout, &policy))
+}
+
+/// Returns the slots to take up now.
+fn due(store: &Store, service: &Service, lanes: &Lanes) -> Vec<Slot> {
+    // To find the first of them is to look at all that are in change.
+    if lanes.free.max(lanes.free_to_mend) == 0 {
+        return Vec::new();
+    }
+    // One whose node a new leader has yet to hear of is waited for.
+    let due = outdated(store, service).filter(|slot| global::takes_task(store, service, slot.id));
+    let is_within = |(nth, slot): &(usize, Slot)| {
+        let limit = if slot.is_running() { lanes.free } else { lanes.free_to_mend };
+        (*nth as u64) < limit
+    };
+    due.enumerate().take_while(is_within).map(|(_, slot)| slot).collect()
 }
 
 /// Notes that the first batch has lived through the monitor period.

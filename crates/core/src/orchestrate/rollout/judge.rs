@@ -1,11 +1,10 @@
 //! Takes in what became of the successors a rollout made, and acts when too many failed.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use skep_model::rollout::{Clock, Direction, Phase};
 use skep_model::service::FailureAction;
-use skep_model::task::{Desired, SlotId, TaskState};
+use skep_model::task::{Desired, TaskState};
 use skep_model::{Policy, Rollout, Service, ServiceId, Step, Task, Timestamp, span};
 
 use super::{back, deadlines};
@@ -54,8 +53,10 @@ fn steps_in(draft: &Draft, id: ServiceId, scope: &Scope, policy: &Policy) -> Vec
         let stands = step.clock.running_since.is_none();
         step.settled_at.is_none() && (stands || deadlines::is_missed(step, policy, draft.now()))
     };
-    let open = draft.steps_open(id).filter(|_| policy.start_deadline.is_some()).filter(is_timed);
-    let slots: BTreeSet<SlotId> = scope.slots.iter().copied().chain(open.map(|step| step.slot)).collect();
+    let mut slots = scope.slots.clone();
+    if policy.start_deadline.is_some() {
+        slots.extend(draft.steps_open(id).filter(is_timed).map(|step| step.slot));
+    }
     slots.into_iter().filter_map(|slot| draft.step(id, slot).cloned()).collect()
 }
 
