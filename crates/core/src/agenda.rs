@@ -10,9 +10,12 @@ use crate::store::Scope;
 /// The place of a deadline: a slot, or a service as a whole.
 type Place = (ServiceId, Option<SlotId>);
 
-/// Deadlines, at most one per place. Nothing here is stored: whoever plans a place sets its deadline.
+/// Deadlines, at most one per place, and what waits for others. Nothing here is stored: whoever plans a place sets its
+/// deadline, and a new leader plans all of them.
 #[derive(Debug, Default)]
 pub struct Agenda {
+    /// Slots to look at whenever their service is, because they wait for what others of it spend or free.
+    held: BTreeMap<ServiceId, BTreeSet<SlotId>>,
     by_place: BTreeMap<Place, Timestamp>,
     by_time: BTreeSet<(Timestamp, Place)>,
 }
@@ -36,8 +39,22 @@ impl Agenda {
         }
     }
 
-    /// Forgets all deadlines of a service.
+    /// Sets which slots of a service are to be looked at whenever it is.
+    pub fn hold(&mut self, id: ServiceId, slots: BTreeSet<SlotId>) {
+        match slots.is_empty() {
+            true => drop(self.held.remove(&id)),
+            false => drop(self.held.insert(id, slots)),
+        }
+    }
+
+    /// Returns the slots of a service that are to be looked at whenever it is.
+    pub fn held(&self, id: ServiceId) -> impl Iterator<Item = SlotId> {
+        self.held.get(&id).into_iter().flatten().copied()
+    }
+
+    /// Forgets all deadlines of a service, and what waits in it.
     pub fn forget(&mut self, id: ServiceId) {
+        self.held.remove(&id);
         let of_service = self.by_place.range((id, None)..).take_while(|((of, _), _)| *of == id);
         let places: Vec<Place> = of_service.map(|(place, _)| *place).collect();
         for (id, slot) in places {

@@ -70,17 +70,20 @@ impl Budget {
 /// What is left of a service's budget while its slots are looked at one after another: counted when it is first asked
 /// for, spent from then on.
 #[derive(Debug, Default)]
-pub struct Purse(Option<Budget>);
+pub struct Purse {
+    left: Option<Budget>,
+    refused: BTreeSet<SlotId>,
+}
 
 impl Purse {
     /// Returns what is left.
     pub fn left(&mut self, store: &Store, service: &Service, policy: &Policy, now: Timestamp) -> Budget {
-        *self.0.get_or_insert_with(|| Budget::of(store, service, policy, now))
+        *self.left.get_or_insert_with(|| Budget::of(store, service, policy, now))
     }
 
     /// Takes in that a slot that serves is handed over in this order.
     pub fn spend(&mut self, order: UpdateOrder) {
-        let Some(left) = &mut self.0 else { return };
+        let Some(left) = &mut self.left else { return };
         match order {
             UpdateOrder::StopFirst => left.stops = left.stops.saturating_sub(1),
             UpdateOrder::StartFirst => left.starts = left.starts.saturating_sub(1),
@@ -89,7 +92,18 @@ impl Purse {
 
     /// Takes in that slots went out of service by themselves: what is left has to be counted anew.
     pub fn recount(&mut self) {
-        self.0 = None;
+        self.left = None;
+    }
+
+    /// Notes that a slot waits for the budget. What it waits for is spent or freed by others, so that nothing in the slot
+    /// tells when to look at it again.
+    pub fn refuse(&mut self, slot: SlotId) {
+        self.refused.insert(slot);
+    }
+
+    /// Returns the slots that wait for the budget.
+    pub fn into_refused(self) -> BTreeSet<SlotId> {
+        self.refused
     }
 }
 

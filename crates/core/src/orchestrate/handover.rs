@@ -11,7 +11,7 @@ use std::sync::Arc;
 use skep_model::policy::Profile;
 use skep_model::rollout::Phase;
 use skep_model::service::UpdateOrder;
-use skep_model::task::{Desired, SlotId, TaskState};
+use skep_model::task::{Desired, TaskState};
 use skep_model::{Rollout, Service, Task, Timestamp};
 
 use super::budget::Purse;
@@ -47,15 +47,6 @@ pub(super) fn plan(
         false => take_over(draft, purse, service, rollout, &candidate, &others),
     };
     earlier(wake_at, next)
-}
-
-/// Returns whether something in a slot is ready to start, and may only wait for the budget, which is spent by other
-/// slots. Whatever else a slot waits for is written in itself, or has a deadline.
-pub(super) fn may_wait_for_others(store: &Store, service: &Service, slot: SlotId) -> bool {
-    let is_prepared = |task: &Arc<Task>| {
-        task.is_live() && task.desired == Desired::Ready && task.status.state >= TaskState::Ready
-    };
-    store.tasks_in(service.id, slot).any(is_prepared)
 }
 
 /// The tasks of a slot by their claims on it.
@@ -137,8 +128,10 @@ fn take_over(
     // What serves nobody may be replaced at any time.
     let budget = serves.then(|| purse.left(draft, service, &policy, draft.now()));
     let is_allowed = budget.is_none_or(|budget| budget.allows(policy.order));
-    if serves && is_allowed {
-        purse.spend(policy.order);
+    match is_allowed {
+        true if serves => purse.spend(policy.order),
+        true => {}
+        false => purse.refuse(candidate.slot),
     }
     match policy.order {
         UpdateOrder::StartFirst if is_allowed => start(draft, candidate),

@@ -57,7 +57,7 @@ pub fn plan(
     rollout::judge(draft, id, scope);
     let service = draft.service(id).expect("judging a rollout does not delete its service").clone();
     let has_others = draft.tasks_of_other_revisions(id, service.revision).next().is_some();
-    let mut left = slots_in(draft, &service, scope);
+    let mut left = slots_in(draft, agenda, &service, scope);
     let mut purse = Purse::default();
     while let Some(slot) = left.pop_first() {
         if has_others && !service.spec.mode.is_job() {
@@ -68,9 +68,11 @@ pub fn plan(
         agenda.set(id, Some(slot), wake_at);
         reap::plan(draft, &service, slot);
         if draft.is_full() {
+            left.extend(purse.into_refused());
             return Some(Scope { all: false, slots: left });
         }
     }
+    agenda.hold(id, purse.into_refused());
     match service.spec.mode {
         Mode::Replicated { .. } => replicated::plan(draft, random, &service),
         Mode::ReplicatedJob { .. } => job::plan(draft, random, &service),
@@ -97,13 +99,11 @@ pub fn plan_slot(
     }
 }
 
-/// Returns the slots to look at: those in scope, and those that wait for one another to change hands. Where each
-/// node has a slot, it has one before there is a task in it.
-fn slots_in(store: &Store, service: &Service, scope: &Scope) -> BTreeSet<SlotId> {
+/// Returns the slots to look at: those in scope, and those that wait for the budget. Where each node has a slot, it
+/// has one before there is a task in it.
+fn slots_in(store: &Store, agenda: &Agenda, service: &Service, scope: &Scope) -> BTreeSet<SlotId> {
     if !scope.all {
-        let contested = store.slots_contested(service.id);
-        let waiting = contested.filter(|slot| handover::may_wait_for_others(store, service, *slot));
-        return scope.slots.iter().copied().chain(waiting).collect();
+        return scope.slots.iter().copied().chain(agenda.held(service.id)).collect();
     }
     let mut slots: BTreeSet<_> = store.tasks_of(service.id).map(|task| task.slot).collect();
     if service.spec.mode.is_global() {

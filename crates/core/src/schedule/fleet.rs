@@ -25,6 +25,8 @@ pub struct Fleet {
     has_strangers: bool,
     /// Placed tasks that are wanted ready, and how each of them is counted.
     ready: BTreeMap<(ServiceId, TaskId), Manner>,
+    /// Whether a service's tasks start only when the others of their slots are over, as of when that was looked at last.
+    exclusive: BTreeMap<ServiceId, bool>,
     /// Rises with every change of a node or of what it holds.
     version: u64,
 }
@@ -156,7 +158,16 @@ impl Fleet {
     }
 
     /// Returns the placed tasks of a service that are counted in another manner than they should be.
-    pub fn miscounted(&self, store: &Store, service: ServiceId) -> Vec<Arc<Task>> {
+    pub fn miscounted(&mut self, store: &Store, service: ServiceId) -> Vec<Arc<Task>> {
+        // What decides it is hardly ever written, beside all else that is of a service and its rollout.
+        let is_so = is_exclusive(store, service);
+        let before = match store.service(service) {
+            Some(_) => self.exclusive.insert(service, is_so),
+            None => self.exclusive.remove(&service),
+        };
+        if before == Some(is_so) {
+            return Vec::new();
+        }
         let all = (service, TaskId::default())..=(service, last_task());
         let wrong = self.ready.range(all).filter_map(|((_, id), counted)| {
             let task = store.task(*id)?;
