@@ -8,8 +8,9 @@
 //! ```
 //!
 //! Both are functions of the store, kept up to date by the writes of each pass, so that what costs is what
-//! there is to place and not what there is. Which nodes can take a task at all is decided in [`filter`], which of
-//! them should in [`rank`] and [`spread`], what a task says that waits in [`explain`].
+//! there is to place and not what there is. Nodes are chosen for a [`batch`] of tasks, and then all of it is
+//! written. Which nodes can take a task at all is decided in [`filter`], which of them should in [`rank`] and
+//! [`spread`], what a task says that waits in [`explain`].
 
 mod amount;
 mod batch;
