@@ -26,8 +26,8 @@ pub use credentials::read as credentials;
 pub use describe::{describe, hostname};
 pub use engine::logs::{LogQuery, LogRecord, LogSource};
 pub use engine::{
-    Config, ContainerEvent, ContainerPaths, ContainerView, Engine, EngineError, ExecHappened, Happened,
-    HealthProbe, HealthView, chain,
+    Config, ContainerPaths, ContainerView, Engine, EngineError, ExecHappened, Happened, HealthProbe,
+    HealthView, NodeEvent, VolumeHappened, What, chain,
 };
 pub use record::{ContainerRecord, MountRecord};
 pub use run::{Link, run};

@@ -3,12 +3,12 @@
 
 mod authority;
 mod backend;
-mod container_events;
 mod daemon;
 mod doctor;
 mod host;
 mod manager;
 mod membership;
+mod node_events;
 mod view;
 
 use std::process::ExitCode;

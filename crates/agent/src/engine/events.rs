@@ -1,22 +1,53 @@
-//! What happens to containers, told to whoever listens.
+//! What happens on the node, told to whoever listens: to containers, and because of them to images, volumes and the
+//! network.
 
 use std::sync::Arc;
 
-use skep_model::Timestamp;
+use std::time::SystemTime;
+
+use skep_model::{Labels, Timestamp};
 use skep_runtime::TerminalSize;
 use tokio::sync::broadcast;
 
-use crate::record::ContainerRecord;
+use super::{Engine, Known, timestamp};
+use crate::image::Reference;
+use crate::record::{ContainerRecord, MountRecord};
 
 /// Events that a slow listener may lag behind before it loses some.
 const EVENTS_MAX: usize = 1024;
 
-/// Something that happened to a container.
+/// Something that happened on the node.
 #[derive(Clone, Debug)]
-pub struct ContainerEvent {
-    pub happened: Happened,
-    pub container: Arc<ContainerRecord>,
+pub struct NodeEvent {
+    pub what: What,
     pub at: Timestamp,
+}
+
+/// What happened, and to which object.
+#[derive(Clone, Debug)]
+pub enum What {
+    Container(Happened, Arc<ContainerRecord>),
+    /// A registry was asked for an image, because a task needs it, and the image is here.
+    ImagePulled {
+        reference: Reference,
+        labels: Labels,
+    },
+    /// To the volume of that name.
+    Volume(VolumeHappened, String),
+    /// A container joined the node's network, or left it.
+    Network {
+        container_id: String,
+        is_joined: bool,
+    },
+}
+
+/// Something that a container caused with a volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VolumeHappened {
+    Created,
+    Mounted { container_id: String, target: String, read_only: bool },
+    Unmounted { container_id: String },
+    Destroyed,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +87,7 @@ pub struct ExecHappened {
 
 /// The way to all listeners.
 #[derive(Debug)]
-pub struct Events(broadcast::Sender<ContainerEvent>);
+pub struct Events(broadcast::Sender<NodeEvent>);
 
 impl Default for Events {
     fn default() -> Self {
@@ -65,12 +96,57 @@ impl Default for Events {
 }
 
 impl Events {
-    pub fn listen(&self) -> broadcast::Receiver<ContainerEvent> {
+    pub fn listen(&self) -> broadcast::Receiver<NodeEvent> {
         self.0.subscribe()
     }
 
     pub fn tell(&self, happened: Happened, container: &Arc<ContainerRecord>, at: Timestamp) {
-        // An error means that nobody listens.
-        drop(self.0.send(ContainerEvent { happened, container: container.clone(), at }));
+        self.tell_of(What::Container(happened, container.clone()), at);
     }
+
+    fn tell_of(&self, what: What, at: Timestamp) {
+        // An error means that nobody listens.
+        drop(self.0.send(NodeEvent { what, at }));
+    }
+}
+
+impl Engine {
+    /// Tells of what just happened to something beside containers.
+    pub(super) fn tell_of(&self, what: What) {
+        self.events.tell_of(what, timestamp(SystemTime::now()));
+    }
+
+    /// Tells what a container got with its start. It has had all of it since it was prepared, but Docker tells now.
+    pub(super) fn tell_joined(&self, container: &ContainerRecord) {
+        self.tell_network(container, true);
+        for mount in volumes(container) {
+            let container_id = container.container_id.clone();
+            let (target, read_only) = (mount.target.clone(), mount.read_only);
+            let happened = VolumeHappened::Mounted { container_id, target, read_only };
+            self.tell_of(What::Volume(happened, mount.volume.clone()));
+        }
+    }
+
+    /// Tells what a container that ended has no more. One that never started told of nothing that it got.
+    pub(super) fn tell_left(&self, known: &Known) {
+        if known.life().started_at.is_none() {
+            return;
+        }
+        let container = &known.record;
+        self.tell_network(container, false);
+        for mount in volumes(container) {
+            let happened = VolumeHappened::Unmounted { container_id: container.container_id.clone() };
+            self.tell_of(What::Volume(happened, mount.volume.clone()));
+        }
+    }
+
+    fn tell_network(&self, container: &ContainerRecord, is_joined: bool) {
+        if container.address.is_some() {
+            self.tell_of(What::Network { container_id: container.container_id.clone(), is_joined });
+        }
+    }
+}
+
+fn volumes(container: &ContainerRecord) -> impl Iterator<Item = &MountRecord> {
+    container.mounts.iter().filter(|mount| !mount.volume.is_empty())
 }

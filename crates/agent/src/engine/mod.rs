@@ -35,7 +35,7 @@ use crate::image;
 use crate::record::{ContainerRecord, RecordError, Records};
 use crate::volume::{VolumeError, Volumes};
 use events::Events;
-pub use events::{ContainerEvent, ExecHappened, Happened};
+pub use events::{ExecHappened, Happened, NodeEvent, VolumeHappened, What};
 use life::Life;
 use prepare::PrepareFailure;
 pub(crate) use recover::timestamp;
@@ -224,8 +224,8 @@ impl Engine {
         Ok(self.records.tasks()?)
     }
 
-    /// Follows what happens to containers from now on.
-    pub fn events(&self) -> broadcast::Receiver<ContainerEvent> {
+    /// Follows what happens on the node from now on.
+    pub fn events(&self) -> broadcast::Receiver<NodeEvent> {
         self.events.listen()
     }
 
@@ -260,6 +260,7 @@ impl Engine {
         let started_at = known.handle.start().await?;
         let started_at = timestamp(started_at);
         known.life().started_at.get_or_insert(started_at);
+        self.tell_joined(&known.record);
         self.events.tell(Happened::Started, &known.record, started_at);
         Ok((known.handle.pid().unwrap_or_default(), known.record.ports.clone()))
     }
@@ -327,6 +328,7 @@ impl Engine {
                 self.events.tell(Happened::OutOfMemory, &known.record, at);
             }
             self.events.tell(Happened::Died { exit_code: exit.code }, &known.record, at);
+            self.tell_left(known);
         }
         exit
     }
@@ -355,7 +357,7 @@ impl Engine {
         let Ok(known) = self.find(id) else { return Ok(()) };
         known.handle.delete().await?;
         self.disconnect(id).await?;
-        self.volumes.release(&known.record.container_id).await?;
+        self.release_volumes(&known.record.container_id).await?;
         remove_dir(&self.task_dir(id))?;
         self.records.delete_container(id).await?;
         self.set_known(id, None);

@@ -12,7 +12,7 @@ use skep_model::mount::{BindMount, Mount as Wish, MountKind, VolumeMount};
 use skep_model::template::ContainerSpec;
 use skep_runtime::{Mount, Nested, Propagation};
 
-use super::{Engine, PrepareFailure};
+use super::{Engine, EngineError, PrepareFailure, VolumeHappened, What};
 use crate::container::SpecError;
 use crate::image::Image;
 use crate::record::MountRecord;
@@ -169,7 +169,20 @@ impl Engine {
         container_id: &str,
     ) -> Result<PathBuf, PrepareFailure> {
         self.volumes.hold(&new.name, container_id);
-        self.volumes.prepare(new, fill).await.map_err(|error| PrepareFailure::fatal(&error))
+        let name = new.name.clone();
+        let ready = self.volumes.prepare(new, fill).await.map_err(|error| PrepareFailure::fatal(&error))?;
+        if ready.is_new {
+            self.tell_of(What::Volume(VolumeHappened::Created, name));
+        }
+        Ok(ready.data)
+    }
+
+    /// Takes a container's volumes away from it; the anonymous ones go.
+    pub(super) async fn release_volumes(&self, container_id: &str) -> Result<(), EngineError> {
+        for name in self.volumes.release(container_id).await? {
+            self.tell_of(What::Volume(VolumeHappened::Destroyed, name));
+        }
+        Ok(())
     }
 }
 

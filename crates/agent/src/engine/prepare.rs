@@ -14,7 +14,7 @@ use skep_runtime::EtcFiles;
 use tokio_util::sync::CancellationToken;
 
 use super::life::Life;
-use super::{Engine, EngineError, Happened, Known, chain, mounts, timestamp};
+use super::{Engine, EngineError, Happened, Known, What, chain, mounts, timestamp};
 use crate::container::{self, Prepared, SpecError};
 use crate::credentials;
 use crate::image::{self, Platform, Reference};
@@ -110,9 +110,16 @@ impl Engine {
     async fn pull(&self, task: &Task) -> Result<image::Image, PrepareFailure> {
         let name = &task.spec.container.image;
         let reference: Reference = name.parse().map_err(|error| PrepareFailure::fatal(&error))?;
+        if let Some(image) = self.images.pinned(&reference, &Platform::host()).await.ok().flatten() {
+            return Ok(image);
+        }
         let auth = task.spec.registry_auth.as_ref().and_then(credentials::read);
         let error = match self.images.pull(&reference, auth.as_ref(), &Platform::host()).await {
-            Ok(image) => return Ok(image),
+            Ok(image) => {
+                let labels = image.config.labels.clone();
+                self.tell_of(What::ImagePulled { reference, labels });
+                return Ok(image);
+            }
             Err(error) => error,
         };
         // A registry that does not answer, or never heard of it, keeps no task from an image that is here already.
@@ -172,7 +179,7 @@ impl Engine {
     /// Releases what a failed preparation holds. What cannot be released now is found at the next start.
     async fn undo(&self, task: &Task, record: &ContainerRecord) {
         let released = self.release(task.id, record.address).await;
-        let volumes = self.volumes.release(&record.container_id).await.map_err(EngineError::from);
+        let volumes = self.release_volumes(&record.container_id).await;
         let forgotten = self.records.delete_container(task.id).await.map_err(EngineError::from);
         let removed = super::remove_dir(&self.task_dir(task.id));
         for error in [released, volumes, forgotten, removed].into_iter().filter_map(Result::err) {

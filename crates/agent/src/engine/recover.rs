@@ -27,7 +27,7 @@ impl Engine {
         // A record without a container is from a preparation that the end of the daemon cut off.
         for record in by_container.into_values() {
             self.hold_volumes(&record);
-            self.volumes.release(&record.container_id).await?;
+            self.release_volumes(&record.container_id).await?;
             self.records.delete_container(record.task_id).await?;
             super::remove_dir(&self.task_dir(record.task_id))?;
         }

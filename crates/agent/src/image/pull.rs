@@ -35,10 +35,7 @@ impl Store {
         auth: Option<&Auth>,
         platform: &Platform,
     ) -> Result<Image, PullError> {
-        if reference.digest().is_some()
-            && let Some(image) = self.find(reference).await?
-            && platform.suits(&image.platform).is_some()
-        {
+        if let Some(image) = self.pinned(reference, platform).await? {
             return Ok(image);
         }
         let feed = self.feed(reference, auth, platform);
@@ -46,6 +43,19 @@ impl Store {
         let key = key(&source, platform);
         let (inner, platform) = (Arc::clone(&self.inner), platform.clone());
         self.inner.pulls.join(key, || inner.fetch(source, platform, feed).boxed()).await
+    }
+
+    /// Returns the image that a digest names, if it is here and for this platform: no registry needs to be asked.
+    pub async fn pinned(
+        &self,
+        reference: &Reference,
+        platform: &Platform,
+    ) -> Result<Option<Image>, PullError> {
+        let found = match reference.digest() {
+            Some(_) => self.find(reference).await?,
+            None => None,
+        };
+        Ok(found.filter(|image| platform.suits(&image.platform).is_some()))
     }
 
     /// Returns where the progress of such a pull is shown.

@@ -57,6 +57,15 @@ impl Volume {
     }
 }
 
+/// A volume that a container may have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// Where its content is.
+    pub data: PathBuf,
+    /// It was made for this container.
+    pub is_new: bool,
+}
+
 /// All volumes of the node.
 #[derive(Debug)]
 pub struct Volumes {
@@ -96,9 +105,10 @@ impl Volumes {
         self.find(&new.name)
     }
 
-    fn make(&self, new: &NewVolume) -> Result<(), VolumeError> {
+    /// Makes a volume unless there is one of this name; returns whether it did.
+    fn make(&self, new: &NewVolume) -> Result<bool, VolumeError> {
         if self.path(&new.name).join(record::FILE).exists() {
-            return Ok(());
+            return Ok(false);
         }
         let temp = self.temp_path();
         let record = Record::new(new, timestamp(SystemTime::now()));
@@ -107,7 +117,7 @@ impl Volumes {
             // What is left of it goes at the next start, too.
             drop(fs::remove_dir_all(&temp));
         }
-        made
+        made.map(|()| true)
     }
 
     /// Returns a volume by its exact name.
@@ -207,15 +217,11 @@ impl Volumes {
     }
 
     /// Makes a volume ready for a container that holds it: makes it if it is new, mounts what its options name, and
-    /// fills it with what `image` has at `target` if it is empty. Returns where its content is.
-    pub async fn prepare(
-        &self,
-        new: NewVolume,
-        fill: Option<(&Image, &Path)>,
-    ) -> Result<PathBuf, VolumeError> {
+    /// fills it with what `image` has at `target` if it is empty.
+    pub async fn prepare(&self, new: NewVolume, fill: Option<(&Image, &Path)>) -> Result<Ready, VolumeError> {
         let new = new.checked()?;
         let _turn = self.turn(&new.name).await;
-        self.make(&new)?;
+        let is_new = self.make(&new)?;
         let record = Record::read(&self.path(&new.name), &new.name)?;
         let data = self.data(&new.name);
         mount::ensure(&new.name, &record.options, &data).await?;
@@ -227,11 +233,12 @@ impl Volumes {
             let filled = filled.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
             filled.map_err(|source| VolumeError::Fill { name: new.name.clone(), source })?;
         }
-        Ok(data)
+        Ok(Ready { data, is_new })
     }
 
-    /// Takes a container's hold away; the last one unmounts the volume, and an anonymous one goes with it.
-    pub async fn release(&self, container_id: &str) -> Result<(), VolumeError> {
+    /// Takes a container's hold away; the last one unmounts the volume, and an anonymous one goes with it. Returns the
+    /// names of those that went.
+    pub async fn release(&self, container_id: &str) -> Result<Vec<String>, VolumeError> {
         let held: Vec<String> = {
             let mut holders = self.holders();
             let held = holders
@@ -241,30 +248,34 @@ impl Volumes {
             holders.retain(|_, users| !users.is_empty());
             held
         };
-        let mut result = Ok(());
+        let (mut gone, mut result) = (Vec::new(), Ok(()));
         for name in held {
-            let released = self.release_one(&name).await;
-            result = result.and(released);
+            match self.release_one(&name).await {
+                Ok(true) => gone.push(name),
+                Ok(false) => {}
+                Err(error) => result = result.and(Err(error)),
+            }
         }
-        result
+        result.map(|()| gone)
     }
 
-    async fn release_one(&self, name: &str) -> Result<(), VolumeError> {
+    /// Returns whether the volume went.
+    async fn release_one(&self, name: &str) -> Result<bool, VolumeError> {
         let volume = match self.find(name) {
             Ok(volume) => volume,
-            Err(VolumeError::NotFound { .. }) => return Ok(()),
+            Err(VolumeError::NotFound { .. }) => return Ok(false),
             Err(error) => return Err(error),
         };
         if volume.is_anonymous() {
             return match self.remove(name).await {
-                Err(VolumeError::InUse { .. } | VolumeError::NotFound { .. }) => Ok(()),
-                other => other,
+                Err(VolumeError::InUse { .. } | VolumeError::NotFound { .. }) => Ok(false),
+                other => other.map(|()| true),
             };
         }
         let _turn = self.turn(name).await;
         match self.users(name).is_empty() {
-            true => mount::unmount(&volume.mountpoint),
-            false => Ok(()),
+            true => mount::unmount(&volume.mountpoint).map(|()| false),
+            false => Ok(false),
         }
     }
 

@@ -85,13 +85,14 @@ async fn a_volume_in_use_stays_and_an_anonymous_one_goes_with_its_container() {
     assert_eq!(anonymous, NewVolume::anonymous("c1", "/data"));
     for new in [named("data"), anonymous.clone()] {
         volumes.hold(&new.name, "c1");
-        volumes.prepare(new, None).await.expect("prepared");
+        assert!(volumes.prepare(new.clone(), None).await.expect("prepared").is_new);
+        assert!(!volumes.prepare(new, None).await.expect("prepared again").is_new);
     }
     volumes.hold("data", "c2");
     let error = volumes.remove("data").await.expect_err("in use").to_string();
     assert_eq!(error, "remove data: volume is in use - [c1]");
     assert_eq!(volumes.prune(true, |_| true).await.expect("pruned").0, [""; 0]);
-    volumes.release("c1").await.expect("released");
+    assert_eq!(volumes.release("c1").await.expect("released"), [anonymous.name.clone()]);
     assert!(volumes.find(&anonymous.name).is_err());
     assert_eq!(volumes.find("data").expect("kept").used_by, ["c2"]);
     volumes.release("c2").await.expect("released");
@@ -108,7 +109,7 @@ async fn options_are_mounted_while_the_volume_is_used() {
     let device = source.display().to_string();
     let bound = with(&[("type", "none"), ("o", "bind,ro"), ("device", &device)]);
     volumes.hold("data", "c1");
-    let path = volumes.prepare(bound, None).await.expect("mounted");
+    let path = volumes.prepare(bound, None).await.expect("mounted").data;
     assert_eq!(fs::read_to_string(path.join("x")).expect("seen"), "there");
     assert!(fs::write(path.join("y"), "").is_err(), "read-only");
     // A second container and a new daemon find it mounted.
@@ -126,7 +127,7 @@ async fn options_are_mounted_while_the_volume_is_used() {
         ..with(&[("type", "tmpfs"), ("device", "tmpfs"), ("o", "size=1m,mode=0700,noexec")])
     };
     volumes.hold("memory", "c1");
-    let path = volumes.prepare(memory, None).await.expect("mounted");
+    let path = volumes.prepare(memory, None).await.expect("mounted").data;
     assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o7777, 0o700);
     volumes.release("c1").await.expect("released");
 

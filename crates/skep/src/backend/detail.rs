@@ -16,9 +16,9 @@ use skep_model::{TaskSpec, Timestamp};
 use super::{Daemon, failed};
 
 /// The network of every container, under the name that Docker gives it.
-const NETWORK: &str = "bridge";
+pub(crate) const NETWORK: &str = "bridge";
 /// As `/networks` numbers it.
-const NETWORK_ID: &str = "b71d6ed2a7c5b0e4d3f8a9167c2e5d40b71d6ed2a7c5b0e4d3f8a9167c2e5d40";
+pub(crate) const NETWORK_ID: &str = "b71d6ed2a7c5b0e4d3f8a9167c2e5d40b71d6ed2a7c5b0e4d3f8a9167c2e5d40";
 
 /// Returns what a list shows of all containers.
 pub(super) async fn list(daemon: &Daemon) -> Vec<ContainerFacts> {

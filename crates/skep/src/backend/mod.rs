@@ -9,6 +9,8 @@ mod images;
 mod images_shown;
 mod volumes;
 
+pub(crate) use detail::{NETWORK, NETWORK_ID};
+
 use std::sync::Arc;
 use std::time::SystemTime;
 

@@ -27,9 +27,9 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::backend::Daemon;
-use crate::container_events;
 use crate::host;
 use crate::membership::{Membership, MembershipError};
+use crate::node_events;
 use fatal::Fatal;
 use options::{Flags, LogLevel, Settings, SettingsError};
 use root::{Kind, Root, RootError};
@@ -134,7 +134,7 @@ async fn run(settings: Settings) -> Result<(), DaemonError> {
     let engine = Engine::open(engine_config(&settings)).await?;
     let engine_id = host::engine_id(&settings.data_root)?;
     let (changes, _) = broadcast::channel(CHANGES_MAX);
-    tokio::spawn(container_events::forward(engine.clone(), changes.clone()));
+    tokio::spawn(node_events::forward(engine.clone(), changes.clone()));
     let mut description = skep_agent::describe(env!("CARGO_PKG_VERSION"), settings.labels.clone());
     description.generic = settings.generic_resources.clone();
     let machine_memory = description.memory_bytes;
