@@ -160,6 +160,7 @@ impl Leader {
         self.dispatch = Dispatch::new(store, now);
         self.scheduler = Scheduler::new(store);
         self.draft = Draft::new(store, now);
+        self.agenda = Agenda::default();
         self.dirty = everything(store);
         self.uneven = all_services(store, now);
         self.changed_nodes = all_with_tasks(store);

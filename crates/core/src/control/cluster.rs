@@ -21,7 +21,7 @@ pub fn init(draft: &mut Draft, new: NewCluster) -> Result<Reply, Refusal> {
              another one.",
         ));
     }
-    check_spec(&new.spec)?;
+    check_spec(&new.spec, None)?;
     let meta = Meta::new(draft.now());
     draft.put_cluster(Cluster {
         id: new.id,
@@ -51,7 +51,7 @@ pub fn update(
 ) -> Result<Reply, Refusal> {
     let stored = draft.cluster().expect("the caller checked that there is a cluster");
     check_version(draft, &stored.meta, version)?;
-    check_spec(&spec)?;
+    check_spec(&spec, Some(&stored.spec))?;
     let mut cluster = Cluster::clone(stored);
     cluster.spec = spec;
     if let Some(token) = rotate.worker_token {
@@ -64,11 +64,33 @@ pub fn update(
     Ok(Reply::Done)
 }
 
-fn check_spec(spec: &ClusterSpec) -> Result<(), Refusal> {
-    spec.validate()?;
+fn check_spec(spec: &ClusterSpec, before: Option<&ClusterSpec>) -> Result<(), Refusal> {
+    // What an earlier version took is in nobody's way until somebody writes the labels.
+    if before.is_none_or(|before| before.labels != spec.labels) {
+        spec.validate()?;
+    }
     if spec.node_cert_expiry < CERT_EXPIRY_MIN {
         let text = "minimum certificate expiry time is: 1h0m0s";
         return Err(Refusal::new(RefusalClass::InvalidArgument, text));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_that_an_earlier_version_took_are_judged_when_labels_are_written() {
+        let labels = |pairs: &[(&str, &str)]| ClusterSpec {
+            labels: pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            ..ClusterSpec::default()
+        };
+        let old = labels(&[("skep.strategi", "binpack")]);
+        assert!(check_spec(&old, None).is_err());
+        let other = ClusterSpec { task_history_limit: 9, ..old.clone() };
+        assert!(check_spec(&other, Some(&old)).is_ok());
+        let relabelled = labels(&[("skep.strategi", "binpack"), ("owner", "me")]);
+        assert!(check_spec(&relabelled, Some(&old)).is_err());
+    }
 }

@@ -82,6 +82,8 @@ pub fn plan(
     match place {
         Place::Gone => {
             forget(draft, service, slot);
+            // A share of fewer slots is less.
+            purse.recount();
             return None;
         }
         Place::Closed => close(draft, service, slot),

@@ -5,6 +5,11 @@
 //! ready (placed, pulled, created), and the candidate starts when the holder is observed to be over; so
 //! an image that cannot be pulled disturbs nothing. With start-first order the candidate starts when it is ready, and the
 //! holder stops when that runs. Where neither is the case yet, each of them is brought up as if it were alone.
+//!
+//! Invariant: a slot that takes no step now is looked at again when it could. What it waits for is written in the slot
+//! itself (a status, a step, a node for its task: [`Draft`] has the slot looked at), concerns its node (the leader has
+//! the node's slots looked at), is a stage of the rollout or a write to the service or cluster (all slots are looked
+//! at), has a deadline, which is returned, or is the budget, which [`Purse::refuse`] remembers.
 
 use std::sync::Arc;
 
@@ -39,6 +44,10 @@ pub(super) fn plan(
     if candidate.desired == Desired::Running && candidate.status.state == TaskState::Running {
         slot::shut_down(draft, &others);
         return None;
+    }
+    if holder.as_ref().is_some_and(|holder| holder.desired != Desired::Running) {
+        // It may be started beside the candidate.
+        purse.recount();
     }
     let wake_at = holder.and_then(|holder| begin(draft, slot, &holder));
     let next = match others.is_empty() {
@@ -130,7 +139,8 @@ fn take_over(
     let is_allowed = budget.is_none_or(|budget| budget.allows(policy.order));
     match is_allowed {
         true if serves => purse.spend(policy.order),
-        true => {}
+        // What starts here beside others costs the more, the more of them were told to start.
+        true => purse.recount(),
         false => purse.refuse(candidate.slot),
     }
     match policy.order {

@@ -1,7 +1,8 @@
 //! Keeps what runs in line with what was asked, one service at a time.
 //!
-//! [`plan`] looks at a service's whole state and never at what changed, so a hint, a deadline, a restart
-//! and an election take the same path, and running it again on its own result proposes nothing.
+//! [`plan`] looks at what there is and never at how it changed: a scope only says where to look, so a hint, a deadline,
+//! a restart and an election take the same path, and running it again on its own result, with any scope, proposes
+//! nothing.
 //!
 //! In order: [`rollout::judge`] counts failures, [`slot`] answers tasks that ended ([`restart`], [`attempt`]) and lets
 //! prepared ones take over (`handover`), [`replicated`], [`global`] or [`job`] makes and drops slots, [`rollout::advance`]

@@ -93,6 +93,8 @@ impl Field<'_> {
         slots.len() as u64 - u64::from(is_own) < max
     }
 
+    // Invariant: who asks the store about the tasks on a node is named in `Demand::counts_slots`, because of a batch none
+    // is written before all are chosen.
     fn slots_on(&self, service: ServiceId, node: NodeId) -> BTreeSet<SlotId> {
         let here = self
             .store

@@ -129,6 +129,7 @@ impl Fleet {
 
     /// Counts a task that is not over on the node that it gets.
     pub fn give(&mut self, store: &Store, task: &Task, node_id: NodeId) {
+        debug_assert!(!task.is_over(), "what is over takes no place");
         let manner = manner(store, task);
         if task.desired == Desired::Ready {
             self.ready.insert((task.service_id, task.id), manner);
@@ -178,6 +179,8 @@ impl Fleet {
 
     /// Takes in that the cluster's policies may be others.
     pub fn follow_cluster(&mut self, store: &Store) {
+        // The order of updates may be one of them.
+        self.exclusive.clear();
         let strategy = strategy(store);
         if strategy == self.orders.strategy() {
             return;

@@ -81,6 +81,7 @@ impl Pool {
         if let Some(mut best) = self.heap.peek_mut().filter(is_best) {
             // It was chosen, so that its rank held until now.
             best.0 = best.0.with_one_more(field, failures, load);
+            debug_assert_eq!(best.0, Rank::of(field, failures, load), "the best was ranked as it is");
         } else {
             self.heap.push(Reverse(Rank::of(field, failures, load)));
             return;

@@ -22,7 +22,10 @@ impl Scheduler {
                 Move::Node { old, new } => self.follow_node(store, old.as_deref(), new.as_ref()),
                 Move::Service(id) => self.follow_service(store, *id),
                 // Which node is the best is another matter than whether there is one.
-                Move::Cluster => self.fleet.follow_cluster(store),
+                Move::Cluster => {
+                    self.fleet.follow_cluster(store);
+                    store.services().for_each(|service| self.recount(store, service.id));
+                }
             }
         }
     }
@@ -132,12 +135,7 @@ impl Scheduler {
 
     /// Takes in that tasks of a service may follow each other in another manner, or keep other company.
     fn follow_service(&mut self, store: &Store, id: ServiceId) {
-        let miscounted = self.fleet.miscounted(store, id);
-        for task in &miscounted {
-            self.fleet.remove(task);
-            self.fleet.add(store, task);
-            self.freed(store, task, task.node_id.expect("a counted task has a node"));
-        }
+        self.recount(store, id);
         let is_new = self.note_affinity(store, id);
         if let Some(service) = store.service(id).filter(|_| is_new) {
             let named = self.waiting.who_wants(&[Want::Named(service.spec.name.to_ascii_lowercase())]);
@@ -146,6 +144,15 @@ impl Scheduler {
         // Whether a task stands by is up to its service.
         for key in self.waiting.groups_of(id) {
             self.waiting.retry_with_others(key);
+        }
+    }
+
+    /// Takes in that tasks of a service may follow each other in another manner.
+    fn recount(&mut self, store: &Store, id: ServiceId) {
+        for task in &self.fleet.miscounted(store, id) {
+            self.fleet.remove(task);
+            self.fleet.add(store, task);
+            self.freed(store, task, task.node_id.expect("a counted task has a node"));
         }
     }
 

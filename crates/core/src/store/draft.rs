@@ -241,7 +241,8 @@ impl Draft {
 
     pub fn delete_rollout(&mut self, id: ServiceId) {
         if self.store.rollout(id).is_some() {
-            self.touch(id, Scope::default());
+            // What it held is free.
+            self.touch(id, Scope::all());
             self.moves.push(Move::Service(id));
             self.write(Change::DeleteRollout(id));
         }
@@ -270,7 +271,8 @@ impl Draft {
     }
 
     /// The version of an object is one more than the index of the entry applied before it was written: it
-    /// rises with every write, and nothing else of it matters to anybody.
+    /// rises from pass to pass, and nothing else of it matters to anybody.
+    // Invariant: what is committed has no version above the store's index, which never goes back.
     fn version(&self) -> u64 {
         self.store.index + 1
     }
