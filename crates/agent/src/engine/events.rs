@@ -2,7 +2,6 @@
 //! network.
 
 use std::sync::Arc;
-
 use std::time::SystemTime;
 
 use skep_model::{Labels, Timestamp};

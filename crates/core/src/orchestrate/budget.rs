@@ -90,7 +90,8 @@ impl Purse {
         }
     }
 
-    /// Takes in that slots went out of service by themselves: what is left has to be counted anew.
+    /// Takes in that more was spent or freed than is known here (slots ended, or what serves nobody started): what is left
+    /// has to be counted anew.
     pub fn recount(&mut self) {
         self.left = None;
     }

@@ -36,8 +36,9 @@ use skep_model::service::Mode;
 use skep_model::task::{Desired, ServiceStamp, SlotId, TaskStatus};
 use skep_model::{Meta, Service, ServiceId, Task, TaskSpec, Timestamp};
 
+use budget::Purse;
+
 use crate::agenda::Agenda;
-use crate::orchestrate::budget::Purse;
 use crate::random::Random;
 use crate::store::{Draft, Scope, Store, earlier};
 

@@ -95,7 +95,7 @@ pub fn obstacles(store: &Store, id: ServiceId, now: Timestamp) -> Vec<Wait> {
 
 /// Returns what the replacement of a slot waits for, until it is up.
 pub fn of_step(store: &Store, step: &Step, now: Timestamp) -> Option<Wait> {
-    let task = store.task(step.task_id).filter(|task| task.status.state < TaskState::Running)?;
+    let task = store.task_of_step(step).filter(|task| task.status.state < TaskState::Running)?;
     let service = store.service(step.service_id)?;
     let rollout = store.rollout(step.service_id).map(|rollout| &**rollout);
     let policy = rollout::policy(store, service, rollout);
