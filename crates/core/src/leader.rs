@@ -226,7 +226,7 @@ impl Leader {
             self.uneven = all_services(&self.draft, self.draft.now());
         }
         concerned_by_nodes(&self.draft, &nodes, &mut self.dirty);
-        self.changed_nodes.extend(nodes.into_iter().filter(|id| has_tasks(&self.draft, *id)));
+        self.changed_nodes.extend(nodes.into_iter().filter(|id| self.draft.has_tasks_on(*id)));
         for (id, scope) in self.draft.take_touched() {
             if is_leveled {
                 self.uneven.insert(id, self.draft.now());
@@ -275,12 +275,8 @@ fn all_services(store: &Store, now: Timestamp) -> BTreeMap<ServiceId, Timestamp>
     store.services().map(|service| (service.id, now)).collect()
 }
 
-fn has_tasks(store: &Store, id: NodeId) -> bool {
-    store.tasks_on(id).next().is_some()
-}
-
 fn all_with_tasks(store: &Store) -> BTreeSet<NodeId> {
-    store.nodes().map(|node| node.id).filter(|id| has_tasks(store, *id)).collect()
+    store.nodes().map(|node| node.id).filter(|id| store.has_tasks_on(*id)).collect()
 }
 
 /// Returns a scope of all there is to plan.

@@ -74,21 +74,21 @@ impl Field<'_> {
         if let Some(index) = demand.ports.iter().position(|port| !load.has_port(*port, own)) {
             return Some(Miss::Port(index));
         }
-        if !self.has_place(load.id, claim, demand.max_replicas) {
+        if !self.has_place(load, claim, demand.max_replicas) {
             return Some(Miss::MaxReplicas);
         }
-        self.disagrees(load.id, claim)
+        self.disagrees(load, claim)
     }
 
     /// Returns whether the node may hold one more replica. A replica in mid-change is one, not two.
-    fn has_place(&self, node: NodeId, claim: Option<Claim>, max: u64) -> bool {
+    fn has_place(&self, load: &Load, claim: Option<Claim>, max: u64) -> bool {
         let service = self.demand.service_id;
         // Where each node has one task there is nothing to limit.
         let is_bound = claim.is_some_and(|claim| matches!(claim.slot, SlotId::Node(_)));
-        if max == 0 || is_bound || u64::from(self.fleet.tasks_of(service, node)) < max {
+        if max == 0 || is_bound || u64::from(self.fleet.tasks_of(service, load.seat)) < max {
             return true;
         }
-        let slots = self.slots_on(service, node);
+        let slots = self.slots_on(service, load.id);
         let is_own = claim.is_some_and(|claim| claim.is_exclusive && slots.contains(&claim.slot));
         slots.len() as u64 - u64::from(is_own) < max
     }
@@ -104,14 +104,14 @@ impl Field<'_> {
     }
 
     /// Returns the first service that should be there and is not, or the other way round.
-    fn disagrees(&self, node: NodeId, claim: Option<Claim>) -> Option<Miss> {
-        let has = |id: ServiceId| self.fleet.tasks_of(id, node) > 0;
+    fn disagrees(&self, load: &Load, claim: Option<Claim>) -> Option<Miss> {
+        let has = |id: ServiceId| self.fleet.tasks_of(id, load.seat) > 0;
         let demand = self.demand;
         if let Some(index) = demand.near.iter().position(|(_, id)| !id.is_some_and(has)) {
             return Some(Miss::Near(index));
         }
         let is_near = |id: ServiceId| match id == demand.service_id {
-            true => !self.has_place(node, claim, 1),
+            true => !self.has_place(load, claim, 1),
             false => has(id),
         };
         demand.far.iter().position(|(_, id)| is_near(*id)).map(Miss::Far)

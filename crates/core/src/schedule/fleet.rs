@@ -12,17 +12,18 @@ use skep_model::{Node, NodeId, ServiceId, Task, TaskId};
 use super::load::{Load, Manner};
 use super::orders::Orders;
 use super::requirements::Requirements;
+use super::seats::{Seat, Seats};
 use crate::orchestrate::rollout;
 use crate::store::Store;
 
 /// The nodes.
 #[derive(Debug, Default)]
 pub struct Fleet {
-    loads: BTreeMap<NodeId, Load>,
+    seats: Seats<NodeId, Load>,
     orders: Orders,
-    counts: BTreeMap<ServiceId, Counts>,
-    /// Tasks may be counted on nodes that are gone: numbers alone do not tell whether all that are there have one.
-    has_strangers: bool,
+    counts: Seats<ServiceId, Counts>,
+    /// The service that was counted for last, and where its counts are: it is asked for again and again.
+    recent: Option<(ServiceId, Seat)>,
     /// Placed tasks that are wanted ready, and how each of them is counted.
     ready: BTreeMap<(ServiceId, TaskId), Manner>,
     /// Whether a service's tasks start only when the others of their slots are over, as of when that was looked at last.
@@ -31,10 +32,10 @@ pub struct Fleet {
     version: u64,
 }
 
-/// The live tasks of one service.
+/// The live tasks of one service on nodes that are there.
 #[derive(Debug, Default)]
 struct Counts {
-    by_node: BTreeMap<NodeId, u32>,
+    by_seat: BTreeMap<Seat, u32>,
     /// How many nodes have so many, but for those that have none.
     levels: BTreeMap<u32, usize>,
 }
@@ -49,15 +50,19 @@ impl Fleet {
     }
 
     pub fn get(&self, id: NodeId) -> Option<&Load> {
-        self.loads.get(&id)
+        self.seats.at(self.seats.seat(id)?)
+    }
+
+    pub fn at(&self, seat: Seat) -> Option<&Load> {
+        self.seats.at(seat)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Load> {
-        self.loads.values()
+        self.seats.iter()
     }
 
     pub fn len(&self) -> usize {
-        self.loads.len()
+        self.seats.len()
     }
 
     pub fn version(&self) -> u64 {
@@ -69,28 +74,35 @@ impl Fleet {
     }
 
     /// Returns how many live tasks of the service the node has.
-    pub fn tasks_of(&self, service: ServiceId, node: NodeId) -> u32 {
-        self.counts.get(&service).and_then(|counts| counts.by_node.get(&node)).copied().unwrap_or(0)
+    pub fn tasks_of(&self, service: ServiceId, node: Seat) -> u32 {
+        self.counts_of(service).and_then(|counts| counts.by_seat.get(&node)).copied().unwrap_or(0)
     }
 
     /// Returns the nodes that have live tasks of the service.
     pub fn nodes_of(&self, service: ServiceId) -> impl Iterator<Item = (NodeId, u32)> {
-        let counts = self.counts.get(&service).into_iter();
-        counts.flat_map(|counts| &counts.by_node).map(|(id, count)| (*id, *count))
+        let counts = self.counts_of(service).into_iter().flat_map(|counts| &counts.by_seat);
+        counts.filter_map(|(seat, count)| Some((self.seats.at(*seat)?.id, *count)))
     }
 
     /// Returns how many live tasks of the service nodes have, the fewest first; there may be no node with none.
     pub fn levels_of(&self, service: ServiceId) -> impl Iterator<Item = u32> {
-        let counts = self.counts.get(&service);
-        let known = counts.map_or(0, |counts| counts.by_node.len());
-        let has_none = known < self.loads.len() || self.has_strangers;
+        let counts = self.counts_of(service);
+        let known = counts.map_or(0, |counts| counts.by_seat.len());
+        let has_none = known < self.seats.len();
         let levels = counts.into_iter().flat_map(|counts| counts.levels.keys().copied());
         has_none.then_some(0).into_iter().chain(levels)
     }
 
+    fn counts_of(&self, service: ServiceId) -> Option<&Counts> {
+        match self.recent {
+            Some((recent, seat)) if recent == service => self.counts.at(seat),
+            _ => self.counts.at(self.counts.seat(service)?),
+        }
+    }
+
     /// Sees to it that nodes are found fast that meet these requirements.
     pub fn expect(&mut self, requirements: &Requirements) {
-        self.orders.keep(requirements, self.loads.values());
+        self.orders.keep(requirements, self.seats.iter());
     }
 
     /// Returns the orders in which nodes are asked.
@@ -100,22 +112,28 @@ impl Fleet {
 
     /// Takes in a node, new or changed.
     pub fn put_node(&mut self, node: Arc<Node>) {
-        let id = node.id;
-        if self.loads.contains_key(&id) {
-            self.change(id, |load| load.update(node));
-        } else {
-            self.version += 1;
-            let load = Load::new(node);
-            self.orders.moved(None, Some(self.orders.places(&load)));
-            self.loads.insert(id, load);
+        let count = self.seats.len();
+        let seat = self.seats.seat_or_add(node.id, |seat| Load::new(node.clone()).seated(seat));
+        let is_new = self.seats.len() > count;
+        if !is_new {
+            self.change(seat, |load| load.update(node));
         }
-        self.orders.reconsider(&self.loads[&id]);
+        let load = self.seats.at(seat).expect("it has a seat");
+        if is_new {
+            self.version += 1;
+            self.orders.moved(None, Some(self.orders.places(load)));
+        }
+        self.orders.reconsider(load);
     }
 
     pub fn remove_node(&mut self, id: NodeId) {
-        if let Some(load) = self.loads.remove(&id) {
+        if let Some(load) = self.seats.remove(id) {
             self.version += 1;
-            self.has_strangers = true;
+            self.recent = None;
+            self.counts.retain(|counts| {
+                counts.forget(load.seat);
+                !counts.by_seat.is_empty()
+            });
             self.orders.moved(Some(self.orders.places(&load)), None);
         }
     }
@@ -127,34 +145,54 @@ impl Fleet {
         }
     }
 
-    /// Counts a task that is not over on the node that it gets.
-    pub fn give(&mut self, store: &Store, task: &Task, node_id: NodeId) {
+    /// Counts a task that is not over on the node that it gets, if that is there.
+    fn give(&mut self, store: &Store, task: &Task, node_id: NodeId) {
+        match self.seats.seat(node_id) {
+            Some(seat) => self.seat(store, task, seat),
+            None => self.version += 1,
+        }
+    }
+
+    /// Counts a task that is not over on the node at this seat.
+    pub fn seat(&mut self, store: &Store, task: &Task, seat: Seat) {
         debug_assert!(!task.is_over(), "what is over takes no place");
         let manner = manner(store, task);
         if task.desired == Desired::Ready {
             self.ready.insert((task.service_id, task.id), manner);
         }
         if task.is_live() {
-            self.counts.entry(task.service_id).or_default().add(node_id);
+            self.add_to_count(task.service_id, seat);
         }
-        self.change(node_id, |load| load.add(task, manner));
+        self.change(seat, |load| load.add(task, manner));
     }
 
     /// Takes back what was counted for a task.
     pub fn remove(&mut self, task: &Task) {
         let Some(node_id) = task.node_id.filter(|_| !task.is_over()) else { return };
         self.ready.remove(&(task.service_id, task.id));
+        let Some(seat) = self.seats.seat(node_id) else { return };
         if task.is_live() {
-            self.take_from_count(task.service_id, node_id);
+            self.take_from_count(task.service_id, seat);
         }
-        self.change(node_id, |load| load.remove(task));
+        self.change(seat, |load| load.remove(task));
     }
 
-    fn take_from_count(&mut self, service: ServiceId, node: NodeId) {
-        let Some(counts) = self.counts.get_mut(&service) else { return };
-        counts.remove(node);
-        if counts.by_node.is_empty() {
-            self.counts.remove(&service);
+    fn add_to_count(&mut self, service: ServiceId, seat: Seat) {
+        let counts = match self.recent {
+            Some((recent, counts)) if recent == service => counts,
+            _ => self.counts.seat_or_add(service, |_| Counts::default()),
+        };
+        self.recent = Some((service, counts));
+        self.counts.at_mut(counts).expect("a service that is counted has counts").add(seat);
+    }
+
+    fn take_from_count(&mut self, service: ServiceId, seat: Seat) {
+        let counts = self.counts.seat(service).and_then(|counts| self.counts.at_mut(counts));
+        let Some(counts) = counts else { return };
+        counts.remove(seat);
+        if counts.by_seat.is_empty() {
+            self.counts.remove(service);
+            self.recent = None;
         }
     }
 
@@ -186,18 +224,15 @@ impl Fleet {
             return;
         }
         self.orders = Orders::new(strategy);
-        for load in self.loads.values() {
+        for load in self.seats.iter() {
             self.orders.moved(None, Some(self.orders.places(load)));
         }
     }
 
-    /// Changes what a node holds, if it is there, and keeps the orders.
-    fn change(&mut self, id: NodeId, change: impl FnOnce(&mut Load)) {
+    /// Changes what a node holds, and keeps the orders.
+    fn change(&mut self, seat: Seat, change: impl FnOnce(&mut Load)) {
         self.version += 1;
-        let Some(load) = self.loads.get_mut(&id) else {
-            self.has_strangers = true;
-            return;
-        };
+        let Some(load) = self.seats.at_mut(seat) else { return };
         let before = self.orders.places(load);
         change(load);
         let after = self.orders.places(load);
@@ -208,21 +243,28 @@ impl Fleet {
 }
 
 impl Counts {
-    fn add(&mut self, node: NodeId) {
-        let count = self.by_node.entry(node).or_default();
+    fn add(&mut self, node: Seat) {
+        let count = self.by_seat.entry(node).or_default();
         let before = *count;
         *count += 1;
         self.shift(before, before + 1);
     }
 
-    fn remove(&mut self, node: NodeId) {
-        let Entry::Occupied(mut entry) = self.by_node.entry(node) else { return };
+    fn remove(&mut self, node: Seat) {
+        let Entry::Occupied(mut entry) = self.by_seat.entry(node) else { return };
         let before = *entry.get();
         match before {
             1 => drop(entry.remove()),
             _ => *entry.get_mut() -= 1,
         }
         self.shift(before, before - 1);
+    }
+
+    /// Takes in that the node is gone.
+    fn forget(&mut self, node: Seat) {
+        if let Some(count) = self.by_seat.remove(&node) {
+            self.shift(count, 0);
+        }
     }
 
     fn shift(&mut self, from: u32, to: u32) {

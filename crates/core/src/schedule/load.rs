@@ -13,6 +13,7 @@ use skep_model::{Node, NodeId, ServiceId, Task, TaskId};
 
 use super::amount::Amount;
 use super::filter::{Absence, absence};
+use super::seats::Seat;
 
 /// A port of the node.
 pub type HostPort = (Protocol, u16);
@@ -22,6 +23,8 @@ type Slot = (ServiceId, SlotId);
 #[derive(Clone, Debug)]
 pub struct Load {
     pub id: NodeId,
+    /// Where it stands in the fleet, once it has a seat there.
+    pub seat: Seat,
     pub node: Arc<Node>,
     /// Why the node takes no new tasks at all, if so.
     pub absence: Option<Absence>,
@@ -70,6 +73,7 @@ impl Load {
     pub fn new(node: Arc<Node>) -> Load {
         Load {
             id: node.id,
+            seat: Seat::default(),
             offered: Amount::offered(&node.description),
             absence: absence(&node),
             node,
@@ -78,6 +82,10 @@ impl Load {
             ports: BTreeMap::new(),
             task_count: 0,
         }
+    }
+
+    pub fn seated(self, seat: Seat) -> Load {
+        Load { seat, ..self }
     }
 
     /// Takes in what was written about the node.
@@ -207,10 +215,10 @@ impl Load {
     }
 
     /// Returns the share that is reserved of what is reserved most, in parts of a million.
-    pub fn share(&self) -> u64 {
+    pub fn share(&self) -> u32 {
         let share = |reserved: i64, offered: i64| {
             let (reserved, offered) = (reserved.max(0) as u128, offered.max(1) as u128);
-            u64::try_from(reserved * 1_000_000 / offered).unwrap_or(u64::MAX)
+            u32::try_from(reserved * 1_000_000 / offered).unwrap_or(u32::MAX)
         };
         share(self.reserved.nano_cpus, self.offered.nano_cpus)
             .max(share(self.reserved.memory_bytes, self.offered.memory_bytes))

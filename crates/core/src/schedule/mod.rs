@@ -24,6 +24,7 @@ mod pool;
 mod rank;
 mod requirements;
 mod run;
+mod seats;
 mod spread;
 mod uneven;
 mod waiting;

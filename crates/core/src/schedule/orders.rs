@@ -5,14 +5,15 @@
 use std::collections::BTreeSet;
 use std::ops::Bound;
 
-use skep_model::NodeId;
 use skep_model::placement::Strategy;
 
 use super::load::Load;
 use super::requirements::Requirements;
+use super::seats::Seat;
 
-/// A place in an order: smaller ones are asked first.
-pub type Standing = (u64, NodeId);
+/// A place in an order: smaller ones are asked first. One number, the seat its lower half.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Standing(u64);
 
 /// Requirements that have an order of their own. Each costs a little with every task that is placed; what is
 /// asked for beside them is looked for among all nodes.
@@ -41,6 +42,16 @@ pub struct Places {
     share: Option<Standing>,
 }
 
+impl Standing {
+    fn new(rank: u32, seat: Seat) -> Standing {
+        Standing(u64::from(rank) << 32 | u64::from(seat.number()))
+    }
+
+    pub fn seat(self) -> Seat {
+        Seat::from_number(self.0 as u32)
+    }
+}
+
 impl Orders {
     pub fn new(strategy: Strategy) -> Orders {
         Orders { strategy, ..Orders::default() }
@@ -51,11 +62,10 @@ impl Orders {
     }
 
     pub fn places(&self, load: &Load) -> Places {
-        let id = load.id;
         let packs = self.strategy == Strategy::Binpack;
         Places {
-            count: (u64::from(load.task_count), id),
-            share: packs.then(|| (u64::MAX - load.share(), id)),
+            count: Standing::new(load.task_count, load.seat),
+            share: packs.then(|| Standing::new(u32::MAX - load.share(), load.seat)),
         }
     }
 

@@ -10,12 +10,11 @@ use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::collections::binary_heap::{BinaryHeap, PeekMut};
 
-use skep_model::NodeId;
-
 use super::filter::Field;
 use super::load::Load;
 use super::orders::Standing;
 use super::rank::{Failures, Rank};
+use super::seats::Seat;
 
 /// Candidates, the best of them first.
 #[derive(Debug, Default)]
@@ -32,7 +31,7 @@ struct Order {
     /// number.
     levels: VecDeque<u32>,
     after: Option<Standing>,
-    ahead: VecDeque<NodeId>,
+    ahead: VecDeque<Seat>,
     is_exhausted: bool,
     /// The node taken from the order last, until it gets a task; and the version of the fleet at which it could.
     drawn: Option<(Rank, u64)>,
@@ -46,14 +45,14 @@ impl Pool {
     pub fn of_all(field: &Field<'_>, failures: &Failures) -> Pool {
         let levels = field.fleet.levels_of(field.demand.service_id).filter(|_| !packs(field)).collect();
         // Those that failed it come last, wherever they stand.
-        let mut pool = Pool::of(field, failures, failures.keys().copied());
+        let failed = failures.keys().filter_map(|id| field.fleet.get(*id));
+        let mut pool = Pool::of(field, failures, failed);
         pool.order = Some(Order { levels, ..Order::default() });
         pool
     }
 
     /// Returns a pool of these nodes.
-    pub fn of(field: &Field<'_>, failures: &Failures, ids: impl Iterator<Item = NodeId>) -> Pool {
-        let loads = ids.filter_map(|id| field.fleet.get(id));
+    pub fn of<'l>(field: &Field<'_>, failures: &Failures, loads: impl Iterator<Item = &'l Load>) -> Pool {
         let ranks: Vec<_> = loads.map(|load| Reverse(Rank::of(field, failures, load))).collect();
         Pool { heap: ranks.into(), order: None }
     }
@@ -68,7 +67,8 @@ impl Pool {
                 // A node that got a task since it was ranked is in the heap once more.
                 Rank::of(field, failures, load) == rank && field.miss(load, None).is_none()
             };
-            if drawn == Some((rank, field.fleet.version())) || field.fleet.get(rank.id).is_some_and(holds) {
+            if drawn == Some((rank, field.fleet.version())) || field.fleet.at(rank.seat()).is_some_and(holds)
+            {
                 return Some(rank);
             }
             self.drop_best();
@@ -77,7 +77,7 @@ impl Pool {
 
     /// Takes in that the node got a task.
     pub fn placed(&mut self, field: &Field<'_>, failures: &Failures, load: &Load) {
-        let is_best = |best: &PeekMut<'_, Reverse<Rank>>| best.0.id == load.id;
+        let is_best = |best: &PeekMut<'_, Reverse<Rank>>| best.0.seat() == load.seat;
         if let Some(mut best) = self.heap.peek_mut().filter(is_best) {
             // It was chosen, so that its rank held until now.
             best.0 = best.0.with_one_more(field, failures, load);
@@ -86,18 +86,18 @@ impl Pool {
             self.heap.push(Reverse(Rank::of(field, failures, load)));
             return;
         }
-        self.forget_drawn(load.id);
+        self.forget_drawn(load.seat);
     }
 
     fn drop_best(&mut self) {
         if let Some(Reverse(dropped)) = self.heap.pop() {
-            self.forget_drawn(dropped.id);
+            self.forget_drawn(dropped.seat());
         }
     }
 
-    fn forget_drawn(&mut self, id: NodeId) {
+    fn forget_drawn(&mut self, seat: Seat) {
         if let Some(order) =
-            self.order.as_mut().filter(|order| order.drawn.is_some_and(|(drawn, _)| drawn.id == id))
+            self.order.as_mut().filter(|order| order.drawn.is_some_and(|(drawn, _)| drawn.seat() == seat))
         {
             order.drawn = None;
         }
@@ -107,15 +107,13 @@ impl Pool {
     fn draw(&mut self, field: &Field<'_>, failures: &Failures) {
         let Some(order) = &mut self.order else { return };
         while order.drawn.is_none()
-            && let Some(id) = order.next(field)
+            && let Some(seat) = order.next(field)
         {
-            let count = field.fleet.tasks_of(field.demand.service_id, id);
+            let count = field.fleet.tasks_of(field.demand.service_id, seat);
             let has_its_turn = order.levels.front().is_none_or(|level| *level == count);
-            let is_ranked_already = failures.contains_key(&id);
-            let Some(load) = field.fleet.get(id).filter(|_| has_its_turn && !is_ranked_already) else {
-                continue;
-            };
-            if field.miss(load, None).is_none() {
+            let Some(load) = field.fleet.at(seat).filter(|_| has_its_turn) else { continue };
+            let is_ranked_already = failures.contains_key(&load.id);
+            if !is_ranked_already && field.miss(load, None).is_none() {
                 let rank = Rank::with(field, failures, load, count);
                 self.heap.push(Reverse(rank));
                 order.drawn = Some((rank, field.fleet.version()));
@@ -125,7 +123,7 @@ impl Pool {
 }
 
 impl Order {
-    fn next(&mut self, field: &Field<'_>) -> Option<NodeId> {
+    fn next(&mut self, field: &Field<'_>) -> Option<Seat> {
         if self.ahead.is_empty() && self.is_exhausted && self.levels.len() > 1 {
             self.levels.pop_front();
             (self.after, self.is_exhausted) = (None, false);
@@ -135,7 +133,7 @@ impl Order {
             let fetched = field.fleet.orders().next(requirements, packs(field), self.after, FETCH);
             self.is_exhausted = fetched.len() < FETCH;
             self.after = fetched.last().copied().or(self.after);
-            self.ahead.extend(fetched.into_iter().map(|(_, id)| id));
+            self.ahead.extend(fetched.into_iter().map(Standing::seat));
         }
         self.ahead.pop_front()
     }

@@ -6,16 +6,13 @@ use skep_model::NodeId;
 
 use super::filter::Field;
 use super::load::Load;
+use super::seats::Seat;
 
-/// A node's rank for the tasks of one service and revision; the smallest is the best.
+/// A node's rank for the tasks of one service and revision; the smallest is the best. One number, so that ranks are
+/// compared in one step: recent failures of the revision there (0 where they are few), what counts first, what
+/// counts second, and the seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Rank {
-    /// Recent failures of the revision there; 0 where they are few.
-    failures: u32,
-    first: u64,
-    second: u64,
-    pub id: NodeId,
-}
+pub struct Rank(u128);
 
 /// Nodes on which a revision failed often of late, and how often.
 pub type Failures = BTreeMap<NodeId, u32>;
@@ -24,24 +21,40 @@ impl Rank {
     /// Returns the rank of a node: by failures, then by the fewest tasks of the service and the fewest tasks, or by
     /// the least that is left.
     pub fn of(field: &Field<'_>, failures: &Failures, load: &Load) -> Rank {
-        Rank::with(field, failures, load, field.fleet.tasks_of(field.demand.service_id, load.id))
+        Rank::with(field, failures, load, field.fleet.tasks_of(field.demand.service_id, load.seat))
     }
 
     /// Returns the rank of a node that is known to have so many tasks of the service.
     pub fn with(field: &Field<'_>, failures: &Failures, load: &Load, count: u32) -> Rank {
-        let id = load.id;
         let (first, second) = match field.demand.packs(field.fleet.strategy()) {
-            false => (count.into(), load.task_count.into()),
-            true => (u64::MAX - load.share(), u64::MAX - u64::from(load.task_count)),
+            false => (count, load.task_count),
+            true => (u32::MAX - load.share(), u32::MAX - load.task_count),
         };
-        Rank { failures: failures.get(&id).copied().unwrap_or(0), first, second, id }
+        Rank::new([failures.get(&load.id).copied().unwrap_or(0), first, second, load.seat.number()])
     }
 
     /// Returns the rank of the same node when it has got one more task of the service.
     pub fn with_one_more(self, field: &Field<'_>, failures: &Failures, load: &Load) -> Rank {
         match field.demand.packs(field.fleet.strategy()) {
-            false => Rank { first: self.first + 1, second: load.task_count.into(), ..self },
+            false => {
+                let [failures, first, _, seat] = self.parts();
+                Rank::new([failures, first + 1, load.task_count, seat])
+            }
             true => Rank::of(field, failures, load),
         }
+    }
+
+    pub fn seat(self) -> Seat {
+        Seat::from_number(self.0 as u32)
+    }
+
+    fn new([failures, first, second, seat]: [u32; 4]) -> Rank {
+        let pair = |high: u32, low: u32| u128::from(high) << 32 | u128::from(low);
+        Rank(pair(failures, first) << 64 | pair(second, seat))
+    }
+
+    fn parts(self) -> [u32; 4] {
+        let number = self.0;
+        [(number >> 96) as u32, (number >> 64) as u32, (number >> 32) as u32, number as u32]
     }
 }

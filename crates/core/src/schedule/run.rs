@@ -50,6 +50,7 @@ pub fn group(scheduler: &mut Scheduler, draft: &mut Draft, key: GroupKey, reach:
             placed.push((candidate, id));
         }
         let is_exhausted = placed.is_empty() || placed.len() < wanted;
+        scheduler.waiting.remove_first(key, placed.len());
         for (Candidate { task, others }, id) in placed {
             scheduler.write(draft, &task, id, &others);
         }
@@ -73,12 +74,11 @@ fn choose(
     let field = Field { store: draft, fleet: &scheduler.fleet, demand };
     let general = tree.best(&field, failures);
     let special = best_of_own(&field, failures, Some(tree), task, &own_nodes(task, others));
-    let id = general.into_iter().chain(special).min()?.rank.id;
-    scheduler.fleet.give(draft, task, id);
-    if let Some(load) = scheduler.fleet.get(id) {
-        tree.placed(&Field { store: draft, fleet: &scheduler.fleet, demand }, failures, load);
-    }
-    Some(id)
+    let seat = general.into_iter().chain(special).min()?.rank.seat();
+    scheduler.fleet.seat(draft, task, seat);
+    let load = scheduler.fleet.at(seat).expect("a node was chosen that is there");
+    tree.placed(&Field { store: draft, fleet: &scheduler.fleet, demand }, failures, load);
+    Some(load.id)
 }
 
 /// Notes that a group was tried; what is left of it waits, and says for what.
@@ -144,8 +144,11 @@ pub fn alone(scheduler: &mut Scheduler, draft: &mut Draft, key: GroupKey, turn: 
     let failures = scheduler.failures_of(key, draft.now());
     let field = Field { store: draft, fleet: &scheduler.fleet, demand: &demand };
     if let Some(best) = best_of_own(&field, &failures, None, &task, &own) {
-        scheduler.fleet.give(draft, &task, best.rank.id);
-        scheduler.write(draft, &task, best.rank.id, &others);
+        let seat = best.rank.seat();
+        scheduler.fleet.seat(draft, &task, seat);
+        let id = scheduler.fleet.at(seat).expect("a node was chosen that is there").id;
+        scheduler.waiting.remove(&task);
+        scheduler.write(draft, &task, id, &others);
         return;
     }
     let reason = match is_bound {
@@ -158,10 +161,9 @@ pub fn alone(scheduler: &mut Scheduler, draft: &mut Draft, key: GroupKey, turn: 
 }
 
 impl Scheduler {
-    /// Writes that the task has the node, where it is counted already.
+    /// Writes that a task, which waits no more, has the node, where it is counted already.
     fn write(&mut self, draft: &mut Draft, task: &Task, id: NodeId, others: &[Arc<Task>]) {
         assign(draft, task, id);
-        self.waiting.remove(task);
         self.came(draft, task.service_id, id);
         // Another one that waits in this slot may stand by here.
         let waiting = others.iter().filter(|other| other.node_id.is_none());

@@ -49,11 +49,11 @@ impl Tree {
     pub fn grow(field: &Field<'_>, failures: &Failures, only: Option<&BTreeSet<NodeId>>) -> Tree {
         let preferences = &field.demand.preferences;
         if !preferences.is_empty() {
-            let nodes: Vec<&Node> = field.fleet.iter().map(|load| &*load.node).collect();
+            let nodes: Vec<&Load> = field.fleet.iter().collect();
             return Split::grow(field, failures, only, preferences, &nodes);
         }
         Tree::Leaf(match only {
-            Some(ids) => Pool::of(field, failures, ids.iter().copied()),
+            Some(ids) => Pool::of(field, failures, ids.iter().filter_map(|id| field.fleet.get(*id))),
             None => Pool::of_all(field, failures),
         })
     }
@@ -94,22 +94,22 @@ impl Split {
         failures: &Failures,
         only: Option<&BTreeSet<NodeId>>,
         preferences: &[Property],
-        nodes: &[&Node],
+        nodes: &[&Load],
     ) -> Tree {
         let Some((property, rest)) = preferences.split_first() else {
-            let ids = nodes.iter().map(|node| node.id);
-            let ids = ids.filter(|id| only.is_none_or(|only| only.contains(id)));
-            return Tree::Leaf(Pool::of(field, failures, ids));
+            let nodes = nodes.iter().copied();
+            let nodes = nodes.filter(|load| only.is_none_or(|only| only.contains(&load.id)));
+            return Tree::Leaf(Pool::of(field, failures, nodes));
         };
-        let mut parts: BTreeMap<String, Vec<&Node>> = BTreeMap::new();
-        for node in nodes {
-            parts.entry(property.of(node).into_owned()).or_default().push(node);
+        let mut parts: BTreeMap<String, Vec<&Load>> = BTreeMap::new();
+        for load in nodes {
+            parts.entry(property.of(&load.node).into_owned()).or_default().push(load);
         }
-        let tasks = |nodes: &[&Node]| {
-            let counts = nodes.iter().map(|node| field.fleet.tasks_of(field.demand.service_id, node.id));
+        let tasks = |nodes: &[&Load]| {
+            let counts = nodes.iter().map(|load| field.fleet.tasks_of(field.demand.service_id, load.seat));
             counts.map(u64::from).sum()
         };
-        let branch = |(value, nodes): (String, Vec<&Node>)| {
+        let branch = |(value, nodes): (String, Vec<&Load>)| {
             (value, (tasks(&nodes), Split::grow(field, failures, only, rest, &nodes)))
         };
         let branches: BTreeMap<String, (u64, Tree)> = parts.into_iter().map(branch).collect();

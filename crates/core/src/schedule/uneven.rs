@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use skep_model::placement::Relocation;
 use skep_model::task::TaskState;
-use skep_model::{NodeId, Service, Task, TaskId};
+use skep_model::{Service, Task, TaskId};
 
 use super::demand::Demand;
 use super::filter::Field;
+use super::load::Load;
 use super::{Failures, Scheduler};
 use crate::store::Store;
 
@@ -40,11 +41,10 @@ impl Scheduler {
         let field = Field { store, fleet: &self.fleet, demand: &demand };
         let failures: Failures = self.failures_of((id, task.revision), task.meta.updated_at);
         let is_better =
-            |node: NodeId| self.fleet.tasks_of(id, node) + 2 <= most && !failures.contains_key(&node);
-        let fitting =
-            self.fleet.iter().filter(|load| is_better(load.node.id) && field.miss(load, None).is_none());
-        let to = fitting
-            .min_by_key(|load| (self.fleet.tasks_of(id, load.node.id), load.task_count, load.node.id))?;
+            |load: &Load| self.fleet.tasks_of(id, load.seat) + 2 <= most && !failures.contains_key(&load.id);
+        let fitting = self.fleet.iter().filter(|load| is_better(load) && field.miss(load, None).is_none());
+        let to =
+            fitting.min_by_key(|load| (self.fleet.tasks_of(id, load.seat), load.task_count, load.node.id))?;
         Some(Relocation { task: task.clone(), from, to: to.node.id })
     }
 

@@ -127,6 +127,13 @@ impl Waiting {
         self.groups.range((id, u64::MIN)..=(id, u64::MAX)).map(|(key, _)| *key).collect()
     }
 
+    /// Returns the stuck groups that are not to be tried on every node in any case.
+    pub fn stuck_on_some(&self) -> impl Iterator<Item = GroupKey> {
+        let is_one =
+            |group: &Group| group.stuck.is_some() && !matches!(group.opened, Some((_, Reach::Anywhere)));
+        self.groups.iter().filter(move |(_, group)| is_one(group)).map(|(key, _)| *key)
+    }
+
     /// Returns the stuck groups after `after`, in their order.
     pub fn stuck_after(&self, after: Option<GroupKey>) -> impl Iterator<Item = (GroupKey, &Stuck)> {
         use std::ops::Bound;
@@ -149,13 +156,22 @@ impl Waiting {
 
     /// Forgets a task that waits no more.
     pub fn remove(&mut self, task: &Task) {
-        let (key, turn) = (key(task), Turn::of(task));
+        let turn = Turn::of(task);
+        self.take(key(task), |turns| turns.take(&turn).into_iter().collect());
+    }
+
+    /// Forgets the first `count` tasks of a group.
+    pub fn remove_first(&mut self, key: GroupKey, count: usize) {
+        self.take(key, |turns| std::iter::from_fn(|| turns.pop_first()).take(count).collect());
+    }
+
+    /// Lets tasks be taken out of a group, and sees to it that nothing is left of them.
+    fn take(&mut self, key: GroupKey, taken: impl FnOnce(&mut BTreeSet<Turn>) -> Vec<Turn>) {
         let Some(group) = self.groups.get_mut(&key) else { return };
-        group.turns.remove(&turn);
-        for node in group.own_nodes.remove(&turn.id).unwrap_or_default() {
-            self.by_own_node.remove(&(node, key, turn));
-        }
-        if !self.retry.is_empty() {
+        for turn in taken(&mut group.turns) {
+            for node in group.own_nodes.remove(&turn.id).unwrap_or_default() {
+                self.by_own_node.remove(&(node, key, turn));
+            }
             self.retry.remove(&(key, turn));
         }
         if group.turns.is_empty() {

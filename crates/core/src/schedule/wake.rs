@@ -116,7 +116,7 @@ impl Scheduler {
             return;
         }
         self.waiting.retry_on(new.id);
-        let stuck: Vec<GroupKey> = self.waiting.stuck_after(None).map(|(key, _)| key).collect();
+        let stuck: Vec<GroupKey> = self.waiting.stuck_on_some().collect();
         for key in stuck {
             self.offer(store, key, new.id);
         }

@@ -9,14 +9,14 @@ use skep_model::task::{SlotId, TaskState};
 use skep_model::{Id, NodeId, ServiceId, Task, TaskId};
 
 use super::TaskKey;
+use super::residents::Residents;
 
 /// The indexes over the tasks.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct TaskIndex {
     /// Where a task is kept.
     by_id: OrdMap<TaskId, (ServiceId, SlotId)>,
-    /// Small on purpose: what is placed in one pass lies scattered over it.
-    by_node: OrdSet<(NodeId, TaskId)>,
+    residents: Residents,
     /// Live tasks by their revision.
     by_revision: OrdSet<(ServiceId, u64, SlotId, TaskId)>,
     slots: OrdMap<(ServiceId, SlotId), Occupancy>,
@@ -76,7 +76,11 @@ impl TaskIndex {
             (Some(old), None) => drop(self.by_id.remove(&old.id)),
             _ => {}
         }
-        move_entry(&mut self.by_node, old.and_then(by_node), new.and_then(by_node));
+        let (before, after) = (old.and_then(|old| old.node_id), new.and_then(|new| new.node_id));
+        if before != after {
+            before.into_iter().for_each(|node_id| self.residents.remove(node_id, any.id));
+            after.into_iter().for_each(|node_id| self.residents.add(node_id, any.id));
+        }
         move_entry(&mut self.by_revision, old.and_then(by_revision), new.and_then(by_revision));
         let (before, after) =
             (old.map(occupancy).unwrap_or_default(), new.map(occupancy).unwrap_or_default());
@@ -143,8 +147,12 @@ impl TaskIndex {
         self.by_id.get(&id).copied()
     }
 
+    pub fn has_some_on(&self, id: NodeId) -> bool {
+        self.residents.has_some(id)
+    }
+
     pub fn of_node(&self, id: NodeId) -> impl Iterator<Item = TaskId> {
-        self.by_node.range((id, first_task())..=(id, last_task())).map(|(_, task_id)| *task_id)
+        self.residents.of(id).into_iter()
     }
 
     /// Returns the live tasks of other revisions than `revision`, by revision.
@@ -222,7 +230,7 @@ impl TaskIndex {
     pub fn is_same(&self, other: &TaskIndex) -> bool {
         let TaskIndex {
             by_id,
-            by_node,
+            residents,
             by_revision,
             slots,
             idle,
@@ -234,7 +242,7 @@ impl TaskIndex {
             job_tallies,
         } = self;
         by_id.ptr_eq(&other.by_id)
-            && by_node.ptr_eq(&other.by_node)
+            && residents.ptr_eq(&other.residents)
             && by_revision.ptr_eq(&other.by_revision)
             && slots.ptr_eq(&other.slots)
             && idle.ptr_eq(&other.idle)
@@ -250,7 +258,7 @@ impl TaskIndex {
     pub fn difference(&self, other: &TaskIndex) -> Option<String> {
         let TaskIndex {
             by_id,
-            by_node,
+            residents,
             by_revision,
             slots,
             idle,
@@ -262,7 +270,7 @@ impl TaskIndex {
             job_tallies,
         } = self;
         only_one("by_id", by_id, &other.by_id)
-            .or_else(|| only_one("by_node", by_node, &other.by_node))
+            .or_else(|| only_one("residents", residents.iter(), other.residents.iter()))
             .or_else(|| only_one("by_revision", by_revision, &other.by_revision))
             .or_else(|| only_one("slots", slots, &other.slots))
             .or_else(|| only_one("idle", idle, &other.idle))
@@ -289,10 +297,6 @@ fn only_one<T: PartialEq + std::fmt::Debug>(
             (one, other) => return Some(format!("{part}: {one:?} and {other:?}")),
         }
     }
-}
-
-fn by_node(task: &Task) -> Option<(NodeId, TaskId)> {
-    task.node_id.map(|node_id| (node_id, task.id))
 }
 
 fn by_revision(task: &Task) -> Option<(ServiceId, u64, SlotId, TaskId)> {

@@ -11,6 +11,7 @@ pub mod change;
 pub mod draft;
 mod dump;
 mod index;
+mod residents;
 pub(crate) mod weight;
 
 use std::sync::Arc;
@@ -173,6 +174,11 @@ impl Store {
     /// Returns the tasks that were given to a node.
     pub fn tasks_on(&self, id: NodeId) -> impl Iterator<Item = &Arc<Task>> {
         self.task_index.of_node(id).map(|id| self.task(id).expect("an index names only tasks in the table"))
+    }
+
+    /// Returns whether any task was given to a node.
+    pub fn has_tasks_on(&self, id: NodeId) -> bool {
+        self.task_index.has_some_on(id)
     }
 
     /// Returns the live tasks that have no node yet, by service and slot. Looks through all tasks: who keeps
@@ -362,9 +368,14 @@ impl Store {
     /// Returns the task as it is kept, with the template of its revision.
     fn put_task(&mut self, task: Arc<Task>) -> Arc<Task> {
         let task = self.with_template(task);
+        self.put_whole(task.clone());
+        task
+    }
+
+    /// Takes in a task that has the template of its revision, as one has that was read here.
+    fn put_whole(&mut self, task: Arc<Task>) {
         let old = self.tasks.insert((task.service_id, task.slot, task.id), task.clone());
         self.task_index.replace(old.as_deref(), Some(&task));
-        task
     }
 
     /// Attaches the template of its revision to a task that comes from the log or a snapshot.
