@@ -1,14 +1,14 @@
 //! A replacement that does not come up is not waited for beyond its deadline, nor given up before it, whoever leads
-//! meanwhile. What
-//! counts is the time in which it could have come up: not while its image is fetched, while it waits for its turn,
-//! or while its rollout is held.
+//! meanwhile. What counts is the time in which it could have come up: not while its image is fetched, while it waits
+//! for its turn, or while its rollout is held. It passes from when this was decided: that the decision is committed
+//! late, by the next leader, gives nobody more of it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use skep_core::Store;
 use skep_core::orchestrate::rollout;
+use skep_core::{Change, ChangeSet, Store};
 use skep_model::task::{Desired, SlotId, TaskState};
 use skep_model::{ServiceId, Step, Timestamp};
 
@@ -53,7 +53,7 @@ impl DeadlinesAreKept {
         Ok(())
     }
 
-    fn follow(&mut self, store: &Store, now: Timestamp) {
+    fn follow(&mut self, store: &Store, now: Timestamp, decided_at: Timestamp) {
         let mut spent = BTreeMap::new();
         for step in store.rollouts().flat_map(|rollout| store.steps_of(rollout.service_id)) {
             if step.settled_at.is_some() {
@@ -63,8 +63,9 @@ impl DeadlinesAreKept {
             let begun = (Duration::ZERO, counts(store, step).then_some(step.taken_at.min(now)));
             let key = (step.service_id, step.slot, step.taken_at);
             let (so_far, since) = self.spent.get(&key).copied().unwrap_or(begun);
-            let so_far = so_far + since.map_or(Duration::ZERO, |since| now.since(since));
-            spent.insert(key, (so_far, counts(store, step).then_some(now)));
+            let so_far = so_far + since.map_or(Duration::ZERO, |since| decided_at.since(since));
+            let from = since.map_or(decided_at, |since| decided_at.max(since));
+            spent.insert(key, (so_far, counts(store, step).then_some(from)));
         }
         self.spent = spent;
     }
@@ -94,15 +95,27 @@ impl Invariant for DeadlinesAreKept {
 
     fn see(&mut self, now: Timestamp, moment: &Moment<'_>) -> Result<(), String> {
         match moment {
-            Moment::Committed { before, after, .. } => {
+            Moment::Committed { before, after, changes, .. } => {
                 self.too_early(before, after, now)?;
-                self.follow(after, now);
+                self.follow(after, now, decided_at(changes).map_or(now, |at| at.min(now)));
             }
             Moment::Idle { store, .. } => self.judge(store, now)?,
             _ => {}
         }
         Ok(())
     }
+}
+
+/// Returns when a change set was drafted, if anything in it tells.
+fn decided_at(changes: &ChangeSet) -> Option<Timestamp> {
+    let written_at = changes.iter().filter_map(|change| match change {
+        Change::PutTask(task) => Some(task.meta.updated_at),
+        Change::PutService(service) => Some(service.meta.updated_at),
+        Change::PutNode(node) => Some(node.meta.updated_at),
+        Change::PutCluster(cluster) => Some(cluster.meta.updated_at),
+        _ => None,
+    });
+    written_at.max()
 }
 
 /// Returns whether it is up to the replacement that it does not run.
