@@ -178,6 +178,31 @@ fn another_order_of_the_service_lets_a_task_stand_by() {
 }
 
 #[test]
+fn another_order_of_the_cluster_and_back_lets_a_task_stand_by_again() {
+    let mut world = World::new([node(1, |_| {})]);
+    let cluster_order = |world: &mut World, order: &str| {
+        let mut cluster = skep_model::Cluster::clone(world.store.cluster().expect("a cluster"));
+        cluster.spec.labels.insert("skep.rollout.order".into(), order.into());
+        world.write(|draft| draft.put_cluster(cluster));
+    };
+    cluster_order(&mut world, "stop-first");
+    let web = world.service("web", |_, task| reserve(task, 3 * CPU, 0));
+    world.scale(web, 1);
+    cluster_order(&mut world, "start-first");
+    let next = world.make(web, &[SlotId::Number(1)], Desired::Ready);
+    assert_eq!(world.place(next[0]), Ok(1));
+    let other = world.service("other", |_, task| reserve(task, 3 * CPU, 0));
+    let tasks = world.scale(other, 1);
+    assert!(world.place(tasks[0]).is_err(), "both tasks of the slot use what they reserve");
+    cluster_order(&mut world, "stop-first");
+    assert_eq!(world.place(tasks[0]), Ok(1), "one of them waits for the other to be over");
+    cluster_order(&mut world, "start-first");
+    let small = world.service("small", |_, task| reserve(task, CPU, 0));
+    let tasks = world.scale(small, 1);
+    assert!(world.place(tasks[0]).is_err(), "all three use what they reserve");
+}
+
+#[test]
 fn tasks_spread_over_the_tree_and_what_is_full_leaves_its_share() {
     let zone = |number: u128| if number <= 4 { "a" } else { "b" };
     let mut world = World::new((1..=6).map(|number| {
