@@ -258,7 +258,8 @@ pub struct TaskStatus {
     pub state: TaskState,
     /// When the state was entered, by the clock of whoever observed it.
     pub at: Timestamp,
-    /// When a leader took the status in, by its own clock; every deadline counts from here.
+    /// The same by the clock of the leader, for all it knows: when it took the status in, or how long after a start the
+    /// node tells of an end. Every deadline counts from here.
     pub applied_at: Timestamp,
     /// What is going on. One of a few sentences, most of which nobody has to allocate.
     pub message: Cow<'static, str>,

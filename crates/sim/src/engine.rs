@@ -74,6 +74,8 @@ pub struct Container {
     /// Those in force.
     pub limits: Resources,
     pub state: State,
+    /// How long its process ran, where an agent saw it end.
+    pub ran_for: Option<Duration>,
     /// Whether anybody asked it to stop.
     pub was_told_to_stop: bool,
 }
@@ -118,6 +120,8 @@ pub struct Engine {
     containers: BTreeMap<TaskId, Container>,
     /// Preparations under way, by the ticket that a cancellation takes away.
     preparing: BTreeMap<TaskId, u64>,
+    /// There is an agent.
+    is_watched: bool,
     ticket_count: u64,
     /// Share of operations that fail without the image's fault, in percent.
     fault_percent: u64,
@@ -133,7 +137,7 @@ pub type Plan = Vec<(Duration, Later)>;
 impl Engine {
     pub fn new(fault_percent: u64, dice: Dice) -> Self {
         let (containers, preparing) = (BTreeMap::new(), BTreeMap::new());
-        Engine { containers, preparing, ticket_count: 0, fault_percent, dice }
+        Engine { containers, preparing, is_watched: false, ticket_count: 0, fault_percent, dice }
     }
 
     pub fn containers(&self) -> impl Iterator<Item = (&TaskId, &Container)> {
@@ -261,7 +265,8 @@ impl Engine {
                 let id = task.id;
                 self.preparing.remove(&id).filter(|known| *known == ticket)?;
                 let limits = task.spec.resources.enforced();
-                let container = Container { task, limits, state: State::Created, was_told_to_stop: false };
+                let state = State::Created;
+                let container = Container { task, limits, state, ran_for: None, was_told_to_stop: false };
                 self.containers.insert(id, container);
                 Some((id, Outcome::Prepared { container_id: container_id(id), image_health: None }))
             }
@@ -272,8 +277,8 @@ impl Engine {
                 }
                 None
             }
-            Later::Exits(id, exit) => self.exit(id, exit),
-            Later::Killed(id) => self.exit(id, Exit { code: 137, ..Exit::default() }),
+            Later::Exits(id, exit) => self.exit(now, id, exit),
+            Later::Killed(id) => self.exit(now, id, Exit { code: 137, ..Exit::default() }),
             Later::Limited(id, limits) => {
                 self.containers.get_mut(&id)?.limits = limits;
                 Some((id, Outcome::Limited))
@@ -287,8 +292,10 @@ impl Engine {
         }
     }
 
-    fn exit(&mut self, id: TaskId, exit: Exit) -> Option<(TaskId, Outcome)> {
-        let container = self.containers.get_mut(&id).filter(|container| container.is_running())?;
+    fn exit(&mut self, now: Timestamp, id: TaskId, exit: Exit) -> Option<(TaskId, Outcome)> {
+        let container = self.containers.get_mut(&id)?;
+        let State::Running { started_at } = container.state else { return None };
+        container.ran_for = self.is_watched.then(|| now.since(started_at));
         container.state = State::Exited(exit.clone());
         Some((id, Outcome::Exited(exit)))
     }
@@ -305,8 +312,14 @@ impl Engine {
         Outcome::Probed { healthy, output: if healthy { String::new() } else { "refused".to_owned() } }
     }
 
+    /// An agent starts.
+    pub fn watch(&mut self) {
+        self.is_watched = true;
+    }
+
     /// The agent died: nobody goes on with the preparations.
     pub fn lose_agent(&mut self) {
+        self.is_watched = false;
         self.preparing.clear();
     }
 

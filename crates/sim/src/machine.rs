@@ -29,6 +29,8 @@ pub struct Machine {
     has_power: bool,
     /// No message comes through, in either direction.
     pub is_isolated: bool,
+    /// What it reports before this instant arrives then; its heartbeats come through.
+    pub reports_from: Timestamp,
     age: Age,
     wake_count: u64,
 }
@@ -72,6 +74,7 @@ impl Machine {
             memory: BTreeMap::new(),
             has_power: true,
             is_isolated: false,
+            reports_from: Timestamp::default(),
             age: Age::default(),
             wake_count: 0,
         }
@@ -97,6 +100,7 @@ impl Machine {
     pub fn start_agent(&mut self, now: Timestamp) -> Result<Stirred, Misuse> {
         self.has_power = true;
         self.worker = Some(Worker::new());
+        self.engine.watch();
         let tasks = self.memory.values().cloned().collect();
         let mut stirred = self.step(now, Event::Recovered { tasks, containers: self.engine.found() })?;
         let description = Box::new(self.description.clone());

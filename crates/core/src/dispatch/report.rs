@@ -1,7 +1,7 @@
 //! Statuses that nodes report.
 
 use skep_model::task::{Leave, LeaveCause, TaskState, TaskStatus};
-use skep_model::{NodeId, Task, TaskId};
+use skep_model::{NodeId, Task, TaskId, Timestamp};
 
 use crate::orchestrate::attempt;
 use crate::store::Draft;
@@ -28,7 +28,7 @@ pub fn apply(
         if status.state == task.status.state {
             (status.at, status.applied_at) = (task.status.at, task.status.applied_at);
         } else {
-            status.applied_at = now;
+            status.applied_at = entered_at(&task.status, &status, now);
         }
         // Nor does it know why a task was to give way.
         if status.err.is_empty() && matches!(&task.leaves, Some(Leave { cause: LeaveCause::Unfit(_), .. })) {
@@ -51,4 +51,14 @@ pub fn apply(
         });
     }
     statuses.collect()
+}
+
+/// Returns when a task entered the state `is`, told at `now`, by the leader's clock.
+///
+/// A report may be late: nobody led, or nothing came through. But for how long a task ran its node knows, whatever
+/// its clock shows, so that an end is as old as it is.
+fn entered_at(was: &TaskStatus, is: &TaskStatus, now: Timestamp) -> Timestamp {
+    // A clock that was set back tells nothing.
+    let is_known = was.state == TaskState::Running && is.at >= was.at;
+    if is_known { now.min(was.applied_at + is.at.since(was.at)) } else { now }
 }

@@ -63,6 +63,8 @@ struct Machine {
     memory: BTreeMap<TaskId, Arc<Task>>,
     wake_count: u64,
     is_cut: bool,
+    /// What it reports before this instant arrives then.
+    reports_from: Timestamp,
     cpus: i64,
 }
 
@@ -115,6 +117,7 @@ impl World {
             memory: BTreeMap::new(),
             wake_count: 0,
             is_cut: false,
+            reports_from: Timestamp::default(),
             cpus,
         };
         self.machines.insert(id, machine);
@@ -329,6 +332,11 @@ impl World {
         self.machines.get_mut(&id).expect("a machine of the world").is_cut = true;
     }
 
+    /// Holds back what a node reports, though not its heartbeats, for so long.
+    pub fn hold_reports(&mut self, id: NodeId, time: Duration) {
+        self.machines.get_mut(&id).expect("a machine of the world").reports_from = self.now + time;
+    }
+
     /// Ends the process of a task, as if by itself.
     pub fn exit(&mut self, task: &Task, code: i32) {
         let id = task.node_id.expect("a task that runs has a node");
@@ -341,7 +349,7 @@ impl World {
         let Some(worker) = &mut machine.worker else { return };
         let output = worker.step(now, event);
         machine.wake_count += 1;
-        let (number, is_cut) = (machine.wake_count, machine.is_cut);
+        let (number, is_cut, reports_from) = (machine.wake_count, machine.is_cut, machine.reports_from);
         let mut later = Vec::new();
         let mut sent = Vec::new();
         for effect in output.effects {
@@ -359,7 +367,8 @@ impl World {
         }
         later.into_iter().for_each(|(pause, later)| self.at(now + pause, Happening::Engine(id, later)));
         for message in sent.into_iter().filter(|_| !is_cut) {
-            self.at(now, Happening::ToLeader(id, message));
+            let at = if matches!(message, NodeMessage::Report { .. }) { now.max(reports_from) } else { now };
+            self.at(at, Happening::ToLeader(id, message));
         }
     }
 }

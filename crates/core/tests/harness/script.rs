@@ -126,6 +126,8 @@ pub fn perform(world: &mut World, words: &[&str]) -> String {
             spec.availability = Availability::Drain;
             spec.labels.insert(DRAIN.to_owned(), DRAIN_FORCE.to_owned());
         }),
+        // What it reports meanwhile arrives when that time is over; its heartbeats come through.
+        ["node", "late", name, time] => both(|| world.hold_reports(node_id(name), duration(time))),
         ["moves"] => show::moves(world),
         ["node", verb, name] => node(world, verb, name),
         ["leader", "restart"] => {

@@ -87,6 +87,22 @@ fn w22_a_failure_counts_by_when_it_happened() {
 }
 
 #[test]
+fn w22_a_failure_that_is_told_late_counts_by_when_it_happened() {
+    // Told ten seconds late, while the rollout does nothing but wait. The monitor period is between the two.
+    for (ran_for, expected) in [("1s", "paused"), ("6s", "completed")] {
+        let mut story = Story::begin(&format!(
+            "> image app:bad exits 1 {ran_for}
+             > create web replicas=2 image=app:1 parallelism=0 delay=1m monitor=3s restart=none profile=swarm
+             > tick 1s"
+        ));
+        story.go_on("> update web image=app:bad\n> tick 500ms\n> node late n1 10s\n> tick 9s");
+        assert_eq!(story.end().running("web"), 2, "the failures were not told yet");
+        story.go_on("> tick 2m");
+        assert_eq!(story.end().rollout("web"), expected, "it ran for {ran_for}");
+    }
+}
+
+#[test]
 fn s12_progress_does_not_move_the_version_that_clients_quote() {
     let mut story = Story::begin(
         "> create web replicas=4 image=app:1 delay=1s monitor=1s

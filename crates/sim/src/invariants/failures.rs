@@ -1,15 +1,16 @@
-//! Every failure of a replaced task within its monitor period is counted, and too many of them stop the
-//! rollout at once.
+//! Every failure of a replaced task within its monitor period is counted, whenever it is told, and too many of them
+//! stop the rollout at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use skep_core::Store;
 use skep_core::orchestrate::rollout;
 use skep_model::service::FailureAction;
 use skep_model::task::{Desired, TaskState};
-use skep_model::{Rollout, Task, TaskId, Timestamp};
+use skep_model::{NodeId, Rollout, Task, TaskId, Timestamp};
 
 use super::{Invariant, Moment, task_writes};
+use crate::machine::Machine;
 
 #[derive(Default)]
 pub struct FailuresAreCounted {
@@ -24,9 +25,9 @@ impl Invariant for FailuresAreCounted {
 
     fn see(&mut self, _: Timestamp, moment: &Moment<'_>) -> Result<(), String> {
         match moment {
-            Moment::Committed { before, after, changes, .. } => {
+            Moment::Committed { before, after, changes, machines } => {
                 let failed = task_writes(before, changes).filter(|(known, task)| {
-                    known.is_some_and(|known| has_failed(known, task)) && is_in_time(after, task)
+                    known.is_some_and(|known| has_failed(known, task)) && is_in_time(after, machines, task)
                 });
                 self.failed.extend(failed.map(|(_, task)| task.id));
                 Ok(())
@@ -68,7 +69,7 @@ fn has_failed(known: &Task, task: &Task) -> bool {
 }
 
 /// Returns whether a task is a replacement in a running rollout that had not run for the monitor period.
-fn is_in_time(store: &Store, task: &Task) -> bool {
+fn is_in_time(store: &Store, machines: &BTreeMap<NodeId, Machine>, task: &Task) -> bool {
     let Some(rollout) = store.rollout(task.service_id).filter(|rollout| rollout.is_running()) else {
         return false;
     };
@@ -76,5 +77,9 @@ fn is_in_time(store: &Store, task: &Task) -> bool {
     let Some(step) = store.step(task.service_id, task.slot) else { return false };
     let monitor = rollout::policy(store, service, Some(rollout)).monitor;
     let is_due = |settled_at| task.status.applied_at <= settled_at + monitor;
-    step.task_id == task.id && step.settled_at.is_none_or(is_due)
+    // It was settled no earlier than its process began.
+    let machine = task.node_id.and_then(|id| machines.get(&id));
+    let ran_for = machine.and_then(|machine| machine.engine.container(task.id)?.ran_for);
+    let was_short = ran_for.is_some_and(|ran_for| ran_for <= monitor);
+    step.task_id == task.id && (was_short || step.settled_at.is_none_or(is_due))
 }
