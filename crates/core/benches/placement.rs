@@ -21,12 +21,11 @@ use std::time::Duration;
 use skep_core::message::NodeMessage;
 use skep_core::store::Change;
 use skep_core::{Event, Leader, Output, RequestId, Store};
-use skep_model::cluster::{Authority, ClusterSpec, Hidden};
 use skep_model::mount::{Mount, MountKind, VolumeDriver, VolumeMount, VolumeOptions};
-use skep_model::node::{NodeDescription, NodeSpec, NodeState, NodeStatus, Plugin};
+use skep_model::node::{NodeDescription, NodeState, NodeStatus, Plugin};
 use skep_model::request::Request;
 use skep_model::service::Mode;
-use skep_model::task::{Desired, ServiceStamp, SlotId, TaskState, TaskStatus};
+use skep_model::task::{ServiceStamp, SlotId};
 use skep_model::template::Reservations;
 use skep_model::{
     Id, Meta, Node, NodeId, Revision, Service, ServiceId, ServiceSpec, Task, TaskId, TaskSpec, Timestamp,
@@ -158,7 +157,7 @@ impl Cluster {
 fn measure(nodes: usize, tasks: usize, is_constrained: bool) -> Measured {
     let mut store = Store::default();
     let empty = resident_bytes();
-    let cluster = std::iter::once(Change::PutCluster(Arc::new(cluster())));
+    let cluster = std::iter::once(Change::PutCluster(Arc::new(skep_testing::cluster())));
     store.apply(1, &cluster.chain(node_changes(nodes)).collect());
     let leader = Leader::new(7, &store, now());
     // With its leader, whose memory the next one uses again.
@@ -234,36 +233,10 @@ fn now() -> Timestamp {
     Timestamp(1_000_000_000)
 }
 
-fn cluster() -> skep_model::Cluster {
-    let hidden = || Hidden(String::new());
-    skep_model::Cluster {
-        id: Id::from_number(1),
-        meta: Meta::default(),
-        spec: ClusterSpec::default(),
-        authority: Authority {
-            certificate_pem: String::new(),
-            key_pem: hidden(),
-            subject: Vec::new(),
-            public_key: Vec::new(),
-            worker_token: hidden(),
-            manager_token: hidden(),
-        },
-        address_pools: Vec::new(),
-        subnet_size: 24,
-        data_path_port: 4789,
-    }
-}
-
 fn node_changes(count: usize) -> impl Iterator<Item = Change> {
     (1..=count).map(|number| {
-        Change::PutNode(Arc::new(Node {
-            id: NodeId::from_number(number as u128),
-            meta: Meta::default(),
-            spec: NodeSpec::default(),
-            description: NodeDescription::default(),
-            status: NodeStatus { state: NodeState::Ready, ..NodeStatus::default() },
-            manager_addr: None,
-        }))
+        let status = NodeStatus { state: NodeState::Ready, ..NodeStatus::default() };
+        Change::PutNode(Arc::new(Node { status, ..skep_testing::node(NodeId::from_number(number as u128)) }))
     })
 }
 
@@ -295,43 +268,17 @@ fn service_changes(number: u128, replicas: usize, is_constrained: bool) -> Vec<C
     let template = template(is_constrained);
     let spec = ServiceSpec { name: format!("s{number}"), ..service_spec(replicas as u64, template.clone()) };
     let id = ServiceId::from_number(scatter(number));
-    let (meta, revision_count) = (Meta::new(now()), 1);
+    let meta = Meta::new(now());
     let stamp = Arc::new(ServiceStamp { name: spec.name.clone(), labels: Default::default() });
-    let revision = Revision {
-        service_id: id,
-        number: 1,
-        template: template.clone(),
-        endpoint: Default::default(),
-        hash: String::new(),
-        created_at: now(),
-        author: String::new(),
-        reason: String::new(),
-        stable_at: None,
-        failed_at: None,
-    };
-    let service = Service { id, meta, spec, revision: 1, revision_count, previous: None, job: None };
+    let revision = Revision { created_at: now(), ..skep_testing::revision(id, 1, &spec) };
+    let service = Service { meta, ..skep_testing::service(id, spec) };
     let tasks = (1..=replicas as u64).map(|slot| {
-        Change::PutTask(Arc::new(Task {
-            id: TaskId::from_number(scatter((number << 32) | u128::from(slot) | 1 << 100)),
-            meta,
-            service_id: id,
-            service: stamp.clone(),
-            slot: SlotId::Number(slot),
-            spec: template.clone(),
-            revision: 1,
-            node_id: None,
-            desired: Desired::Running,
-            status: TaskStatus { state: TaskState::New, ..TaskStatus::default() },
-            start_after: Timestamp::default(),
-            restarts: Vec::new(),
-            failures_in_a_row: 0,
-            ran_at: None,
-            keeps_slot: false,
-            node_failures: Vec::new(),
-            leaves: None,
-            iteration: None,
-        }))
+        let id = TaskId::from_number(scatter((number << 32) | u128::from(slot) | 1 << 100));
+        let task = skep_testing::task(&service, id, SlotId::Number(slot));
+        // One stamp for all of them, as in a store.
+        Change::PutTask(Arc::new(Task { service: stamp.clone(), ..task }))
     });
+    let tasks: Vec<_> = tasks.collect();
     let head = [Change::PutRevision(Arc::new(revision)), Change::PutService(Arc::new(service))];
     head.into_iter().chain(tasks).collect()
 }

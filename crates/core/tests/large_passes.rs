@@ -3,7 +3,7 @@
 
 use skep_core::message::NodeMessage;
 use skep_core::{Event, Leader, Output, RequestId, Store};
-use skep_model::cluster::{Authority, ClusterSpec, Hidden};
+use skep_model::cluster::ClusterSpec;
 use skep_model::node::{Availability, NodeDescription, NodeSpec, Role};
 use skep_model::request::{NewCluster, Request};
 use skep_model::service::Mode;
@@ -24,18 +24,10 @@ impl Cluster {
         let store = Store::default();
         let leader = Leader::new(7, &store, now());
         let mut cluster = Cluster { store, leader, requests: 0 };
-        let hidden = || Hidden(String::new());
         cluster.ask(Request::InitCluster(Box::new(NewCluster {
             id: ClusterId::from_number(1),
             spec: ClusterSpec::default(),
-            authority: Authority {
-                certificate_pem: String::new(),
-                key_pem: hidden(),
-                subject: Vec::new(),
-                public_key: Vec::new(),
-                worker_token: hidden(),
-                manager_token: hidden(),
-            },
+            authority: skep_testing::authority(),
             address_pools: Vec::new(),
             subnet_size: 24,
             data_path_port: 4789,

@@ -10,7 +10,6 @@ use std::time::Duration;
 use skep_core::message::{ManagerMessage, NodeMessage};
 use skep_core::worker::{Effect, Event, Worker};
 use skep_model::node::NodeDescription;
-use skep_model::template::Platform;
 use skep_model::{NodeId, Task, TaskId, Timestamp};
 
 use crate::engine::{Engine, Later, Misuse};
@@ -55,14 +54,10 @@ pub struct Stirred {
 
 impl Machine {
     pub fn new(id: NodeId, number: u64, nano_cpus: i64, skew: Duration, engine: Engine) -> Self {
-        let platform = Platform { architecture: "x86_64".into(), os: "linux".into() };
         let description = NodeDescription {
-            hostname: format!("n{number}"),
-            platform,
             nano_cpus,
-            memory_bytes: 1 << 33,
             generic: [("gpu".to_owned(), 2)].into(),
-            ..NodeDescription::default()
+            ..skep_testing::description(u128::from(number))
         };
         Machine {
             id,

@@ -6,7 +6,7 @@ use super::Finding;
 use crate::workspace::{Package, Workspace};
 
 /// What a crate may depend on; a crate that is not listed may not exist.
-const TABLE: [(&str, &[&str]); 13] = [
+const TABLE: [(&str, &[&str]); 14] = [
     ("skep-model", &[]),
     ("skep-core", &["skep-model"]),
     ("skep-raft", &[]),
@@ -30,13 +30,17 @@ const TABLE: [(&str, &[&str]); 13] = [
             "skep-fuzz",
         ],
     ),
-    ("skep-sim", &["skep-model", "skep-core"]),
+    ("skep-sim", &["skep-model", "skep-core", FOR_TESTS]),
+    (FOR_TESTS, &["skep-model"]),
     // The targets read what strangers send, with the readers of the crates that meet it.
     ("skep-fuzz", &["skep-agent", "skep-api", "skep-runtime"]),
     // The black box reaches the product through its binary and its sockets only.
     ("skep-tests", &[]),
     ("xtask", &[]),
 ];
+
+/// Any crate may test with this one, and none that ships may be built of it.
+const FOR_TESTS: &str = "skep-testing";
 
 /// Reports edges outside the table. Development edges count too: a test reaches through the same walls.
 pub fn check(workspace: &Workspace) -> Vec<Finding> {
@@ -57,6 +61,7 @@ fn check_package(workspace: &Workspace, package: &Package) -> Vec<Finding> {
         .iter()
         .filter(|edge| workspace.packages.iter().any(|other| other.name == edge.name))
         .filter(|edge| edge.name != package.name && !allowed.contains(&edge.name.as_str()))
+        .filter(|edge| !(edge.development && edge.name == FOR_TESTS))
         .map(|edge| {
             let kind = if edge.development { "development edge" } else { "edge" };
             let may = if allowed.is_empty() { "no other crate".to_owned() } else { allowed.join(", ") };
@@ -110,6 +115,16 @@ mod tests {
                 "skep-core/Cargo.toml: edge to skep-runtime is outside the dependency table: skep-core may use skep-model"
             ]
         );
+    }
+
+    #[test]
+    fn what_is_for_tests_is_for_nothing_else() {
+        let uses = |development| {
+            let mut core = package("skep-core", &[FOR_TESTS]);
+            core.dependencies[0].development = development;
+            messages(vec![core, package(FOR_TESTS, &[])]).len()
+        };
+        assert_eq!((uses(true), uses(false)), (0, 1));
     }
 
     #[test]

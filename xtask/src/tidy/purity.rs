@@ -1,4 +1,4 @@
-//! `model`, `core` and `sim` decide; they never reach for a clock, a file, a socket, a thread or chance.
+//! `model`, `core`, `sim` and what they are tested with decide; they never reach for a clock, a file, a socket, a thread or chance.
 //!
 //! Checked as text, in tests too: a test that sleeps or draws lots is as unrepeatable as code that does.
 
@@ -6,7 +6,7 @@ use super::Finding;
 use super::source::Source;
 
 /// Crates whose every output follows from their inputs.
-const PURE: [&str; 3] = ["skep-model", "skep-core", "skep-sim"];
+const PURE: [&str; 4] = ["skep-model", "skep-core", "skep-sim", "skep-testing"];
 
 /// What is banned, where, and what to use instead.
 struct Ban {

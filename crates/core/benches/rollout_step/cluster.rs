@@ -6,14 +6,13 @@ use std::time::{Duration, Instant};
 
 use skep_core::message::{Assignments, ManagerMessage, NodeMessage, SessionId};
 use skep_core::{Change, Event, Leader, RequestId, Store};
-use skep_model::cluster::{Authority, ClusterSpec, Hidden};
 use skep_model::endpoint::Endpoint;
-use skep_model::node::{NodeDescription, NodeSpec, NodeState, NodeStatus};
+use skep_model::node::{NodeDescription, NodeState, NodeStatus};
 use skep_model::request::{AuthFrom, Request, ServiceChange};
 use skep_model::service::{Mode, UpdateConfig};
 use skep_model::task::{Desired, ServiceStamp, SlotId, TaskState, TaskStatus};
 use skep_model::{
-    Id, Meta, Node, NodeId, Revision, Service, ServiceId, ServiceSpec, Task, TaskId, TaskSpec, Timestamp,
+    Id, Node, NodeId, Revision, Service, ServiceId, ServiceSpec, Task, TaskId, TaskSpec, Timestamp,
 };
 
 /// What nodes take for one thing that they do.
@@ -43,7 +42,7 @@ impl Cluster {
     /// Returns a cluster whose services have `replicas` tasks each, `tasks` in all, and whose nodes run them.
     pub fn new(replicas: u64, tasks: u64, nodes: u64) -> Cluster {
         let mut store = Store::default();
-        let mut changes = vec![Change::PutCluster(Arc::new(cluster()))];
+        let mut changes = vec![Change::PutCluster(Arc::new(skep_testing::cluster()))];
         changes.extend((1..=nodes).map(|number| Change::PutNode(Arc::new(node(number)))));
         for number in 1..=tasks / replicas {
             let service = service(number, replicas);
@@ -193,26 +192,6 @@ impl Cluster {
     }
 }
 
-fn cluster() -> skep_model::Cluster {
-    let hidden = || Hidden(String::new());
-    skep_model::Cluster {
-        id: Id::from_number(1),
-        meta: Meta::default(),
-        spec: ClusterSpec::default(),
-        authority: Authority {
-            certificate_pem: String::new(),
-            key_pem: hidden(),
-            subject: Vec::new(),
-            public_key: Vec::new(),
-            worker_token: hidden(),
-            manager_token: hidden(),
-        },
-        address_pools: Vec::new(),
-        subnet_size: 24,
-        data_path_port: 4789,
-    }
-}
-
 fn description(id: NodeId) -> NodeDescription {
     NodeDescription {
         hostname: format!("n{}", id.number()),
@@ -224,14 +203,8 @@ fn description(id: NodeId) -> NodeDescription {
 
 fn node(number: u64) -> Node {
     let id = NodeId::from_number(u128::from(number));
-    Node {
-        id,
-        meta: Meta::default(),
-        spec: NodeSpec::default(),
-        description: description(id),
-        status: NodeStatus { state: NodeState::Ready, ..NodeStatus::default() },
-        manager_addr: None,
-    }
+    let status = NodeStatus { state: NodeState::Ready, ..NodeStatus::default() };
+    Node { description: description(id), status, ..skep_testing::node(id) }
 }
 
 fn service(number: u64, replicas: u64) -> Service {
@@ -247,44 +220,20 @@ fn service(number: u64, replicas: u64) -> Service {
         rollback: None,
         endpoint: Endpoint::default(),
     };
-    let id = ServiceId::from_number(u128::from(number));
-    Service { id, meta: Meta::default(), spec, revision: 1, revision_count: 1, previous: None, job: None }
+    skep_testing::service(ServiceId::from_number(u128::from(number)), spec)
 }
 
 fn revision(service: &Service) -> Revision {
-    Revision {
-        service_id: service.id,
-        number: 1,
-        template: service.spec.task.clone(),
-        endpoint: Endpoint::default(),
-        hash: String::new(),
-        created_at: Timestamp::default(),
-        author: String::new(),
-        reason: String::new(),
-        stable_at: Some(Timestamp::default()),
-        failed_at: None,
-    }
+    let stable_at = Some(Timestamp::default());
+    Revision { stable_at, ..skep_testing::revision(service.id, 1, &service.spec) }
 }
 
 fn task(service: &Service, stamp: Arc<ServiceStamp>, slot: u64, id: u64, node: NodeId) -> Task {
     Task {
-        id: TaskId::from_number(u128::from(id)),
-        meta: Meta::default(),
-        service_id: service.id,
         service: stamp,
-        slot: SlotId::Number(slot),
-        spec: service.spec.task.clone(),
-        revision: 1,
         node_id: Some(node),
-        desired: Desired::Running,
         status: TaskStatus { state: TaskState::Running, ..TaskStatus::default() },
-        start_after: Timestamp::default(),
-        restarts: Vec::new(),
-        failures_in_a_row: 0,
         ran_at: Some(Timestamp::default()),
-        keeps_slot: false,
-        node_failures: Vec::new(),
-        leaves: None,
-        iteration: None,
+        ..skep_testing::task(service, TaskId::from_number(u128::from(id)), SlotId::Number(slot))
     }
 }

@@ -14,11 +14,11 @@ use skep_core::leader::Event;
 use skep_core::message::{ManagerMessage, NodeMessage};
 use skep_core::worker::{self, Effect, Worker};
 use skep_core::{Change, ChangeSet, Leader, RequestId, Store};
-use skep_model::cluster::{Authority, ClusterSpec, Hidden};
-use skep_model::node::{NodeDescription, NodeSpec, NodeStatus};
+use skep_model::cluster::ClusterSpec;
+use skep_model::node::NodeDescription;
 use skep_model::request::{Refusal, Reply, Request};
-use skep_model::template::{Platform, Resources};
-use skep_model::{Cluster, Id, Meta, Node, NodeId, Task, TaskId, Timestamp};
+use skep_model::template::Resources;
+use skep_model::{Cluster, Id, NodeId, Task, TaskId, Timestamp};
 
 use engine::{Engine, Images, Later};
 
@@ -121,14 +121,7 @@ impl World {
             cpus,
         };
         self.machines.insert(id, machine);
-        Change::PutNode(Arc::new(Node {
-            id,
-            meta: Meta::default(),
-            spec: NodeSpec::default(),
-            description: NodeDescription::default(),
-            status: NodeStatus::default(),
-            manager_addr: None,
-        }))
+        Change::PutNode(Arc::new(skep_testing::node(id)))
     }
 
     /// Adds a node to the cluster and starts it. No request does that yet, so it is written behind the back of
@@ -306,13 +299,13 @@ impl World {
     /// Gives the agent of a node, if it runs, a way to the leader.
     fn connect(&mut self, id: NodeId) {
         let machine = &self.machines[&id];
-        let description = Box::new(NodeDescription {
-            hostname: format!("n{}", id.number()),
-            platform: Platform { architecture: "x86_64".into(), os: "linux".into() },
-            nano_cpus: machine.cpus * 1_000_000_000,
-            memory_bytes: 1 << 32,
-            ..NodeDescription::default()
-        });
+        let nano_cpus = machine.cpus * skep_testing::CPU;
+        let description = NodeDescription {
+            nano_cpus,
+            memory_bytes: 4 * skep_testing::GIB,
+            ..skep_testing::description(id.number())
+        };
+        let description = Box::new(description);
         let addr = format!("10.0.0.{}", id.number());
         self.step_node(id, worker::Event::Connected { description, addr });
     }
@@ -374,21 +367,6 @@ impl World {
 }
 
 fn cluster(history: i64) -> Cluster {
-    let hidden = || Hidden(String::new());
-    Cluster {
-        id: Id::from_number(1),
-        meta: Meta::default(),
-        spec: ClusterSpec { task_history_limit: history, ..ClusterSpec::default() },
-        authority: Authority {
-            certificate_pem: String::new(),
-            key_pem: hidden(),
-            subject: Vec::new(),
-            public_key: Vec::new(),
-            worker_token: hidden(),
-            manager_token: hidden(),
-        },
-        address_pools: Vec::new(),
-        subnet_size: 24,
-        data_path_port: 4789,
-    }
+    let spec = ClusterSpec { task_history_limit: history, ..ClusterSpec::default() };
+    Cluster { spec, ..skep_testing::cluster() }
 }

@@ -5,20 +5,17 @@ use std::time::Duration;
 
 use skep_core::schedule::Scheduler;
 use skep_core::store::{Draft, Store};
-use skep_model::cluster::{Authority, ClusterSpec, Hidden};
 use skep_model::endpoint::{Port, PublishMode};
 use skep_model::mount::{Mount, MountKind, VolumeDriver, VolumeMount, VolumeOptions};
-use skep_model::node::{NodeDescription, NodeSpec, NodeState, NodeStatus};
 use skep_model::service::{Mode, UpdateConfig, UpdateOrder};
-use skep_model::task::{Desired, ServiceStamp, SlotId, TaskState, TaskStatus};
-use skep_model::template::{Platform, Reservations};
+use skep_model::task::{Desired, SlotId, TaskState};
+use skep_model::template::Reservations;
 use skep_model::{
-    Cluster, Id, Meta, Node, NodeId, Revision, Service, ServiceId, ServiceSpec, Task, TaskId, TaskSpec,
-    Timestamp,
+    Id, Meta, Node, Revision, Service, ServiceId, ServiceSpec, Task, TaskId, TaskSpec, Timestamp,
 };
+use skep_testing::{cluster, ready_node, revision};
 
-pub const GIB: i64 = 1 << 30;
-pub const CPU: i64 = 1_000_000_000;
+pub use skep_testing::{CPU, GIB, node_id};
 
 /// A cluster at rest: whatever is written is followed and planned at once.
 pub struct World {
@@ -27,10 +24,6 @@ pub struct World {
     draft: Draft,
     scheduler: Scheduler,
     task_count: u128,
-}
-
-pub fn node_id(number: u128) -> NodeId {
-    NodeId::from_number(number)
 }
 
 pub fn reserve(task: &mut TaskSpec, nano_cpus: i64, memory_bytes: i64) {
@@ -60,20 +53,7 @@ pub fn mount_by(task: &mut TaskSpec, driver: &str) {
 
 /// A node that is ready, with 8 CPUs and 8 GiB; `change` makes it another.
 pub fn node(number: u128, change: impl FnOnce(&mut Node)) -> Node {
-    let mut node = Node {
-        id: node_id(number),
-        meta: Meta::default(),
-        spec: NodeSpec::default(),
-        description: NodeDescription {
-            hostname: format!("n{number}"),
-            platform: Platform { architecture: "x86_64".into(), os: "linux".into() },
-            nano_cpus: 8_000_000_000,
-            memory_bytes: 8 << 30,
-            ..NodeDescription::default()
-        },
-        status: NodeStatus { state: NodeState::Ready, ..NodeStatus::default() },
-        manager_addr: None,
-    };
+    let mut node = ready_node(number);
     change(&mut node);
     node
 }
@@ -131,17 +111,8 @@ impl World {
         spec.task = Arc::new(task);
         let now = self.now;
         self.write(|draft| {
-            draft.put_revision(revision(id, 1, &spec, now));
-            let (meta, revision, revision_count) = (Meta::new(now), 1, 1);
-            draft.put_service(Service {
-                id,
-                meta,
-                spec,
-                revision,
-                revision_count,
-                previous: None,
-                job: None,
-            });
+            draft.put_revision(Revision { created_at: now, ..revision(id, 1, &spec) });
+            draft.put_service(Service { meta: Meta::new(now), ..skep_testing::service(id, spec) });
         });
         id
     }
@@ -164,30 +135,8 @@ impl World {
         let mut made = Vec::new();
         for slot in slots {
             self.task_count += 1;
-            let id = TaskId::from_number(self.task_count);
-            made.push(Task {
-                id,
-                meta: Meta::new(self.now),
-                service_id: service.id,
-                service: Arc::new(ServiceStamp {
-                    name: service.spec.name.clone(),
-                    labels: Default::default(),
-                }),
-                slot: *slot,
-                spec: service.spec.task.clone(),
-                revision: service.revision,
-                node_id: None,
-                desired,
-                status: TaskStatus::default(),
-                start_after: Timestamp::default(),
-                restarts: Vec::new(),
-                failures_in_a_row: 0,
-                ran_at: None,
-                keeps_slot: false,
-                node_failures: Vec::new(),
-                leaves: None,
-                iteration: None,
-            });
+            let task = skep_testing::task(&service, TaskId::from_number(self.task_count), *slot);
+            made.push(Task { meta: Meta::new(self.now), desired, ..task });
         }
         let ids = made.iter().map(|task| task.id).collect();
         self.write(|draft| made.into_iter().for_each(|task| draft.put_task(task)));
@@ -237,39 +186,4 @@ impl World {
 
 pub fn order(spec: &mut ServiceSpec, order: UpdateOrder) {
     spec.update = Some(UpdateConfig { order, ..UpdateConfig::default() });
-}
-
-fn revision(service_id: ServiceId, number: u64, spec: &ServiceSpec, now: Timestamp) -> Revision {
-    Revision {
-        service_id,
-        number,
-        template: spec.task.clone(),
-        endpoint: spec.endpoint.clone(),
-        hash: String::new(),
-        created_at: now,
-        author: String::new(),
-        reason: String::new(),
-        stable_at: None,
-        failed_at: None,
-    }
-}
-
-fn cluster() -> Cluster {
-    let hidden = || Hidden(String::new());
-    Cluster {
-        id: Id::from_number(1),
-        meta: Meta::default(),
-        spec: ClusterSpec::default(),
-        authority: Authority {
-            certificate_pem: String::new(),
-            key_pem: hidden(),
-            subject: Vec::new(),
-            public_key: Vec::new(),
-            worker_token: hidden(),
-            manager_token: hidden(),
-        },
-        address_pools: Vec::new(),
-        subnet_size: 24,
-        data_path_port: 4789,
-    }
 }

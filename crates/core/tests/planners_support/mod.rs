@@ -7,13 +7,14 @@ use proptest::prelude::*;
 use skep_core::control;
 use skep_core::random::Random;
 use skep_core::store::{Change, ChangeSet, Draft, Store};
-use skep_model::cluster::{Authority, ClusterSpec, Hidden};
-use skep_model::node::{Availability, NodeDescription, NodeSpec, NodeState, NodeStatus};
+use skep_model::cluster::ClusterSpec;
+use skep_model::node::{Availability, NodeState};
 use skep_model::request::{AuthFrom, Request, RolloutVerb, ServiceChange};
 use skep_model::service::{FailureAction, Mode, UpdateConfig, UpdateOrder};
 use skep_model::task::{Desired, TaskState};
 use skep_model::template::Limits;
-use skep_model::{Cluster, Id, Meta, Node, NodeId, Service, ServiceSpec, Task, Timestamp};
+use skep_model::{Cluster, Node, Service, ServiceSpec, Task, Timestamp};
+use skep_testing::{node_id, ready_node};
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
@@ -95,7 +96,7 @@ impl History {
     /// Returns a cluster of two nodes with a service of this mode, planned for the first time.
     pub fn of(mode: Mode) -> History {
         let mut changes = vec![Change::PutCluster(Arc::new(cluster()))];
-        changes.extend((0..2).map(|number| Change::PutNode(Arc::new(node(number)))));
+        changes.extend((0..2).map(|number| Change::PutNode(Arc::new(ready_node(number)))));
         let mut store = Store::default();
         store.apply(1, &changes.into_iter().collect());
         let mut history = History { store, now: Timestamp(1_000_000_000), random: Random::new(7) };
@@ -218,7 +219,7 @@ impl History {
     }
 
     fn node(&mut self, number: u128, drained: bool, down: bool) {
-        let Some(known) = self.store.node(NodeId::from_number(number)) else { return };
+        let Some(known) = self.store.node(node_id(number)) else { return };
         let mut node = Node::clone(known);
         node.spec.availability = if drained { Availability::Drain } else { Availability::Active };
         node.status.state = if down { NodeState::Down } else { NodeState::Ready };
@@ -226,33 +227,7 @@ impl History {
     }
 }
 
-fn node(number: u128) -> Node {
-    Node {
-        id: NodeId::from_number(number),
-        meta: Meta::default(),
-        spec: NodeSpec::default(),
-        description: NodeDescription { nano_cpus: 8_000_000_000, ..NodeDescription::default() },
-        status: NodeStatus { state: NodeState::Ready, ..NodeStatus::default() },
-        manager_addr: None,
-    }
-}
-
 fn cluster() -> Cluster {
-    let hidden = || Hidden(String::new());
-    Cluster {
-        id: Id::from_number(1),
-        meta: Meta::default(),
-        spec: ClusterSpec { task_history_limit: 2, ..ClusterSpec::default() },
-        authority: Authority {
-            certificate_pem: String::new(),
-            key_pem: hidden(),
-            subject: Vec::new(),
-            public_key: Vec::new(),
-            worker_token: hidden(),
-            manager_token: hidden(),
-        },
-        address_pools: Vec::new(),
-        subnet_size: 24,
-        data_path_port: 4789,
-    }
+    let spec = ClusterSpec { task_history_limit: 2, ..ClusterSpec::default() };
+    Cluster { spec, ..skep_testing::cluster() }
 }

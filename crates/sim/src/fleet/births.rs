@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use skep_core::{Change, ChangeSet};
-use skep_model::cluster::{Authority, ClusterSpec, Hidden};
-use skep_model::node::{NodeDescription, NodeSpec, NodeStatus};
+use skep_model::cluster::ClusterSpec;
+use skep_model::node::NodeDescription;
 use skep_model::request::Request;
 use skep_model::service::{Mode, UpdateConfig};
 use skep_model::template::Reservations;
-use skep_model::{Cluster, Id, Meta, Node, NodeId, ServiceSpec, TaskSpec};
+use skep_model::{Cluster, ServiceSpec, TaskSpec};
+use skep_testing::{node, node_id};
 
 /// Tasks of one service. Smaller fleets have smaller services.
 const REPLICAS_MAX: u64 = 10_000;
@@ -19,33 +20,12 @@ const PARALLELISM_SHARE: u64 = 50;
 
 /// Returns the first entry of the log: a cluster of so many nodes that nobody has heard of yet.
 pub fn cluster(nodes: u64) -> ChangeSet {
-    let hidden = || Hidden(String::new());
     let cluster = Cluster {
-        id: Id::from_number(1),
-        meta: Meta::default(),
         // No history: what ended is forgotten.
         spec: ClusterSpec { task_history_limit: 1, ..ClusterSpec::default() },
-        authority: Authority {
-            certificate_pem: String::new(),
-            key_pem: hidden(),
-            subject: Vec::new(),
-            public_key: Vec::new(),
-            worker_token: hidden(),
-            manager_token: hidden(),
-        },
-        address_pools: Vec::new(),
-        subnet_size: 24,
-        data_path_port: 4789,
+        ..skep_testing::cluster()
     };
-    let record = |number: u64| Node {
-        id: NodeId::from_number(u128::from(number)),
-        meta: Meta::default(),
-        spec: NodeSpec::default(),
-        description: NodeDescription::default(),
-        status: NodeStatus::default(),
-        manager_addr: None,
-    };
-    let nodes = (1..=nodes).map(|number| Change::PutNode(Arc::new(record(number))));
+    let nodes = (1..=nodes).map(|number| Change::PutNode(Arc::new(node(node_id(number.into())))));
     std::iter::once(Change::PutCluster(Arc::new(cluster))).chain(nodes).collect()
 }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use skep_core::Change;
 use skep_core::message::{ManagerMessage, NodeMessage};
-use skep_model::node::{NodeSpec, NodeStatus};
 use skep_model::task::Whole;
-use skep_model::{Meta, Node, NodeId, Task};
+use skep_model::{NodeId, Task};
+use skep_testing::CPU;
 
 use super::{Happening, World};
 use crate::Broken;
@@ -17,9 +17,6 @@ use crate::invariants::{Moment, Rival};
 use crate::machine::{Age, Machine, Stirred};
 use crate::profile::Profile;
 use crate::trace::short;
-
-/// One CPU, in billionths.
-const CPU: i64 = 1_000_000_000;
 
 /// Share of boots at which a machine's clock is set anew, in percent.
 const CLOCK_SET_PERCENT: u64 = 30;
@@ -35,18 +32,6 @@ fn one(profile: &Profile, dice: &mut Dice, number: u64) -> Machine {
     let nano_cpus = if profile.is_tight { dice.pick(&[2, 3, 4]) * CPU } else { 64 * CPU };
     let engine = Engine::new(profile.engine_fault_percent, dice.child());
     Machine::new(dice.id(), number, nano_cpus, skew, engine)
-}
-
-/// Returns the record of a node as joining writes it.
-pub(super) fn record(id: NodeId) -> Node {
-    Node {
-        id,
-        meta: Meta::default(),
-        spec: NodeSpec::default(),
-        description: Default::default(),
-        status: NodeStatus::default(),
-        manager_addr: None,
-    }
 }
 
 impl World<'_> {
@@ -67,7 +52,7 @@ impl World<'_> {
         self.trace.note(self.now, || format!("{} joins as {}", machine.name(), short(id)));
         self.summary.count("nodes joined");
         self.machines.insert(id, machine);
-        self.write(std::iter::once(Change::PutNode(record(id).into())).collect())?;
+        self.write(std::iter::once(Change::PutNode(skep_testing::node(id).into())).collect())?;
         self.start_agent(id)
     }
 
