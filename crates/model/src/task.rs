@@ -32,7 +32,8 @@ pub struct Task {
     pub desired: Desired,
     /// Written by the node once the task is assigned; its state never goes back.
     pub status: TaskStatus,
-    /// A task desired [`Desired::Ready`] is not started before this instant (restart delay).
+    /// A task desired [`Desired::Ready`] is not started before this instant (restart delay). Also tells
+    /// [`Task::is_restart`]: it is never zero for one that is.
     #[serde(default)]
     pub start_after: Timestamp,
     /// When this slot was restarted with this template, oldest first; judges `max_attempts`.
@@ -189,6 +190,17 @@ impl Task {
             keeps_slot,
             iteration,
         }
+    }
+
+    /// Returns whether it is there because another task of its slot ended, or did not come up: nobody took the slot
+    /// out of service for its sake.
+    pub fn is_restart(&self) -> bool {
+        self.start_after != Timestamp::default()
+    }
+
+    /// From here on it is no restart, but what its slot is out of service for.
+    pub fn take_slot(&mut self) {
+        self.start_after = Timestamp::default();
     }
 
     /// Returns whether a manager still wants this task to run. What was to run to its end, and did, is wanted

@@ -141,9 +141,8 @@ fn is_tolerated(store: &Store, service: &Service, slot: SlotId) -> bool {
 /// Returns whether an idle slot is out of service for the moment only, because it changes hands or starts.
 fn is_changing(store: &Store, slot: &Slot) -> bool {
     let comes_up = |task: &Arc<Task>| {
-        let is_restart = task.start_after != Timestamp::default();
         let is_lost = task.node_id.is_some_and(|id| slot::is_down(store, id));
-        !is_restart && !is_lost && task.status.state != TaskState::Pending && !task.is_over()
+        !task.is_restart() && !is_lost && task.status.state != TaskState::Pending && !task.is_over()
     };
     slot.live().any(comes_up)
 }

@@ -148,9 +148,8 @@ fn take_over(
         UpdateOrder::StartFirst => return budget.and_then(|budget| budget.wake_at),
         UpdateOrder::StopFirst => {
             let is_due = |task: &&Arc<Task>| is_allowed || task.status.state != TaskState::Running;
-            if is_allowed && candidate.start_after != Timestamp::default() {
-                // From here on it is no restart: the slot is out of service for its sake.
-                draft.change_task(candidate.id, |task| task.start_after = Timestamp::default());
+            if is_allowed && candidate.is_restart() {
+                draft.change_task(candidate.id, Task::take_slot);
             }
             slot::shut_down(draft, others.iter().filter(is_due));
             let slot = slot::load(draft, service.id, candidate.slot);

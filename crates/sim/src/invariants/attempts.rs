@@ -50,7 +50,7 @@ impl AttemptsAreBounded {
         let same = slot_of(before, task).filter(is_same);
         match same.filter_map(|other| self.attempts.get(&other.id)).max() {
             // Only what failed is made to wait; a rollout's own tasks are not.
-            Some(earlier) if !is_step => earlier + u64::from(task.start_after != Timestamp::default()),
+            Some(earlier) if !is_step => earlier + u64::from(task.is_restart()),
             Some(_) | None => 0,
         }
     }

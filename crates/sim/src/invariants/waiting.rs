@@ -31,7 +31,7 @@ impl Invariant for RestartsWaitForTheirDelay {
                         return Err(format!("{} is started {early:?} too early", task.name()));
                     }
                 }
-                None if task.start_after != Timestamp::default() => {
+                None if task.is_restart() => {
                     let count = task.failures_in_a_row;
                     let before_it = || slot_of(before, task).chain(slot_of(after, task));
                     let is_one_more = |other: &Task| count <= other.failures_in_a_row + 1;
