@@ -1,15 +1,15 @@
-//! When a revision is stable: every slot of its service ran it for the time of the bake, without a break, while no
-//! rollout was under way. That is so after a first deployment and after an update alike.
+//! When a revision is stable: its service was at rest (`super::rest`) with it for the time of the bake, without a break.
+//! That is so after a first deployment and after an update alike.
 //!
 //! A stable revision is what an automatic rollback returns to. Stamps are in the store, so a change of leader
 //! neither forgets nor hastens one.
 
 use std::sync::Arc;
 
-use skep_model::rollout::{Phase, Wait, WaitCode};
+use skep_model::rollout::{Wait, WaitCode};
 use skep_model::{Revision, Service, Timestamp, span};
 
-use super::{global, rollout};
+use super::{global, rest, rollout};
 use crate::store::{Draft, Store};
 
 /// Stamps the revision in force if it is due. Returns when that will be, if nothing happens before.
@@ -40,19 +40,15 @@ fn unproven(store: &Store, service: &Service) -> Option<(Arc<Revision>, Timestam
 
 /// Returns since when every slot runs the revision in force; `None`: not all do.
 fn runs_since(store: &Store, service: &Service) -> Option<Timestamp> {
-    let (id, tally) = (service.id, store.tally(service.id));
-    let rollout = store.rollout(id);
-    let is_at_rest = rollout.is_none_or(|rollout| rollout.phase == Phase::Completed)
-        && tally.kept > 0
-        && tally.running == tally.kept
-        && store.slots_contested(id).next().is_none();
+    let id = service.id;
     // A node that is out of reach keeps what it had.
     let is_left = |slot| global::takes_part(store, service, slot);
     let mut others = store.tasks_of_other_revisions(id, service.revision);
-    if service.spec.mode.is_job() || !is_at_rest || others.any(|task| is_left(task.slot)) {
+    if service.spec.mode.is_job() || !rest::is_at_rest(store, id) || others.any(|task| is_left(task.slot)) {
         return None;
     }
-    let completed_at = rollout.and_then(|rollout| rollout.completed_at);
+    let completed_at = store.rollout(id).and_then(|rollout| rollout.completed_at);
+    // Where there is no slot, nothing runs.
     let ran_at = store.tasks_of(id).filter(|task| task.is_live()).filter_map(|task| task.ran_at).max();
     ran_at.map(|ran_at| ran_at.max(completed_at.unwrap_or_default()))
 }

@@ -6,7 +6,7 @@
 //!
 //! In order: [`rollout::judge`] counts failures, [`slot`] answers tasks that ended ([`restart`], [`attempt`]) and lets
 //! prepared ones take over (`handover`), [`replicated`], [`global`] or [`job`] makes and drops slots, [`rollout::advance`]
-//! takes up outdated slots, [`relocate`] moves what has to leave its node (also for evenness: [`rebalance`]), [`bake`] tells what works, [`reap`] forgets old
+//! takes up outdated slots, [`relocate`] moves what has to leave its node (also for evenness: [`rebalance`]), [`bake`] tells what works (of a service that is at `rest`), [`reap`] forgets old
 //! tasks. Before all of it, [`enforce`] marks what a node cannot keep. How much of a service may be in change at a time is
 //! the [`budget`]'s to say. [`why`] says what all of them wait for, and changes nothing.
 
@@ -23,6 +23,7 @@ pub mod reap;
 pub mod rebalance;
 pub mod relocate;
 pub mod replicated;
+mod rest;
 pub mod restart;
 pub mod rollout;
 pub mod slot;

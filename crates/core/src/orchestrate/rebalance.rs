@@ -1,7 +1,7 @@
 //! Moves tasks to nodes that joined or came back, where the cluster asks for it (`skep.rebalance=on`).
 //!
-//! One task at a time in the whole cluster, of a service that is at rest: everything runs, no rollout and no move is under
-//! way, and nothing came or went for a while. Which move would help is the scheduler's to say
+//! One task at a time in the whole cluster, of a service that is at rest (`super::rest`), where no move is under way
+//! either, and nothing came or went for a while. Which move would help is the scheduler's to say
 //! ([`Scheduler::uneven`]); it is made like any other ([`super::relocate`]), within the service's budget. A move that
 //! finds no place is taken back.
 
@@ -9,12 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use skep_model::placement::{self, Relocation};
 use skep_model::policy::Profile;
-use skep_model::rollout::Phase;
 use skep_model::service::Mode;
 use skep_model::task::{Leave, LeaveCause, TaskState};
 use skep_model::{Service, ServiceId, Task, Timestamp, limits};
 
-use super::{rollout, slot};
+use super::{rest, rollout, slot};
 use crate::schedule::Scheduler;
 use crate::store::{Draft, Store};
 
@@ -87,20 +86,18 @@ fn may_move(store: &Store, service: &Service) -> bool {
         && rollout::policy(store, service, None).profile != Profile::Swarm
 }
 
-/// Returns when the service will have been at rest for long enough; `None`: it is not at rest.
+/// Returns when the service will have been at rest for long enough; `None`: it is not at rest, or something leaves or
+/// stops.
 fn rests_at(store: &Store, service: &Service) -> Option<Timestamp> {
-    let (id, tally) = (service.id, store.tally(service.id));
+    let id = service.id;
     // A node that is down is not waited for.
     let is_stopping = || {
         store
             .slots_stopping(id)
             .any(|slot| slot::still_stopping(store, &slot::load(store, id, slot)).is_some())
     };
-    let is_at_rest = store.rollout(id).is_none_or(|rollout| rollout.phase == Phase::Completed)
-        && tally.running == tally.kept
-        && store.slots_contested(id).next().is_none()
-        && store.slots_leaving(id).next().is_none()
-        && !is_stopping();
+    let is_at_rest =
+        rest::is_at_rest(store, id) && store.slots_leaving(id).next().is_none() && !is_stopping();
     let last = || store.tasks_of(id).map(|task| task.meta.updated_at).max().unwrap_or_default();
     is_at_rest.then(|| last() + limits::REBALANCE_PAUSE)
 }
