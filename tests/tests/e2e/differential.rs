@@ -5,8 +5,9 @@
 //! [`super::rollouts_alike`] asks.
 
 use serde_json::{Value, json};
-use skep_tests::images::busybox;
-use skep_tests::{Daemon, Docker, Engine, Oracle, Registry, Sandbox};
+use skep_tests::cluster::PATIENCE;
+use skep_tests::images::{Entry, Image, Layer, busybox};
+use skep_tests::{Daemon, Docker, Engine, Look, Oracle, Registry, Sandbox, wait_for};
 
 /// One engine with its client; the rest only keeps it alive. Fields are dropped in this order.
 pub(super) struct Side {
@@ -17,11 +18,18 @@ pub(super) struct Side {
     _sandbox: Sandbox,
 }
 
-/// Starts an engine beside a registry that holds `busybox:1`.
+/// Returns `linked:1`: busybox, and links that lead to what is not there.
+fn linked() -> Image {
+    let links = [Entry::symlink("data", "/var/lib/missing"), Entry::symlink("single", "../run/missing")];
+    busybox().unwrap().named("linked", "1").layer(Layer::of(links).unwrap())
+}
+
+/// Starts an engine beside a registry that holds `busybox:1` and `linked:1`.
 fn side<D: 'static>(start: impl FnOnce(&Sandbox) -> (D, Engine, Docker)) -> Side {
     let sandbox = Sandbox::new().unwrap();
     let registry = Registry::start(&sandbox).unwrap();
     registry.push(&sandbox, &busybox().unwrap()).unwrap();
+    registry.push(&sandbox, &linked()).unwrap();
     let (daemon, engine, docker) = start(&sandbox);
     Side { engine, docker, _daemon: Box::new(daemon), _registry: registry, _sandbox: sandbox }
 }
@@ -97,6 +105,44 @@ fn how_it_refuses() {
             let answer = side.engine.send(method, &path, body.as_ref()).unwrap();
             (answer.status, answer.text())
         });
+    }
+    pair.finish();
+}
+
+/// Runs a script to its end in a task of `linked:1` and returns what it printed.
+fn printed(side: &mut Side, flags: &[&str], script: &str) -> String {
+    let image = "127.0.0.1:5000/linked:1";
+    let create = ["service", "create", "-d", "--name", "script", "--restart-condition", "none"];
+    side.docker.run(&[&create, flags, &[image, "sh", "-c", script]].concat()).unwrap();
+    let state = |side: &mut Side| side.engine.tasks("script", false).map(|tasks| tasks[0].state.clone());
+    let end = wait_for("the end of the script", PATIENCE, || {
+        let state = state(side)?;
+        let is_over = matches!(state.as_str(), "complete" | "failed" | "rejected");
+        Ok(if is_over { Look::Done(state) } else { Look::NotYet(state) })
+    });
+    let text =
+        format!("{}\n{}", end.unwrap(), side.docker.run(&["service", "logs", "--raw", "script"]).unwrap());
+    side.docker.run(&["service", "rm", "script"]).unwrap();
+    text
+}
+
+#[test]
+#[ignore = "needs dockerd: `make compare`"]
+fn where_mounts_lead_through_links() {
+    let mut pair = Pair::start();
+    let script = "mount | cut -d' ' -f3 | grep -e missing -e data -e single; pwd; ls -l /data /single | cut -c1-10; \
+                  for place in /var /var/lib /var/lib/missing /var/lib/missing/x /run/missing; do stat -c '%n %A' $place 2>&1; done";
+    for flags in [
+        &["--mount", "type=tmpfs,target=/data/x,tmpfs-mode=0700"][..],
+        &["--mount", "type=tmpfs,target=/data,tmpfs-mode=0700"],
+        &["--mount", "type=bind,source=/usr/share,target=/data/x"],
+        &["--mount", "type=bind,source=/etc/passwd,target=/single"],
+        &["--mount", "type=bind,source=/etc/passwd,target=/data/x/file"],
+        &["--mount", "type=volume,source=v,target=/data/x"],
+        &["--mount", "type=volume,source=w,target=/data"],
+        &["--workdir", "/data/x"],
+    ] {
+        pair.ask(&format!("{flags:?}"), |side| printed(side, flags, script));
     }
     pair.finish();
 }

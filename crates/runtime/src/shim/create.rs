@@ -6,10 +6,8 @@
 //!
 //! Whatever fails, everything the shim has made is taken away again (R6); the directories belong to the daemon.
 
-use std::fs::Permissions;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -23,8 +21,8 @@ use super::rootfs::{HostNamespace, add_marks, mount_root, stage_binds};
 use super::runc::Runc;
 use super::stdio::Copier;
 use super::streams::{ContainerInput, OwnStreams};
+use super::targets;
 use crate::cgroup::Hierarchies;
-use crate::container::{Container, Mount};
 use crate::files::{Durability, SocketPath, write_json};
 use crate::logs::Writer;
 use crate::paths::{Bundle, BundlePaths, StatePaths};
@@ -155,9 +153,10 @@ impl Setting {
             });
         }
         if root.resolve(&cwd).is_err() {
-            root.mkdir_all(&cwd, &Permissions::from_mode(0o755)).map_err(|error| Failure::fatal(&error))?;
+            targets::make(&root, Path::new(&cwd), targets::Kind::Directory)
+                .map_err(|error| Failure::fatal(&error))?;
         }
-        clear_targets(&root, container)?;
+        targets::prepare(&root, container).map_err(|error| Failure::fatal(&error))?;
         let held = CapSet::held().map_err(|error| named("cannot read own capabilities", &error))?;
         let caps =
             CapSet::for_container(&container.capabilities, held).map_err(|error| Failure::fatal(&error))?;
@@ -211,18 +210,6 @@ impl Setting {
             tracing::error!(error = crate::files::chain(&error), "cgroup not removed");
         }
     }
-}
-
-/// Removes symbolic links that lead nowhere from where files will be bound: images have such an `/etc/resolv.conf`, and
-/// neither the link nor its target can be mounted on.
-fn clear_targets(root: &Root, container: &Container) -> Result<(), Failure> {
-    let etc = ["/etc/resolv.conf", "/etc/hosts", "/etc/hostname"].map(Path::new);
-    for target in etc.into_iter().chain(container.mounts.iter().map(Mount::target)) {
-        if root.resolve(target).is_err() && root.readlink(target).is_ok() {
-            root.remove_file(target).map_err(|error| Failure::retryable(&error))?;
-        }
-    }
-    Ok(())
 }
 
 /// Sets the OOM score of this process while a child inherits it, and restores it afterwards. Best effort: lowering the

@@ -24,6 +24,7 @@ mod runc;
 mod serve;
 mod stdio;
 mod streams;
+mod targets;
 mod watcher;
 
 use std::fs::File;

@@ -99,6 +99,37 @@ async fn files_of_etc_are_bound_unless_a_mount_replaces_them() {
 }
 
 #[tokio::test]
+async fn targets_lead_through_links_that_lead_nowhere() {
+    let world = World::new();
+    let outside = world.path("outside");
+    for (name, target) in
+        [("data", "/var/lib/missing"), ("single", "run/missing"), ("out", outside.to_str().expect("UTF-8"))]
+    {
+        std::os::unix::fs::symlink(target, world.path("image").join(name)).expect("a link");
+    }
+    let source = world.path("source");
+    fs::create_dir(&source).expect("a directory");
+    fs::write(source.join("file"), "from the host\n").expect("written");
+    let source = source.to_str().expect("UTF-8");
+    let mut container = world.shell(&format!(
+        "readlink /data; cat /data/x/file /var/lib/missing/x/file; cat /run/missing; cat {}/file; \
+         stat -c %a /var/lib/missing /var/lib/missing/t; pwd",
+        outside.display()
+    ));
+    container.mounts = vec![
+        bind(source, "/data/x", true),
+        bind(&format!("{source}/file"), "/single", true),
+        bind(source, "/out", true),
+        Mount::Tmpfs { target: "/data/t".into(), size_bytes: Some(1 << 20), mode: Some(0o750) },
+    ];
+    container.process.cwd = "/data/work".into();
+    let expected =
+        "/var/lib/missing\n".to_owned() + &"from the host\n".repeat(4) + "755\n750\n/var/lib/missing/work\n";
+    assert_eq!(world.output(&container).await, expected);
+    assert!(!outside.exists(), "nothing is made on the host");
+}
+
+#[tokio::test]
 async fn a_read_only_root_refuses_writes_and_an_ordinary_one_keeps_them_from_the_layers() {
     let world = World::new();
     let mut container = world.shell("touch /x 2>&1 || echo refused; touch /dev/shm/x && echo shm");
