@@ -34,6 +34,8 @@ pub struct ClusterSpec {
     pub heartbeat_tick: u32,
     pub heartbeat_period: Duration,
     pub node_cert_expiry: Duration,
+    /// Another number than before asks for another root of the authority.
+    pub force_rotate: u64,
 }
 
 impl Default for ClusterSpec {
@@ -48,6 +50,7 @@ impl Default for ClusterSpec {
             heartbeat_tick: 1,
             heartbeat_period: limits::HEARTBEAT_PERIOD_DEFAULT,
             node_cert_expiry: Duration::from_secs(90 * 24 * 3600),
+            force_rotate: 0,
         }
     }
 }

@@ -82,9 +82,12 @@ pub struct NewCluster {
     pub manager_addr: String,
 }
 
-/// New join tokens, where they are to be replaced.
+/// New secrets, where they are to be replaced. Drawn by the shell, which has entropy.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Rotation {
+    /// Takes the place of the cluster's authority, tokens included; theirs below, if any, name its root.
+    pub authority: Option<Authority>,
     pub worker_token: Option<crate::cluster::Hidden>,
     pub manager_token: Option<crate::cluster::Hidden>,
 }

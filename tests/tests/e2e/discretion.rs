@@ -1,6 +1,8 @@
 //! What must not be told: tokens and keys are in no log and in no argument of a process.
 
 use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 
 use skep_tests::{Daemon, Http, Sandbox};
 
@@ -32,7 +34,24 @@ fn tokens_and_keys_of_the_cluster_are_not_logged() {
     assert_eq!(rotated.status, 200, "{}", rotated.text());
     let newer = engine.get("/swarm").unwrap()["JoinTokens"]["Worker"].as_str().unwrap().to_owned();
     assert_ne!(newer, secrets[0]);
-    nobody_tells(&sandbox, &[&secrets[..], &[newer, "PRIVATE KEY".to_owned()]].concat());
+    let lines = bring_a_root(&daemon, &sandbox);
+    nobody_tells(&sandbox, &[&secrets[..], &[newer, "PRIVATE KEY".to_owned()], &lines].concat());
+}
+
+/// Gives the cluster a root of ours. Returns the lines of its key.
+fn bring_a_root(daemon: &Daemon, sandbox: &Sandbox) -> Vec<String> {
+    let path = |name: &str| sandbox.folder().join(name).display().to_string();
+    let (root, key) = (path("root.pem"), path("root.key"));
+    let words = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+    let mut openssl = Command::new("openssl");
+    openssl.args(words).args(["-days", "1000", "-subj", "/CN=mine", "-keyout", &key, "-out", &root]);
+    skep_tests::run(&mut openssl, Duration::from_secs(30)).unwrap().success().unwrap();
+    let docker = daemon.docker(sandbox).unwrap();
+    docker.run(&["swarm", "ca", "--rotate", "--ca-cert", &root, "--ca-key", &key]).unwrap();
+    // One the daemon takes, one it refuses: neither is a reason to tell.
+    docker.refused(&["swarm", "ca", "--rotate", "--ca-cert", &key, "--ca-key", &key]).unwrap();
+    let text = std::fs::read_to_string(&key).unwrap();
+    text.lines().filter(|line| !line.starts_with("-----")).map(str::to_owned).collect()
 }
 
 #[test]

@@ -7,6 +7,7 @@
 mod adoption;
 mod alike;
 mod api;
+mod authority;
 mod bad_requests;
 mod bollard;
 mod clients;

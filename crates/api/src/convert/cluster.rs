@@ -3,9 +3,13 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use skep_model::Cluster;
+#[cfg(feature = "server")]
+use skep_model::cluster::Hidden;
 use skep_model::cluster::{Authority, ClusterSpec};
 
 use super::{Unconverted, argument, duration, nanos, refuse_if, time, unsupported};
+#[cfg(feature = "server")]
+use crate::server::facts::Signing;
 use crate::wire;
 
 /// The only name a cluster has.
@@ -15,8 +19,6 @@ const NAME: &str = "default";
 pub fn to_model(spec: wire::SwarmSpec) -> Result<ClusterSpec, Unconverted> {
     refuse_if(spec.encryption_config.auto_lock_managers, "--autolock")?;
     refuse_if(!spec.ca_config.external_cas.is_empty(), "--external-ca")?;
-    let own_ca = !spec.ca_config.signing_ca_cert.is_empty() || !spec.ca_config.signing_ca_key.is_empty();
-    refuse_if(own_ca || spec.ca_config.force_rotate != 0, "rotating the certificate authority")?;
     if let Some(log) = spec.task_defaults.log_driver.filter(|log| *log != wire::Driver::default()) {
         return Err(unsupported(format_args!("TaskDefaults.LogDriver {:?}", log.name)));
     }
@@ -51,9 +53,18 @@ pub fn to_model(spec: wire::SwarmSpec) -> Result<ClusterSpec, Unconverted> {
         } else {
             node_cert_expiry
         },
+        force_rotate: spec.ca_config.force_rotate,
     };
     refuse_fixed(&spec, &default)?;
     Ok(spec)
+}
+
+/// Returns the root that the settings bring along. It is used once and is no part of them.
+#[cfg(feature = "server")]
+pub fn signing(config: &wire::CaConfig) -> Option<Signing> {
+    let wire::CaConfig { signing_ca_cert: certificate, signing_ca_key: key, .. } = config;
+    let is_there = !certificate.is_empty() || !key.is_empty();
+    is_there.then(|| Signing { certificate: certificate.clone(), key: Hidden(key.clone()) })
 }
 
 /// What Skep shows but cannot change yet is refused when it would have to change.
@@ -92,6 +103,7 @@ pub fn to_wire(cluster: &Cluster) -> wire::ClusterInfo {
         updated_at: time(cluster.meta.updated_at),
         spec: spec_to_wire(&cluster.spec),
         tls_info: tls_info(&cluster.authority),
+        // A rotation is one write: no node has a certificate that would have to follow it.
         root_rotation_in_progress: false,
         default_addr_pool: cluster.address_pools.clone(),
         subnet_size: cluster.subnet_size,
@@ -128,7 +140,11 @@ fn spec_to_wire(spec: &ClusterSpec) -> wire::SwarmSpec {
             heartbeat_tick: i64::from(spec.heartbeat_tick),
         },
         dispatcher: wire::DispatcherConfig { heartbeat_period: nanos(spec.heartbeat_period) },
-        ca_config: wire::CaConfig { node_cert_expiry: nanos(spec.node_cert_expiry), ..Default::default() },
+        ca_config: wire::CaConfig {
+            node_cert_expiry: nanos(spec.node_cert_expiry),
+            force_rotate: spec.force_rotate,
+            ..Default::default()
+        },
         ..Default::default()
     }
 }

@@ -12,7 +12,7 @@ use skep_model::request::Request;
 
 use super::error::Error;
 use super::extract::{Json, OptionalJson};
-use super::facts::{LocalState, NewSwarm};
+use super::facts::{LocalState, NewSwarm, Secrets};
 use super::query::Query;
 use super::{Context, reply};
 use crate::convert::{self, cluster};
@@ -83,6 +83,9 @@ pub(super) fn to_new_swarm(mut asked: wire::InitRequest) -> Result<NewSwarm, Err
         "" => Availability::Active,
         word => convert::node::availability_to_model(word)?,
     };
+    if cluster::signing(&asked.spec.ca_config).is_some() {
+        return Err(Error::unsupported("skep: CAConfig.SigningCACert of a new swarm is not supported yet"));
+    }
     asked.spec.encryption_config.auto_lock_managers |= asked.auto_lock_managers;
     Ok(NewSwarm {
         listen_addr: asked.listen_addr,
@@ -135,10 +138,13 @@ async fn update(
             "rpc error: code = InvalidArgument desc = modification of cluster name is not allowed",
         ));
     }
+    let signing = cluster::signing(&spec.ca_config);
     let spec = cluster::to_model(spec)?;
     // Not a manager is said before anything is drawn or asked.
     context.view().await?;
-    let rotate = Box::new(context.backend.draw_tokens(worker, manager)?);
+    let secrets =
+        Secrets { worker_token: worker, manager_token: manager, force_rotate: spec.force_rotate, signing };
+    let rotate = Box::new(context.backend.draw(secrets)?);
     context.request(Request::UpdateCluster { version, spec, rotate }).await?;
     Ok(reply::empty())
 }

@@ -239,8 +239,9 @@ impl World {
                 let new = Some(Arc::new(self.node.clone()));
                 Ok((Reply::Done, Some(Changed::Node(Pair { old, new }))))
             }
-            Request::UpdateCluster { spec, .. } => {
-                self.cluster = Cluster { spec, meta, ..self.cluster.clone() };
+            Request::UpdateCluster { spec, rotate, .. } => {
+                let authority = rotate.authority.unwrap_or(self.cluster.authority.clone());
+                self.cluster = Cluster { spec, meta, authority, ..self.cluster.clone() };
                 Ok((Reply::Done, None))
             }
             Request::InitCluster(_) => unreachable!("the server asks the backend to do that"),
@@ -453,9 +454,15 @@ impl Swarm for Fake {
         .boxed()
     }
 
-    fn draw_tokens(&self, worker: bool, manager: bool) -> Result<Rotation, Refusal> {
+    fn draw(&self, secrets: Secrets) -> Result<Rotation, Refusal> {
         let token = |wanted: bool| wanted.then(|| Hidden("SWMTKN-1-new".into()));
-        Ok(Rotation { worker_token: token(worker), manager_token: token(manager) })
+        let world = self.world.lock().expect("nobody panics with it");
+        let cluster = &world.as_ref().map_err(Refusal::clone)?.cluster;
+        let wants_root = secrets.signing.is_some() || secrets.force_rotate != cluster.spec.force_rotate;
+        let authority =
+            wants_root.then(|| Authority { certificate_pem: "new\n".into(), ..cluster.authority.clone() });
+        let (worker_token, manager_token) = (token(secrets.worker_token), token(secrets.manager_token));
+        Ok(Rotation { authority, worker_token, manager_token })
     }
 
     fn logs(&self, request: LogRequest) -> BoxStream<'static, Result<LogLine, Fault>> {

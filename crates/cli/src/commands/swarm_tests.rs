@@ -14,7 +14,8 @@ const NODE: &str = r#"{"ID":"NAME-id","Version":{"Index":3},"CreatedAt":"2026-01
     "Spec":{"Labels":{"disk":"ssd"},"Role":"ROLE","Availability":"active"},
     "Description":{"Hostname":"NAME","Platform":{"Architecture":"x86_64","OS":"linux"},
     "Resources":{"NanoCPUs":2000000000,"MemoryBytes":1073741824},"Engine":{"EngineVersion":"28.2.2",
-    "Labels":{"rack":"1"},"Plugins":[{"Type":"Volume","Name":"local"},{"Type":"Log","Name":"json-file"},{"Type":"Log","Name":"local"}]}},
+    "Labels":{"rack":"1"},"Plugins":[{"Type":"Volume","Name":"local"},{"Type":"Log","Name":"json-file"},{"Type":"Log","Name":"local"}]},
+    "TLSInfo":{"TrustRoot":"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"}},
     "Status":{"State":"ready","Addr":"10.0.0.2"},
     "ManagerStatus":{"Leader":true,"Reachability":"reachable","Addr":"10.0.0.2:2377"}}"#;
 
@@ -79,9 +80,13 @@ async fn compare(daemon: &Daemon, lines: &str) {
 #[tokio::test]
 async fn the_cluster_is_dockers() {
     let daemon = Daemon::start(|request, body| answer(request, body, false, "active"));
+    // What is in it is for the daemon to judge.
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(&file, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").expect("writes");
+    let file = file.path().to_str().expect("a plain path");
     compare(
         &daemon,
-        "swarm update
+        &"swarm update
         swarm update x
         swarm update --task-history-limit 3
         swarm update --dispatcher-heartbeat 10s --cert-expiry 100h --max-snapshots 3 --snapshot-interval 500
@@ -89,6 +94,24 @@ async fn the_cluster_is_dockers() {
         swarm update --autolock=false
         swarm update --external-ca protocol=cfssl,url=https://ca.example
         swarm ca
+        swarm ca -d
+        swarm ca x
+        swarm ca --ca-cert nowhere.pem
+        swarm ca --ca-cert /
+        swarm ca --ca-cert Cargo.toml --rotate
+        swarm ca --ca-cert CERTIFICATE
+        swarm ca --ca-key CERTIFICATE
+        swarm ca --cert-expiry 5h
+        swarm ca --external-ca protocol=cfssl,url=https://ca.example
+        swarm ca --rotate
+        swarm ca --rotate -q
+        swarm ca --rotate -d
+        swarm ca --rotate -d --cert-expiry 5h
+        swarm ca --rotate --ca-cert CERTIFICATE
+        swarm ca --rotate -d --ca-key CERTIFICATE
+        swarm ca --rotate -d --ca-key CERTIFICATE --ca-cert CERTIFICATE
+        swarm ca --rotate --external-ca protocol=cfssl,url=https://ca.example
+        swarm ca --rotate -d --external-ca protocol=cfssl,url=https://ca.example --ca-cert CERTIFICATE
         swarm join 10.0.0.2:2377
         swarm join --token SWMTKN-1-w --availability Drain --advertise-addr eth0 --listen-addr 1.2.3.4 --data-path-addr eth1 10.0.0.2:2377
         swarm join --availability x 10.0.0.2:2377
@@ -117,7 +140,8 @@ async fn the_cluster_is_dockers() {
         node ps bee
         node ps
         node update --availability drain --label-add a=b --label-rm disk --role manager bee
-        node update --label-rm nope bee",
+        node update --label-rm nope bee"
+            .replace("CERTIFICATE", file),
     )
     .await;
 }

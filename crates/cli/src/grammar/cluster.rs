@@ -1,7 +1,11 @@
-//! Values of the flags that make a cluster: addresses, pools, outside signers.
+//! Values of the flags that make a cluster: addresses, pools, signers within and outside.
 
+use std::fmt;
+use std::io::ErrorKind;
 use std::net::IpAddr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use skep_api::wire::ExternalCa;
 
 use super::{Invalid, csv, invalid, key_value, refuse};
@@ -93,4 +97,60 @@ pub(crate) fn external_ca(text: &str) -> Result<ExternalCa, Invalid> {
         return refuse!("the external-ca option needs a url= parameter");
     }
     Ok(ca)
+}
+
+/// What stands in a PEM file. It may be a key, so its debug form hides it.
+#[derive(Clone, Default)]
+pub(crate) struct Pem(pub String);
+
+impl fmt::Debug for Pem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
+
+/// Reads a file with at least one PEM block.
+pub(crate) fn pem_file(path: &str) -> Result<Pem, Invalid> {
+    let bytes = std::fs::read(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => invalid!("open {path}: no such file or directory"),
+        ErrorKind::PermissionDenied => invalid!("open {path}: permission denied"),
+        ErrorKind::IsADirectory => invalid!("read {path}: is a directory"),
+        _ => invalid!("open {path}: {error}"),
+    })?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    if has_pem_block(&text) { Ok(Pem(text)) } else { refuse!("file contents must be in PEM format") }
+}
+
+fn has_pem_block(text: &str) -> bool {
+    let mut lines = text.lines().map(str::trim_end);
+    while let Some(line) = lines.next() {
+        let Some(tag) = line.strip_prefix("-----BEGIN ").and_then(|tag| tag.strip_suffix("-----")) else {
+            continue;
+        };
+        let end = format!("-----END {tag}-----");
+        let block: Vec<&str> = lines.clone().take_while(|line| *line != end).collect();
+        // Headers, which old keys have, stand before the data.
+        let data: String = block.iter().filter(|line| !line.contains(": ")).copied().collect();
+        if lines.clone().any(|line| line == end) && STANDARD.decode(&data).is_ok() {
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pem_block_has_an_end_and_data() {
+        assert!(has_pem_block("-----BEGIN X Y-----\nAAAA\n-----END X Y-----\n"));
+        assert!(has_pem_block("about it\r\n-----BEGIN X-----\r\nAAAA\r\nAAA=\r\n-----END X-----"));
+        assert!(has_pem_block("-----BEGIN X-----\nProc-Type: 4\n\nAAAA\n-----END X-----\n"));
+        assert!(has_pem_block("-----BEGIN X-----\n-----BEGIN Y-----\nAAAA\n-----END Y-----\n"));
+        for text in ["", "AAAA", "-----BEGIN X-----\nAAAA", "-----BEGIN X-----\nAAA!\n-----END X-----"] {
+            assert!(!has_pem_block(text), "{text}");
+        }
+        assert!(!has_pem_block("-----BEGIN X-----\nAAAA\n-----END Y-----"));
+    }
 }

@@ -19,7 +19,7 @@ mod shell;
 mod size;
 mod time;
 
-pub(crate) use cluster::{external_ca, listen_address, subnets};
+pub(crate) use cluster::{Pem, external_ca, listen_address, pem_file, subnets};
 pub(crate) use duration::{duration, positive_duration, show as show_duration};
 pub(crate) use file_ref::{FileRef, config_ref, secret_ref};
 pub(crate) use list::{

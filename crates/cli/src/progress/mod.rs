@@ -6,9 +6,10 @@
 //!
 //! [`wait`] polls five times a second. The `tracker` is pure: it looks at one answer at a time and says what to show and
 //! whether it is over; `mode` counts tasks for each service mode. The `screen` draws over old lines on a terminal and
-//! writes changed lines elsewhere.
+//! writes changed lines elsewhere. A rotation of the cluster's root, [`rotation`], is shown on it too.
 
 mod mode;
+pub(crate) mod rotation;
 mod screen;
 mod state;
 mod tracker;

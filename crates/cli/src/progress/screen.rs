@@ -17,6 +17,8 @@ pub(super) struct Line {
     pub text: String,
     /// How far it is, of how many steps. Shown only on terminals.
     pub bar: Option<(u64, u64)>,
+    /// What the steps of the bar are, to be counted beside it.
+    pub units: Option<&'static str>,
     /// A last word, which ends with a line break and is never replaced.
     pub is_final: bool,
 }
@@ -74,7 +76,10 @@ impl Screen {
         });
         let up = self.labels.len() - index;
         let bar = line.bar.filter(|_| columns > BAR_COLUMNS).map(bar).unwrap_or_default();
-        drawn.push_str(&format!("\x1b[{up}A\x1b[2K\r{}: {} {bar}\r\x1b[{up}B", line.label, line.text));
+        let count = line.bar.zip(line.units);
+        let count =
+            count.map(|((value, total), units)| format!("{value}/{total} {units}")).unwrap_or_default();
+        drawn.push_str(&format!("\x1b[{up}A\x1b[2K\r{}: {} {bar}{count}\r\x1b[{up}B", line.label, line.text));
         drawn
     }
 }

@@ -53,6 +53,14 @@ pub fn update(
     check_version(draft, &stored.meta, version)?;
     check_spec(&spec, Some(&stored.spec))?;
     let mut cluster = Cluster::clone(stored);
+    match rotate.authority {
+        Some(authority) => cluster.authority = authority,
+        // Whoever drew looked at this version of the cluster, or was refused above.
+        None if spec.force_rotate != cluster.spec.force_rotate => {
+            return Err(Refusal::new(RefusalClass::Unknown, "no new root came with the wish to rotate it"));
+        }
+        None => {}
+    }
     cluster.spec = spec;
     if let Some(token) = rotate.worker_token {
         cluster.authority.worker_token = token;
@@ -78,7 +86,80 @@ fn check_spec(spec: &ClusterSpec, before: Option<&ClusterSpec>) -> Result<(), Re
 
 #[cfg(test)]
 mod tests {
+    use skep_model::cluster::{Authority, Hidden};
+    use skep_model::node::{NodeDescription, NodeSpec};
+    use skep_model::{ClusterId, Id, NodeId, Timestamp};
+
     use super::*;
+    use crate::Store;
+
+    /// An authority that differs from those of other names in all it has.
+    fn authority(name: &str) -> Authority {
+        let hidden = |what: &str| Hidden(format!("{what} of {name}"));
+        Authority {
+            certificate_pem: format!("root of {name}"),
+            key_pem: hidden("key"),
+            subject: name.as_bytes().to_vec(),
+            public_key: name.as_bytes().to_vec(),
+            worker_token: hidden("worker"),
+            manager_token: hidden("manager"),
+        }
+    }
+
+    fn write(
+        store: &mut Store,
+        request: impl FnOnce(&mut Draft) -> Result<Reply, Refusal>,
+    ) -> Result<(), Refusal> {
+        let mut draft = Draft::new(store, Timestamp(1));
+        request(&mut draft)?;
+        let changes = draft.finish();
+        store.apply(store.index() + 1, &changes);
+        Ok(())
+    }
+
+    fn cluster_of(name: &str) -> Store {
+        let mut store = Store::default();
+        let new = NewCluster {
+            id: ClusterId::from_number(1),
+            spec: ClusterSpec::default(),
+            authority: authority(name),
+            address_pools: Vec::new(),
+            subnet_size: 24,
+            data_path_port: 4789,
+            node_id: NodeId::from_number(1),
+            node: NodeSpec::default(),
+            description: NodeDescription::default(),
+            node_addr: String::new(),
+            manager_addr: String::new(),
+        };
+        write(&mut store, |draft| init(draft, new)).expect("a cluster");
+        store
+    }
+
+    #[test]
+    fn a_root_is_rotated_in_one_write_with_its_tokens() {
+        let mut store = cluster_of("old");
+        let version = store.cluster().expect("a cluster").meta.version;
+        let wish = || ClusterSpec { force_rotate: 1, ..ClusterSpec::default() };
+        let nothing = Rotation::default();
+        let refused = write(&mut store, |draft| update(draft, version, wish(), nothing)).unwrap_err();
+        assert_eq!(refused.message, "no new root came with the wish to rotate it");
+        let new = || Rotation { authority: Some(authority("new")), ..Rotation::default() };
+        let refused = write(&mut store, |draft| update(draft, version + 1, wish(), new())).unwrap_err();
+        assert_eq!(refused.message, "update out of sequence");
+        assert_eq!(store.cluster().expect("a cluster").authority, authority("old"), "a refusal writes nothing");
+
+        write(&mut store, |draft| update(draft, version, wish(), new())).expect("it is written");
+        let cluster = store.cluster().expect("a cluster").clone();
+        assert_eq!((&cluster.authority, cluster.spec.force_rotate), (&authority("new"), 1));
+        // The same number again is no other wish.
+        let version = cluster.meta.version;
+        let another = Hidden("another".to_owned());
+        let token = Rotation { worker_token: Some(another.clone()), ..Rotation::default() };
+        write(&mut store, |draft| update(draft, version, wish(), token)).expect("it is written");
+        let expected = Authority { worker_token: another, ..authority("new") };
+        assert_eq!(store.cluster().expect("a cluster").authority, expected);
+    }
 
     #[test]
     fn labels_that_an_earlier_version_took_are_judged_when_labels_are_written() {

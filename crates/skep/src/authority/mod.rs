@@ -1,10 +1,19 @@
 //! The cluster's certificate authority and its join tokens, in Swarm's formats.
+//!
+//! Here roots are made, drawn or read from what somebody brought along ([`given`]); which one the cluster has is written by
+//! the leader, in one change with the tokens that name it.
+
+mod given;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
 };
 use sha2::{Digest, Sha256};
+use skep_api::server::facts::Secrets;
+use skep_model::Cluster;
 use skep_model::cluster::{Authority, Hidden};
+use skep_model::request::{Refusal, RefusalClass, Rotation};
+use time::OffsetDateTime;
 
 use crate::manager::entropy;
 
@@ -20,6 +29,33 @@ pub enum AuthorityError {
     ReadBack(String),
 }
 
+/// Draws what an update of the cluster is to replace. Tokens name the root that the cluster has after it.
+pub fn draw(cluster: &Cluster, secrets: &Secrets) -> Result<Rotation, Refusal> {
+    let authority = successor(cluster, secrets)?;
+    let root = &authority.as_ref().unwrap_or(&cluster.authority).certificate_pem;
+    let worker_token = secrets.worker_token.then(|| token(root));
+    let manager_token = secrets.manager_token.then(|| token(root));
+    Ok(Rotation { authority, worker_token, manager_token })
+}
+
+/// Returns the authority that takes the place of the cluster's, if one is wished for.
+fn successor(cluster: &Cluster, secrets: &Secrets) -> Result<Option<Authority>, Refusal> {
+    let refuse = |class, error: &dyn std::error::Error| Refusal::new(class, skep_agent::chain(error));
+    if let Some(signing) = &secrets.signing {
+        let given = given::read(signing, OffsetDateTime::now_utc())
+            .map_err(|error| refuse(RefusalClass::InvalidArgument, &error))?;
+        // Compat: tokens live on under the same root, as in Swarm.
+        return Ok(Some(match given.certificate_pem == cluster.authority.certificate_pem {
+            true => Authority { key_pem: given.key_pem, ..cluster.authority.clone() },
+            false => given,
+        }));
+    }
+    match secrets.force_rotate == cluster.spec.force_rotate {
+        true => Ok(None),
+        false => create().map(Some).map_err(|error| refuse(RefusalClass::Unknown, &error)),
+    }
+}
+
 /// Draws a new key and signs a root certificate with it.
 pub fn create() -> Result<Authority, AuthorityError> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
@@ -27,7 +63,7 @@ pub fn create() -> Result<Authority, AuthorityError> {
     params.distinguished_name.push(DnType::CommonName, "swarm-ca");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    let now = time::OffsetDateTime::now_utc();
+    let now = OffsetDateTime::now_utc();
     params.not_before = now - time::Duration::hours(1);
     params.not_after = now + time::Duration::days(LIFE_DAYS);
     let certificate = params.self_signed(&key)?;
@@ -80,6 +116,23 @@ mod tests {
         assert_eq!(base36(&[0xff; 16], 25), "f5lxx1zz5pnorynqglhzmsp33");
     }
 
+    /// The part of a token that names the root.
+    fn root_of(token: &Hidden) -> &str {
+        token.0.split('-').nth(2).expect("four parts")
+    }
+
+    fn cluster() -> Cluster {
+        Cluster {
+            id: skep_model::Id::from_number(1),
+            meta: skep_model::Meta::default(),
+            spec: skep_model::cluster::ClusterSpec::default(),
+            authority: create().expect("a root"),
+            address_pools: Vec::new(),
+            subnet_size: 24,
+            data_path_port: 4789,
+        }
+    }
+
     #[test]
     fn tokens_have_swarms_shape_and_name_their_cluster() {
         let authority = create().unwrap();
@@ -89,5 +142,41 @@ mod tests {
         assert_eq!(parts[2], manager[2]);
         assert_ne!(parts[3], manager[3]);
         assert!(authority.certificate_pem.starts_with("-----BEGIN CERTIFICATE-----"));
+    }
+
+    #[test]
+    fn another_number_draws_another_root_with_tokens_of_its_own() {
+        let cluster = cluster();
+        assert_eq!(draw(&cluster, &Secrets::default()), Ok(Rotation::default()));
+        let drawn = draw(&cluster, &Secrets { force_rotate: 1, ..Secrets::default() }).unwrap();
+        let next = drawn.authority.expect("a root");
+        let old = &cluster.authority;
+        assert_ne!(next.certificate_pem, old.certificate_pem);
+        assert_ne!(next.public_key, old.public_key);
+        assert_ne!(next.key_pem, old.key_pem);
+        assert_eq!(root_of(&next.worker_token), root_of(&next.manager_token));
+        assert_ne!(root_of(&next.worker_token), root_of(&old.worker_token));
+        assert_eq!((drawn.worker_token, drawn.manager_token), (None, None));
+    }
+
+    #[test]
+    fn a_token_drawn_with_a_root_names_that_root() {
+        let secrets = Secrets { worker_token: true, force_rotate: 1, ..Secrets::default() };
+        let drawn = draw(&cluster(), &secrets).unwrap();
+        let authority = drawn.authority.expect("a root");
+        let token = drawn.worker_token.expect("a token");
+        assert_eq!(root_of(&token), root_of(&authority.worker_token));
+        assert_ne!(token, authority.worker_token);
+    }
+
+    #[test]
+    fn the_same_root_with_its_key_keeps_the_tokens() {
+        let cluster = cluster();
+        let signing = skep_api::server::facts::Signing {
+            certificate: cluster.authority.certificate_pem.clone(),
+            key: cluster.authority.key_pem.clone(),
+        };
+        let secrets = Secrets { signing: Some(signing), ..Secrets::default() };
+        assert_eq!(draw(&cluster, &secrets).unwrap().authority, Some(cluster.authority));
     }
 }

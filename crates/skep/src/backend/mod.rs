@@ -20,7 +20,7 @@ use futures_util::{FutureExt, StreamExt};
 use skep_agent::{Engine, LogQuery, chain};
 use skep_api::server::backend::{Swarm, View};
 use skep_api::server::facts::{
-    Changed, Fault, FaultClass, HostFacts, LocalNode, LogLine, LogRequest, NewSwarm,
+    Changed, Fault, FaultClass, HostFacts, LocalNode, LogLine, LogRequest, NewSwarm, Secrets,
 };
 use skep_api::wire::Finding;
 use skep_model::request::{Refusal, RefusalClass, Reply, Request, Rotation};
@@ -107,7 +107,7 @@ impl Swarm for Daemon {
         self.membership.leave(force).boxed()
     }
 
-    fn draw_tokens(&self, worker: bool, manager: bool) -> Result<Rotation, Refusal> {
+    fn draw(&self, secrets: Secrets) -> Result<Rotation, Refusal> {
         let published = self.membership.manager()?.local_view();
         let Some(cluster) = published.store.cluster() else {
             return Err(Refusal::new(
@@ -115,8 +115,7 @@ impl Swarm for Daemon {
                 "the cluster is being initialised; try again",
             ));
         };
-        let draw = || authority::token(&cluster.authority.certificate_pem);
-        Ok(Rotation { worker_token: worker.then(draw), manager_token: manager.then(draw) })
+        authority::draw(cluster, &secrets)
     }
 
     fn logs(&self, request: LogRequest) -> BoxStream<'static, Result<LogLine, Fault>> {

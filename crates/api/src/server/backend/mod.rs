@@ -20,7 +20,9 @@ use skep_model::rollout::Wait;
 use skep_model::{Cluster, Node, NodeId, Revision, Rollout, Service, ServiceId, Step, Task, TaskId};
 use tokio::sync::broadcast;
 
-use super::facts::{Changed, Fault, HostFacts, LocalNode, LogLine, LogRequest, NewSwarm, SlotCounts};
+use super::facts::{
+    Changed, Fault, HostFacts, LocalNode, LogLine, LogRequest, NewSwarm, Secrets, SlotCounts,
+};
 use crate::wire::Finding;
 pub use containers::{Containers, Download, Execs, Upload, Waiting};
 pub use images::{Credentials, Images, Volumes};
@@ -64,8 +66,8 @@ pub trait Swarm: Send + Sync {
     /// Leaves the cluster; all containers of its tasks are gone before this answers.
     fn leave_swarm(&self, force: bool) -> BoxFuture<'_, Result<(), Refusal>>;
 
-    /// Draws new join tokens for the roles asked for; nothing is stored.
-    fn draw_tokens(&self, worker: bool, manager: bool) -> Result<Rotation, Refusal>;
+    /// Draws the secrets asked for, or refuses a root that cannot be the cluster's; nothing is stored.
+    fn draw(&self, secrets: Secrets) -> Result<Rotation, Refusal>;
 
     /// Reads the log of one task's container, wherever the task runs.
     ///

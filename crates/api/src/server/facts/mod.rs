@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use skep_model::cluster::ClusterSpec;
+use skep_model::cluster::{ClusterSpec, Hidden};
 use skep_model::node::Availability;
 use skep_model::template::Platform;
 use skep_model::{Node, NodeId, Rollout, Service, Task, TaskId, Timestamp};
@@ -135,6 +135,26 @@ pub struct NewSwarm {
     pub address_pools: Vec<String>,
     /// Prefix length of each network taken from the pools; 0, or 1 to 32.
     pub subnet_size: u32,
+}
+
+/// Which secrets of the cluster are to be drawn anew.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Secrets {
+    pub worker_token: bool,
+    pub manager_token: bool,
+    /// A number unlike the cluster's asks for another root of the authority.
+    pub force_rotate: u64,
+    /// The root to take, whatever the number says.
+    pub signing: Option<Signing>,
+}
+
+/// A root certificate with its key, as somebody sent them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signing {
+    /// PEM; empty if there came a key alone.
+    pub certificate: String,
+    /// PEM; empty if there came a certificate alone.
+    pub key: Hidden,
 }
 
 /// What an image reference names, as its registry tells.
