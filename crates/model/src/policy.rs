@@ -4,14 +4,17 @@
 //! unharmed. They only ever add: `UpdateConfig` and `RollbackConfig` keep Swarm's meaning. Whoever rolls a
 //! service reads the one [`Policy`] that results, and no label.
 
-use std::ops::Bound;
+mod label;
+
 use std::time::Duration;
 
 use crate::mount::{Mount, MountKind};
 use crate::rollout::Direction;
 use crate::service::{FailureAction, UpdateConfig, UpdateOrder};
 use crate::share::Share;
-use crate::{Labels, ServiceSpec, limits, span};
+use crate::{Labels, ServiceSpec, limits};
+
+pub use label::knob_labels;
 
 /// The label that names a profile.
 pub const PROFILE: &str = "skep.profile";
@@ -74,116 +77,7 @@ pub enum Order {
 /// A bound on how long something may take, where there is one.
 pub type Deadline = Option<Duration>;
 
-/// One knob: the end of its label, what it takes, and how that is read.
-struct Knob {
-    name: &'static str,
-    takes: &'static str,
-    set: fn(&mut Knobs, &str) -> Option<()>,
-}
-
-const KNOBS: [Knob; 10] = [
-    Knob {
-        name: "min-healthy",
-        takes: "a duration from 0s to 1h, such as 30s",
-        set: |knobs, value| {
-            put(&mut knobs.min_healthy, within(value, Duration::ZERO, limits::MIN_HEALTHY_MAX))
-        },
-    },
-    Knob {
-        name: "start-deadline",
-        takes: "a duration from 1s to 1d, such as 5m, or off",
-        set: |knobs, value| put(&mut knobs.start_deadline, deadline(value, limits::DEADLINE_MAX)),
-    },
-    Knob {
-        name: "progress-deadline",
-        takes: "a duration from 1s to 1d, such as 10m, or off",
-        set: |knobs, value| put(&mut knobs.progress_deadline, deadline(value, limits::DEADLINE_MAX)),
-    },
-    Knob {
-        name: "max-duration",
-        takes: "a duration from 1s to 30d, such as 2h, or off",
-        set: |knobs, value| put(&mut knobs.max_duration, deadline(value, limits::ROLLOUT_DURATION_MAX)),
-    },
-    Knob {
-        name: "bake",
-        takes: "a duration from 0s to 7d, such as 10m",
-        set: |knobs, value| put(&mut knobs.bake, within(value, Duration::ZERO, limits::BAKE_MAX)),
-    },
-    Knob { name: "inplace", takes: "on or off", set: |knobs, value| put(&mut knobs.in_place, switch(value)) },
-    Knob {
-        name: "max-unavailable",
-        takes: "a number of slots or a part of them, such as 2 or 25%",
-        set: |knobs, value| put(&mut knobs.max_unavailable, Share::parse(value)),
-    },
-    Knob {
-        name: "max-surge",
-        takes: "a number of tasks or a part of the slots, such as 2 or 25%",
-        set: |knobs, value| put(&mut knobs.max_surge, Share::parse(value)),
-    },
-    Knob {
-        name: "order",
-        takes: "auto, stop-first or start-first",
-        set: |knobs, value| put(&mut knobs.order, order(value)),
-    },
-    Knob {
-        name: "count-terminating",
-        takes: "true or false",
-        set: |knobs, value| put(&mut knobs.count_terminating, value.parse().ok()),
-    },
-];
-
-fn order(word: &str) -> Option<Order> {
-    match word {
-        "auto" => Some(Order::Auto),
-        "stop-first" => Some(Order::Given(UpdateOrder::StopFirst)),
-        "start-first" => Some(Order::Given(UpdateOrder::StartFirst)),
-        _ => None,
-    }
-}
-
-/// Puts down what was read; `None` where it could not be.
-fn put<T>(place: &mut Option<T>, value: Option<T>) -> Option<()> {
-    *place = value;
-    place.is_some().then_some(())
-}
-
-fn switch(word: &str) -> Option<bool> {
-    match word {
-        "on" => Some(true),
-        "off" => Some(false),
-        _ => None,
-    }
-}
-
-fn deadline(value: &str, max: Duration) -> Option<Deadline> {
-    match value {
-        "off" => Some(None),
-        _ => within(value, limits::DEADLINE_MIN, max).map(Some),
-    }
-}
-
-fn within(value: &str, min: Duration, max: Duration) -> Option<Duration> {
-    span::parse(value).filter(|span| (min..=max).contains(span))
-}
-
 impl Knobs {
-    /// Reads the labels of a service or of the cluster. The error is a sentence that names the label, its value and
-    /// what it takes.
-    pub fn parse(labels: &Labels) -> Result<Knobs, String> {
-        let mut knobs = Knobs::default();
-        if let Some(word) = labels.get(PROFILE) {
-            let profile = Profile::parse(word);
-            knobs.profile = Some(profile.ok_or_else(|| refusal(PROFILE, word, "swarm, safe or strict"))?);
-        }
-        let all = labels.range::<str, _>((Bound::Included(KNOB_PREFIX), Bound::Unbounded));
-        for (label, value) in all {
-            let Some(name) = label.strip_prefix(KNOB_PREFIX) else { break };
-            let knob = KNOBS.iter().find(|knob| knob.name == name).ok_or_else(|| unknown(label))?;
-            (knob.set)(&mut knobs, value).ok_or_else(|| refusal(label, value, knob.takes))?;
-        }
-        Ok(knobs)
-    }
-
     /// Returns these knobs, and those of `other` where these say nothing.
     fn or(self, other: Knobs) -> Knobs {
         Knobs {
@@ -255,20 +149,6 @@ fn cannot_be_side_by_side(spec: &ServiceSpec) -> bool {
     !spec.task.host_ports.is_empty() || spec.replicas() == Some(1) && writes()
 }
 
-fn refusal(label: &str, value: &str, takes: &str) -> String {
-    format!("label {label}: {value:?} is not {takes}")
-}
-
-/// Returns the labels of all knobs.
-pub fn knob_labels() -> impl Iterator<Item = String> {
-    KNOBS.iter().map(|knob| format!("{KNOB_PREFIX}{}", knob.name))
-}
-
-fn unknown(label: &str) -> String {
-    let known: Vec<_> = knob_labels().collect();
-    format!("label {label} means nothing; known are {}", known.join(", "))
-}
-
 /// How one service is rolled in one direction, all sources considered.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
@@ -308,11 +188,11 @@ impl Policy {
     /// Resolves the labels of the cluster and what the service says.
     ///
     /// A service that names a profile of its own starts from that alone; else what is set for the cluster
-    /// holds where the service says nothing. Labels were judged when they were written.
+    /// holds where the service says nothing. Labels were judged when they were written, but for those of an earlier version.
     pub fn of(cluster: Option<&Labels>, spec: &ServiceSpec, direction: Direction) -> Policy {
-        let own = Knobs::parse(&spec.labels).unwrap_or_default();
+        let own = Knobs::meant(&spec.labels);
         let knobs = match (own.profile, cluster) {
-            (None, Some(labels)) => own.or(Knobs::parse(labels).unwrap_or_default()),
+            (None, Some(labels)) => own.or(Knobs::meant(labels)),
             _ => own,
         };
         let profile = knobs.profile.unwrap_or_default();
@@ -462,27 +342,5 @@ mod tests {
         assert_eq!(refusal(unavailable, UpdateOrder::StartFirst), Ok(()));
         assert!(refusal("skep.rollout.max-surge", UpdateOrder::StartFirst).is_err());
         assert_eq!(refusal("skep.rollout.max-surge", UpdateOrder::StopFirst), Ok(()));
-    }
-
-    #[test]
-    fn bad_labels_are_refused_by_name() {
-        let refusal = |label: &str, value: &str| {
-            Knobs::parse(&labels(&[(label, value)])).expect_err("a label that means nothing")
-        };
-        assert_eq!(
-            refusal(PROFILE, "careful"),
-            "label skep.profile: \"careful\" is not swarm, safe or strict"
-        );
-        assert_eq!(
-            refusal("skep.rollout.min-healthy", "soon"),
-            "label skep.rollout.min-healthy: \"soon\" is not a duration from 0s to 1h, such as 30s"
-        );
-        assert!(refusal("skep.rollout.min-healthy", "2h").contains("\"2h\" is not a duration"));
-        assert!(
-            refusal("skep.rollout.speed", "9")
-                .starts_with("label skep.rollout.speed means nothing; known are")
-        );
-        Knobs::parse(&labels(&[("skep.reason", "x"), ("skep.rollouts", "y"), ("zone", "z")]))
-            .expect("labels of others are no concern");
     }
 }

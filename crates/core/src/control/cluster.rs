@@ -5,7 +5,7 @@ use std::time::Duration;
 use skep_model::cluster::ClusterSpec;
 use skep_model::node::NodeStatus;
 use skep_model::request::{NewCluster, Refusal, RefusalClass, Reply, Rotation};
-use skep_model::{Cluster, Meta, Node};
+use skep_model::{Cluster, Labels, Meta, Node};
 
 use super::check_version;
 use crate::store::Draft;
@@ -73,10 +73,7 @@ pub fn update(
 }
 
 fn check_spec(spec: &ClusterSpec, before: Option<&ClusterSpec>) -> Result<(), Refusal> {
-    // What an earlier version took is in nobody's way until somebody writes the labels.
-    if before.is_none_or(|before| before.labels != spec.labels) {
-        spec.validate()?;
-    }
+    spec.validate(before.map_or(&Labels::new(), |before| &before.labels))?;
     if spec.node_cert_expiry < CERT_EXPIRY_MIN {
         let text = "minimum certificate expiry time is: 1h0m0s";
         return Err(Refusal::new(RefusalClass::InvalidArgument, text));
@@ -147,7 +144,11 @@ mod tests {
         let new = || Rotation { authority: Some(authority("new")), ..Rotation::default() };
         let refused = write(&mut store, |draft| update(draft, version + 1, wish(), new())).unwrap_err();
         assert_eq!(refused.message, "update out of sequence");
-        assert_eq!(store.cluster().expect("a cluster").authority, authority("old"), "a refusal writes nothing");
+        assert_eq!(
+            store.cluster().expect("a cluster").authority,
+            authority("old"),
+            "a refusal writes nothing"
+        );
 
         write(&mut store, |draft| update(draft, version, wish(), new())).expect("it is written");
         let cluster = store.cluster().expect("a cluster").clone();
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_that_an_earlier_version_took_are_judged_when_labels_are_written() {
+    fn labels_that_an_earlier_version_took_are_in_nobodys_way() {
         let labels = |pairs: &[(&str, &str)]| ClusterSpec {
             labels: pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             ..ClusterSpec::default()
@@ -171,7 +172,9 @@ mod tests {
         assert!(check_spec(&old, None).is_err());
         let other = ClusterSpec { task_history_limit: 9, ..old.clone() };
         assert!(check_spec(&other, Some(&old)).is_ok());
-        let relabelled = labels(&[("skep.strategi", "binpack"), ("owner", "me")]);
-        assert!(check_spec(&relabelled, Some(&old)).is_err());
+        let relabelled =
+            labels(&[("skep.strategi", "binpack"), ("owner", "me"), ("skep.strategy", "spread")]);
+        assert!(check_spec(&relabelled, Some(&old)).is_ok());
+        assert!(check_spec(&labels(&[("skep.strategi", "spread")]), Some(&old)).is_err());
     }
 }

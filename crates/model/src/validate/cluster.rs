@@ -3,6 +3,7 @@
 use std::ops::Bound;
 
 use super::Invalid;
+use crate::Labels;
 use crate::cluster::ClusterSpec;
 use crate::placement::{self, REBALANCE_LABEL, STRATEGY_LABEL, Strategy};
 use crate::policy::{self, Knobs};
@@ -11,18 +12,25 @@ use crate::policy::{self, Knobs};
 const PREFIX: &str = "skep.";
 
 impl ClusterSpec {
-    /// Checks the policies of the cluster. The error is a sentence that names the label.
-    pub fn validate(&self) -> Result<(), Invalid> {
+    /// Checks the policies of the cluster that are written: those that `before` does not have so already. What an earlier
+    /// version took is in nobody's way. The error is a sentence that names the label.
+    pub fn validate(&self, before: &Labels) -> Result<(), Invalid> {
         let labels = self.labels.range::<str, _>((Bound::Included(PREFIX), Bound::Unbounded));
-        for (label, _) in labels.take_while(|(label, _)| label.starts_with(PREFIX)) {
-            if !known().any(|known| known == *label) {
-                return Err(Invalid::Argument(unknown(label)));
-            }
-        }
-        Strategy::of(&self.labels).map_err(Invalid::Argument)?;
-        placement::rebalances(&self.labels).map_err(Invalid::Argument)?;
-        Knobs::parse(&self.labels).and_then(|knobs| knobs.check_for_any()).map_err(Invalid::Argument)
+        let policies = labels.take_while(|(label, _)| label.starts_with(PREFIX));
+        let written = policies.filter(|(label, value)| before.get(*label) != Some(value));
+        judge(&written.map(|(label, value)| (label.clone(), value.clone())).collect())
+            .map_err(Invalid::Argument)
     }
+}
+
+/// Judges policies. Each is judged by itself, so it does not matter what else there is.
+fn judge(policies: &Labels) -> Result<(), String> {
+    if let Some(label) = policies.keys().find(|label| !known().any(|known| known == **label)) {
+        return Err(unknown(label));
+    }
+    Strategy::of(policies)?;
+    placement::rebalances(policies)?;
+    Knobs::parse(policies)?.check_for_any()
 }
 
 fn known() -> impl Iterator<Item = String> {
@@ -76,7 +84,35 @@ mod tests {
 
     fn refusal(label: &str, value: &str) -> Option<String> {
         let labels = [(label.to_owned(), value.to_owned())].into();
-        ClusterSpec { labels, ..ClusterSpec::default() }.validate().err().map(|error| error.to_string())
+        let spec = ClusterSpec { labels, ..ClusterSpec::default() };
+        spec.validate(&Labels::new()).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_was_there_before_is_judged_when_it_changes() {
+        let labels = |pairs: &[(&str, &str)]| -> Labels {
+            pairs.iter().map(|(label, value)| ((*label).to_owned(), (*value).to_owned())).collect()
+        };
+        let old = labels(&[("skep.strategi", "binpack"), ("skep.rebalance", "please")]);
+        let judged = |change: &[(&str, Option<&str>)]| {
+            let mut labels = old.clone();
+            for (label, value) in change {
+                match value {
+                    Some(value) => labels.insert((*label).to_owned(), (*value).to_owned()),
+                    None => labels.remove(*label),
+                };
+            }
+            let spec = ClusterSpec { labels, ..ClusterSpec::default() };
+            spec.validate(&old).map_err(|error| error.to_string())
+        };
+        assert_eq!(judged(&[]), Ok(()));
+        assert_eq!(judged(&[("skep.strategy", Some("binpack")), ("team", Some("a"))]), Ok(()));
+        assert_eq!(judged(&[("skep.strategi", None)]), Ok(()));
+        let refused = |label, value| judged(&[(label, Some(value))]).expect_err("it means nothing");
+        assert!(refused("skep.strategi", "spread").starts_with("label skep.strategi is no policy"));
+        assert!(refused("skep.rollout.spead", "1").starts_with("label skep.rollout.spead is no policy"));
+        assert!(refused("skep.rebalance", "maybe").starts_with("label skep.rebalance: \"maybe\""));
+        assert!(refused("skep.strategy", "random").starts_with("skep.strategy=random"));
     }
 
     #[test]
