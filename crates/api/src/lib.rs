@@ -9,6 +9,7 @@
 pub mod wire;
 
 pub mod convert;
+pub mod platform;
 
 #[cfg(feature = "client")]
 pub mod client;

@@ -246,8 +246,7 @@ async fn execute(context: &mut Context, root: Root, grammar: &Command) -> Result
     let Global {
         config,
         context: name,
-        // The client writes no log, so that there is nothing more to say.
-        debug: _,
+        debug,
         hosts,
         log_level,
         tls,
@@ -261,7 +260,8 @@ async fn execute(context: &mut Context, root: Root, grammar: &Command) -> Result
         return Err(Fault::new(format!("Unable to parse logging level: {log_level}")));
     }
     context.config_flag = config;
-    context.choice = Choice { hosts, context: name, tls, tls_verify: tlsverify, tlscacert, tlscert, tlskey };
+    context.choice =
+        Choice { hosts, context: name, debug, tls, tls_verify: tlsverify, tlscacert, tlscert, tlskey };
     if version {
         return Ok(context.io.line(version::one_line())?);
     }

@@ -12,13 +12,15 @@ pub(crate) const DEFAULT_ENDPOINT: &str = "unix:///run/skep/skep.sock";
 /// The port of a daemon that speaks TLS.
 const TLS_PORT: u16 = 2376;
 
-/// What the flags say about the daemon.
+/// What the flags in front of every command say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Choice {
     /// Values of `-H`, in order.
     pub hosts: Vec<String>,
     /// Value of `--context`.
     pub context: Option<String>,
+    /// `--debug`.
+    pub debug: bool,
     /// `--tls`.
     pub tls: bool,
     /// `--tlsverify`.

@@ -38,6 +38,8 @@ pub(crate) struct Fault {
     pub hint: Option<String>,
     /// The daemon says that there is no such object.
     pub is_absence: bool,
+    /// There is no daemon.
+    pub is_unreachable: bool,
 }
 
 /// The exit code of what the daemon or the command itself refuses.
@@ -52,7 +54,14 @@ const BROKEN_PIPE: u8 = 128 + 13;
 impl Fault {
     /// A failure with a sentence.
     pub(crate) fn new(text: impl Into<String>) -> Fault {
-        Fault { text: text.into(), code: FAILURE, trailer: Trailer::None, hint: None, is_absence: false }
+        Fault {
+            text: text.into(),
+            code: FAILURE,
+            trailer: Trailer::None,
+            hint: None,
+            is_absence: false,
+            is_unreachable: false,
+        }
     }
 
     /// A failure that was already told.
@@ -109,7 +118,12 @@ impl From<ClientError> for Fault {
             ClientError::Unreachable { .. } => error.to_string(),
             error => chain(error),
         };
-        Fault { hint: hint::of(&error), is_absence: error.is_not_found(), ..Fault::new(whole) }
+        Fault {
+            hint: hint::of(&error),
+            is_absence: error.is_not_found(),
+            is_unreachable: matches!(error, ClientError::Unreachable { .. }),
+            ..Fault::new(whole)
+        }
     }
 }
 

@@ -1,15 +1,17 @@
 //! `info`: the daemon, its node and its cluster.
 
 use clap::Args;
+use serde::Serialize;
 use skep_api::wire::{ClusterInfo, Info, SwarmInfo};
 
 use super::flags::ObjectFlags;
 use super::inspect::TEMPLATE;
 use super::none;
+use super::version::ClientVersion;
 use crate::context::Context;
 use crate::fault::Fault;
-use crate::format::{bytes, compact};
-use crate::template::{Template, Value, to_value};
+use crate::format::bytes;
+use crate::template::{Field, Struct, Template, Value, own, to_value};
 
 /// Display system-wide information
 #[derive(Args, Debug)]
@@ -21,29 +23,102 @@ pub(crate) struct Flags {
     arguments: Vec<String>,
 }
 
+/// What this program says of itself.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ClientInfo {
+    debug: bool,
+    #[serde(flatten)]
+    version: ClientVersion,
+    plugins: [String; 0],
+}
+
 pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
     let Flags { object: ObjectFlags { format }, arguments } = flags;
     none(context, &arguments)?;
     let template = match format.as_str() {
-        "" | "json" => None,
+        "" => None,
+        "json" => Some(Template::parse("{{json .}}")?),
         format => Some(Template::parse(format).map_err(|error| Fault { code: TEMPLATE, ..error.into() })?),
     };
-    let client = context.client().await?;
-    let info = client.info().await?;
-    let text = match (format.as_str(), template) {
-        (_, Some(template)) => {
-            let mut data = to_value(&info, "system").map_err(|error| Fault::new(error.to_string()))?;
-            if let Value::Struct(whole) = &mut data {
-                // Compat: docker 28.2 adds facts of its own to the daemon's.
-                "system.dockerInfo".clone_into(&mut whole.type_name);
-            }
-            let filled = template.render(&data);
-            filled.map_err(|error| Fault::new(error.in_template("")))? + "\n"
+    let debug = context.choice.debug || context.variable("DEBUG").is_some_and(|value| !value.is_empty());
+    let client = ClientInfo { debug, version: ClientVersion::new(context, None)?, plugins: [] };
+    let Some(template) = template else { return tell(context, &client).await };
+    let own = vec![field("ClientInfo", own("client", &client)?), absent("ClientErrors")];
+    if asks_something(&format) {
+        let text = template.render(&Value::Struct(Struct {
+            type_name: "system.sparseInfo".to_owned(),
+            fields: own.clone(),
+        }));
+        // Compat: docker 28.2 asks no daemon for what it knows itself.
+        if let Ok(text) = text {
+            return Ok(context.io.line(text)?);
         }
-        ("json", _) => compact(&info)? + "\n",
-        _ => describe(&info),
+    }
+    let (info, fault) = match ask(context).await {
+        Ok(info) => (info, None),
+        Err(fault) => (Info::default(), Some(fault)),
     };
-    context.io.text(&text)?;
+    let mut data = to_value(&info, "system").map_err(|error| Fault::new(error.to_string()))?;
+    if let Value::Struct(whole) = &mut data {
+        // Compat: docker 28.2 adds facts of its own to the daemon's.
+        "system.dockerInfo".clone_into(&mut whole.type_name);
+        if fault.is_some() {
+            // What a daemon has none of is empty, what nobody told is nothing.
+            for (name, nothing) in [("Labels", Value::NilList), ("Runtimes", Value::NilMap)] {
+                let field = whole.fields.iter_mut().find(|field| field.name == name);
+                field.into_iter().for_each(|field| field.value = nothing.clone());
+            }
+        }
+        whole.fields.push(absent("ServerErrors"));
+        whole.fields.extend(own);
+    }
+    let (text, error) = match template.render(&data) {
+        Ok(text) => (text, None),
+        Err(error) => (String::new(), Some(Fault::new(error.in_template("")))),
+    };
+    context.io.line(text)?;
+    // The daemon that does not answer is the reason for what is missing.
+    let faults: Vec<Fault> = fault.into_iter().chain(error).collect();
+    if !faults.is_empty() {
+        return Fault::join(faults);
+    }
+    warn(context, &info)
+}
+
+/// Docker's rule for what is a question at all.
+fn asks_something(format: &str) -> bool {
+    format.split('.').skip(1).any(|rest| rest.starts_with(|letter: char| letter.is_ascii_alphabetic()))
+}
+
+fn field(name: &str, value: Value) -> Field {
+    Field { name: name.to_owned(), value, is_omitted: false, json_name: None }
+}
+
+/// An empty list, which JSON leaves out.
+fn absent(name: &str) -> Field {
+    Field { is_omitted: true, ..field(name, Value::NilList) }
+}
+
+async fn ask(context: &mut Context) -> Result<Info, Fault> {
+    Ok(context.client().await?.info().await?)
+}
+
+/// Tells everything to people.
+async fn tell(context: &mut Context, client: &ClientInfo) -> Result<(), Fault> {
+    let own = [
+        "Client: Skep".to_owned(),
+        format!(" Version:    {}", client.version.version),
+        format!(" Context:    {}", client.version.context),
+        format!(" Debug Mode: {}", client.debug),
+    ];
+    context.io.text(&(own.join("\n") + "\n\nServer:\n"))?;
+    let info = ask(context).await?;
+    context.io.text(&describe(&info))?;
+    warn(context, &info)
+}
+
+fn warn(context: &mut Context, info: &Info) -> Result<(), Fault> {
     for warning in info.warnings.iter().flatten().chain(&info.swarm.warnings) {
         context.io.warn(warning)?;
     }
@@ -52,10 +127,6 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
 
 fn describe(info: &Info) -> String {
     let mut lines = vec![
-        "Client: Skep".to_owned(),
-        format!(" Version:    {}", env!("CARGO_PKG_VERSION")),
-        String::new(),
-        "Server:".to_owned(),
         format!(" Containers: {}", info.containers),
         format!("  Running: {}", info.containers_running),
         format!("  Paused: {}", info.containers_paused),

@@ -27,10 +27,12 @@ pub(crate) mod version;
 pub(crate) mod volume;
 
 use std::pin::Pin;
+use std::rc::Rc;
 
 #[cfg(test)]
 pub(crate) use absent::ABSENT;
 pub(crate) use absent::instead_of;
+use skep_api::client::Client;
 
 use crate::context::Context;
 use crate::fault::{Fault, Trailer};
@@ -153,6 +155,16 @@ pub(crate) fn at_least_two(context: &Context, arguments: &[String]) -> Result<()
 /// Refuses a command with arguments.
 pub(crate) fn none(context: &Context, arguments: &[String]) -> Result<(), Fault> {
     Count::None.check(context, arguments.len())
+}
+
+/// The daemon, for a command that does the same to each argument.
+///
+/// Compat: docker 28.2 asks for each of them, and fails as often, where there is no daemon.
+pub(crate) async fn client_for(context: &mut Context, arguments: &[String]) -> Result<Rc<Client>, Fault> {
+    context.client().await.map_err(|fault| match fault.is_unreachable {
+        true => Fault { text: vec![fault.text.as_str(); arguments.len()].join("\n"), ..fault },
+        false => fault,
+    })
 }
 
 /// Writes a list as `--format` and `--quiet` want it; quiet shows ids only.

@@ -2,16 +2,18 @@
 
 use clap::Args;
 use serde::Serialize;
-use skep_api::client::NEWEST;
+use skep_api::client::{ApiVersion, NEWEST};
 use skep_api::wire::SystemVersion;
 
 use super::flags::ObjectFlags;
 use super::inspect::TEMPLATE;
 use super::none;
 use crate::context::Context;
+use crate::endpoint::context_name;
 use crate::fault::Fault;
 use crate::format::{capitalize, compact};
-use crate::template::{Template, TemplateError, to_value};
+use crate::grammar::{go_arch, go_os};
+use crate::template::{Template, TemplateError, Value, own, to_value};
 
 /// Show the version information of the client and the daemon
 #[derive(Args, Debug)]
@@ -31,15 +33,32 @@ struct Versions {
     server: Option<SystemVersion>,
 }
 
+/// What this program says of itself. Where docker says what it was built from, Skep has nothing to say.
 #[derive(Debug, Serialize)]
 #[serde(rename = "clientVersion", rename_all = "PascalCase")]
-struct ClientVersion {
-    version: &'static str,
-    api_version: String,
+pub(super) struct ClientVersion {
+    pub(super) version: &'static str,
+    /// The version spoken with the daemon; absent where none was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_version: Option<String>,
     #[serde(rename = "DefaultAPIVersion")]
     default_api_version: String,
     os: &'static str,
     arch: &'static str,
+    pub(super) context: String,
+}
+
+impl ClientVersion {
+    pub(super) fn new(context: &Context, spoken: Option<ApiVersion>) -> Result<ClientVersion, Fault> {
+        Ok(ClientVersion {
+            version: env!("CARGO_PKG_VERSION"),
+            api_version: spoken.map(|version| version.to_string()),
+            default_api_version: NEWEST.to_string(),
+            os: go_os(),
+            arch: go_arch(),
+            context: context_name(context)?,
+        })
+    }
 }
 
 /// What `skep --version` prints.
@@ -64,18 +83,22 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
         }
         Err(fault) => (None, Some(fault), NEWEST),
     };
-    let client = ClientVersion {
-        version: env!("CARGO_PKG_VERSION"),
-        api_version: spoken.to_string(),
-        default_api_version: NEWEST.to_string(),
-        os: std::env::consts::OS,
-        arch: go_arch(),
-    };
+    let client = ClientVersion::new(context, Some(spoken))?;
     let versions = Versions { client, server };
     let text = match (format.as_str(), template) {
         (_, Some(template)) => {
-            let data = to_value(&versions, "system").map_err(|error| Fault::new(error.to_string()))?;
-            template.render(&data).map_err(named)? + "\n"
+            let mut data = to_value(&versions, "system").map_err(|error| Fault::new(error.to_string()))?;
+            if let Value::Struct(whole) = &mut data
+                && let Some(field) = whole.fields.iter_mut().find(|field| field.name == "Client")
+            {
+                field.value = own("client version", &versions.client)?;
+            }
+            match template.render(&data) {
+                Ok(text) => text + "\n",
+                // Compat: where there is no daemon, docker 28.2 says that and nothing of the template.
+                Err(_) if fault.is_some() => "\n".to_owned(),
+                Err(error) => return Err(named(error)),
+            }
         }
         ("json", _) => compact(&versions)? + "\n",
         _ => describe(&versions),
@@ -89,24 +112,15 @@ fn named(error: TemplateError) -> Fault {
     Fault::new(error.in_template("version"))
 }
 
-/// The architecture in Go's words, which everything else in this ecosystem uses.
-fn go_arch() -> &'static str {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    }
-}
-
 fn describe(versions: &Versions) -> String {
     let client = &versions.client;
-    let mut api = client.api_version.clone();
+    let mut api = client.api_version.clone().unwrap_or_default();
     if api != client.default_api_version {
         api.push_str(&format!(" (downgraded from {})", client.default_api_version));
     }
     let mut text = format!(
-        "Client: Skep\n Version:           {}\n API version:       {api}\n OS/Arch:           {}/{}\n",
-        client.version, client.os, client.arch
+        "Client: Skep\n Version:           {}\n API version:       {api}\n OS/Arch:           {}/{}\n Context:           {}\n",
+        client.version, client.os, client.arch, client.context
     );
     if let Some(server) = &versions.server {
         text.push_str(&describe_server(server));

@@ -14,6 +14,7 @@ mod list;
 mod mount;
 mod network;
 mod number;
+mod platform;
 mod publish;
 mod shell;
 mod size;
@@ -29,6 +30,7 @@ pub(crate) use list::{
 pub(crate) use mount::mount;
 pub(crate) use network::network;
 pub(crate) use number::{boolean, float32, int64, uint32, uint64, uint64_decimal};
+pub(crate) use platform::{go_arch, go_os, platform};
 pub(crate) use publish::publish;
 pub(crate) use shell::words;
 pub(crate) use size::{bytes, cpus};

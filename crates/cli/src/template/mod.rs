@@ -70,6 +70,12 @@ pub(crate) fn fill_decoded(template: &Template, sort: &str, json: &str) -> Resul
     Ok(template.render(&types::decode(sort, &answer).unwrap_or(answer))?)
 }
 
+/// Returns what this program says of itself in the struct that docker's client has for it.
+pub(crate) fn own(sort: &str, facts: &impl serde::Serialize) -> Result<Value, serde_json::Error> {
+    let facts = json::from_json(&serde_json::to_vec(facts)?)?;
+    Ok(types::decode(sort, &facts).unwrap_or(facts))
+}
+
 /// Why an object cannot be shown by a template.
 #[derive(Debug, Error)]
 pub(crate) enum FillError {

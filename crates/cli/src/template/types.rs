@@ -57,8 +57,8 @@ fn parse_line(text: &'static str) -> Option<Line> {
     Some(Line::Field { name, json_name, kind: kind.trim_end_matches('?'), is_optional })
 }
 
-/// Returns the struct into which the client decodes an object of this sort, as `inspect --type` names it; `None` where
-/// the daemon's answer does not fit.
+/// Returns the struct into which the client decodes an object of this sort, as `inspect --type` names it, or what it says of
+/// itself; `None` where the answer does not fit.
 pub(super) fn decode(sort: &str, answer: &Value) -> Option<Value> {
     let name = match sort {
         "container" => "container.InspectResponse",
@@ -70,6 +70,8 @@ pub(super) fn decode(sort: &str, answer: &Value) -> Option<Value> {
         "node" => "swarm.Node",
         "secret" => "swarm.Secret",
         "config" => "swarm.Config",
+        "client" => "*system.clientInfo",
+        "client version" => "system.clientVersion",
         _ => return None,
     };
     of_kind(name, Some(answer))

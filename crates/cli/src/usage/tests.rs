@@ -144,6 +144,86 @@ async fn compare(lines: &str) {
 }
 
 #[tokio::test]
+async fn without_a_daemon_all_is_said_as_often_as_docker_says_it() {
+    compare(
+        "ps
+        images
+        service ls
+        service ps a b
+        node ps a b
+        node promote a b
+        rm a b
+        rm -f a b
+        rmi a b
+        volume rm a b
+        service rm a b
+        node rm a b
+        kill a b
+        stop a b
+        wait a b
+        service scale a=1 b=2
+        inspect a b
+        inspect --type volume a b
+        inspect -f {{.Id}} a b
+        container inspect a b
+        image inspect a b
+        image inspect -f {{.Id}} a b
+        service inspect a b
+        service inspect -f {{.ID}} a b
+        service inspect --pretty a b
+        node inspect a b
+        node inspect --pretty a b
+        volume inspect a b
+        top a
+        port a
+        diff a
+        exec a b
+        logs a
+        system df",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn what_the_client_says_of_itself_is_under_dockers_names() {
+    compare(
+        "info -f {{.ClientInfo.Context}}
+        info -f '{{.ClientInfo.Debug}} {{.ClientInfo.Os}}/{{.ClientInfo.Arch}} {{.ClientInfo.DefaultAPIVersion}}'
+        info -f {{.ClientInfo.APIVersion}}|{{.ClientInfo.Platform}}
+        info -f {{.ClientInfo.Plugins}}|{{.ClientInfo.Warnings}}
+        info -f '{{json .ClientInfo.Plugins}} {{json .ClientInfo.Warnings}} {{json .ClientInfo.Platform}}'
+        info -f {{.ClientErrors}}
+        info -f {{.ServerErrors}}
+        info -f {{.Name}}
+        info -f {{.Debug}}|{{.ClientInfo.Debug}}
+        info -f {{.Nope}}
+        info -f {{.ClientInfo.Nope}}
+        info -f {{.ClientInfo.Platform.Name}}
+        -D info -f {{.ClientInfo.Debug}}
+        info -f plain
+        version -f {{.Client.Context}}
+        version -f {{.Client.APIVersion}}|{{.Client.Os}}|{{.Client.Platform}}
+        version -f {{.Server}}
+        version -f {{.Client.Nope}}
+        version -f {{.ClientInfo}}",
+    )
+    .await;
+    // What each was built from is its own.
+    let env = [("DOCKER_HOST", NOWHERE), ("HOME", "/nonexistent")];
+    let words = ["info", "-f", "{{json .}}"];
+    let Some(theirs) = crate::testing::docker(&words, &env).await else { return };
+    let facts = |text: &str| {
+        let mut json: serde_json::Value = serde_json::from_str(text).expect("JSON");
+        let own = json["ClientInfo"].as_object_mut().expect("an object");
+        for name in ["Version", "GitCommit", "GoVersion", "BuildTime"] {
+            own.remove(name);
+        }
+        json
+    };
+    assert_eq!(facts(&skep(&words, &env).await.out), facts(&theirs.out));
+}
+
+#[tokio::test]
 async fn help_is_dockers() {
     compare(
         "service create --help

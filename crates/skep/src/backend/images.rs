@@ -7,6 +7,7 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt, StreamExt};
 use skep_agent::image::{self, ArchiveError, LookupError, PullError, RemoveError};
 use skep_agent::{chain, credentials};
+use skep_api::platform::Here;
 use skep_api::server::backend::{Credentials, Download, Images, Upload};
 use skep_api::server::facts::{
     Distribution, Fault, FaultClass, HistoryStep, ImageDetail, ImageFacts, ImagePlatform, ImageRemoval,
@@ -225,17 +226,12 @@ fn parse(request: &PullRequest) -> Result<(image::Reference, image::Platform), F
     if request.platform.is_empty() {
         return Ok((reference, image::Platform::host()));
     }
-    let mut words = request.platform.split('/');
-    let (os, architecture, variant) = (words.next(), words.next(), words.next());
-    let (Some(os), Some(architecture), None) = (os, architecture, words.next()) else {
-        let text = format!("invalid platform {:?}: expected os/architecture[/variant]", request.platform);
-        return Err(invalid(text));
-    };
-    let platform = image::Platform {
-        os: os.to_owned(),
-        architecture: architecture.to_owned(),
-        variant: variant.map(str::to_owned),
-    };
+    let host = image::Platform::host();
+    let here = Here { os: &host.os, architecture: &host.architecture };
+    let skep_api::platform::Platform { architecture, os, os_version: _, variant } =
+        skep_api::platform::parse(&request.platform, here).map_err(invalid)?;
+    let variant = Some(variant).filter(|variant| !variant.is_empty());
+    let platform = image::Platform { os, architecture, variant };
     Ok((reference, platform))
 }
 

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::commands::at_least_one;
+use crate::commands::{at_least_one, client_for};
 use crate::context::Context;
 use crate::fault::Fault;
 
@@ -20,7 +20,7 @@ pub(crate) struct Flags {
 pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
     let Flags { signal, arguments } = flags;
     at_least_one(context, &arguments)?;
-    let client = context.client().await?;
+    let client = client_for(context, &arguments).await?;
     let mut faults = Vec::new();
     for reference in &arguments {
         match client.kill_container(reference, &signal).await {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::commands::at_least_one;
+use crate::commands::{at_least_one, client_for};
 use crate::context::Context;
 use crate::fault::Fault;
 
@@ -32,7 +32,7 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     if link {
         return Err(Fault::new("--link is not supported: containers of Skep have no links"));
     }
-    let client = context.client().await?;
+    let client = client_for(context, &arguments).await?;
     let mut faults = Vec::new();
     for reference in &arguments {
         match client.remove_container(reference, force, volumes).await {

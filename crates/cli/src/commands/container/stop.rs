@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::commands::at_least_one;
+use crate::commands::{at_least_one, client_for};
 use crate::context::Context;
 use crate::fault::Fault;
 use crate::grammar::int64;
@@ -31,7 +31,7 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
         context.io.line("Flag --time has been deprecated, use --timeout instead")?;
     }
     at_least_one(context, &arguments)?;
-    let client = context.client().await?;
+    let client = client_for(context, &arguments).await?;
     let mut faults = Vec::new();
     for reference in &arguments {
         match client.stop_container(reference, &signal, timeout.or(time)).await {

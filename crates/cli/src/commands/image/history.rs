@@ -9,7 +9,7 @@ use crate::commands::{LIST_FORMAT_HELP, exactly_one, show_list};
 use crate::context::Context;
 use crate::fault::Fault;
 use crate::format::{Cell, Column, Listing, decimal_bytes, ellipsis, short_digest, since};
-use crate::grammar::boolean;
+use crate::grammar::{boolean, platform};
 
 /// How many display columns a command takes.
 const COMMAND_COLUMNS: usize = 45;
@@ -89,18 +89,10 @@ fn row(step: &HistoryStep, human: bool, no_trunc: bool, now: Timestamp) -> Vec<C
 
 /// `linux/arm64/v8` as the JSON that the daemon wants; empty stays empty.
 pub(super) fn platform_json(text: &str) -> Result<String, Fault> {
-    if text.is_empty() {
-        return Ok(String::new());
-    }
-    let parts: Vec<&str> = text.split('/').collect();
-    let platform = match &parts[..] {
-        [os, arch] => serde_json::json!({"os": os, "architecture": arch}),
-        [os, arch, variant] => serde_json::json!({"os": os, "architecture": arch, "variant": variant}),
-        _ => {
-            return Err(Fault::new(format!(
-                "invalid platform: {text:?} is not written like \"linux/amd64\""
-            )));
-        }
-    };
-    Ok(platform.to_string())
+    bare_platform_json(text).map_err(|fault| fault.about("invalid platform"))
+}
+
+/// The same with a refusal that does not say what it is about.
+pub(super) fn bare_platform_json(text: &str) -> Result<String, Fault> {
+    if text.is_empty() { Ok(String::new()) } else { Ok(serde_json::to_string(&platform(text)?)?) }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use clap::Args;
 
-use super::history::platform_json;
+use super::history::bare_platform_json;
 use crate::commands::at_least_one;
 use crate::commands::flags::ObjectFlags;
 use crate::commands::inspect::{RawInspection, check_raw_format};
@@ -30,7 +30,7 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     let Flags { object: ObjectFlags { format }, platform, arguments } = flags;
     at_least_one(context, &arguments)?;
     check_raw_format(&format)?;
-    let platform = platform_json(&platform)?;
+    let platform = bare_platform_json(&platform)?;
     let mut inspection = RawInspection::default();
     for reference in &arguments {
         inspection.add("image", look(context, reference, &platform).await);

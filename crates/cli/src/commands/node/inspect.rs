@@ -39,8 +39,8 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     if format != "pretty" {
         return inspection.show(context, &format, "node");
     }
-    // Compat: docker 28.2 shows nothing in this form if anything is missing.
-    Fault::join(inspection.faults)?;
+    // Compat: docker 28.2 shows nothing in this form if anything is missing, and says what is missing first.
+    inspection.faults.into_iter().next().map_or(Ok(()), Err)?;
     for node in &inspection.found {
         context.io.text(&pretty(node))?;
     }

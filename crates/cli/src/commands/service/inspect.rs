@@ -36,28 +36,32 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
         return Err(Fault::new("Cannot supply extra formatting options to the pretty template"));
     }
     check_format(&format)?;
-    let client = context.client().await?;
     let mut inspection = Inspection { found: Vec::new(), faults: Vec::new() };
     for reference in &arguments {
-        match client.service(reference, true).await {
+        match look(context, reference).await {
             Ok(service) => inspection.found.push(service),
-            Err(error) if error.is_not_found() => {
+            Err(fault) if fault.is_absence => {
                 inspection.faults.push(Fault::new(format!("Error: no such service: {reference}")));
             }
-            Err(error) => inspection.faults.push(error.into()),
+            Err(fault) => inspection.faults.push(fault),
         }
     }
     if format != "pretty" {
         return inspection.show(context, &format, "service");
     }
-    // Compat: docker 28.2 shows nothing in this form if anything is missing.
-    Fault::join(inspection.faults)?;
+    // Compat: docker 28.2 shows nothing in this form if anything is missing, and says what is missing first.
+    inspection.faults.into_iter().next().map_or(Ok(()), Err)?;
+    let client = context.client().await?;
     for service in &inspection.found {
         let networks = network_names(&client, service).await?;
         let text = pretty(service, &networks, (context.now)());
         context.io.text(&text)?;
     }
     Ok(())
+}
+
+async fn look(context: &mut Context, reference: &str) -> Result<Service, Fault> {
+    Ok(context.client().await?.service(reference, true).await?)
 }
 
 /// The names of the networks of a service, by id. What cannot be found keeps its id.
