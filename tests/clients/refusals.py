@@ -15,6 +15,8 @@ DOCKERS_500 = (
     "dial tcp",
     "update out of sequence",
     "constraint expression",
+    "constraint expected one operator",
+    "could not parse since timestamp",
     "unrecognized rollback option",
     "unsupported registryAuthFrom value",
 )

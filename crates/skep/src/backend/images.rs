@@ -246,7 +246,7 @@ fn platform(platform: image::Platform) -> ImagePlatform {
 fn pull_fault(error: &PullError) -> Fault {
     let class = match error {
         PullError::InvalidReference(_) => FaultClass::Invalid,
-        PullError::NotFound { .. } => FaultClass::NotFound,
+        PullError::NotFound { .. } | PullError::NoMatchingPlatform { .. } => FaultClass::NotFound,
         PullError::Unauthorized { .. } => FaultClass::Unauthorized,
         PullError::Denied { .. } => FaultClass::Denied,
         _ => FaultClass::Failed,
