@@ -148,13 +148,13 @@ impl Fleet {
     /// Counts a task that is not over on the node that it gets, if that is there.
     fn give(&mut self, store: &Store, task: &Task, node_id: NodeId) {
         match self.seats.seat(node_id) {
-            Some(seat) => self.seat(store, task, seat),
+            Some(seat) => self.give_at(store, task, seat),
             None => self.version += 1,
         }
     }
 
     /// Counts a task that is not over on the node at this seat.
-    pub fn seat(&mut self, store: &Store, task: &Task, seat: Seat) {
+    pub fn give_at(&mut self, store: &Store, task: &Task, seat: Seat) {
         debug_assert!(!task.is_over(), "what is over takes no place");
         let manner = manner(store, task);
         if task.desired == Desired::Ready {

@@ -75,7 +75,7 @@ fn choose(
     let general = tree.best(&field, failures);
     let special = best_of_own(&field, failures, Some(tree), task, &own_nodes(task, others));
     let seat = general.into_iter().chain(special).min()?.rank.seat();
-    scheduler.fleet.seat(draft, task, seat);
+    scheduler.fleet.give_at(draft, task, seat);
     let load = scheduler.fleet.at(seat).expect("a node was chosen that is there");
     tree.placed(&Field { store: draft, fleet: &scheduler.fleet, demand }, failures, load);
     Some(load.id)
@@ -145,7 +145,7 @@ pub fn alone(scheduler: &mut Scheduler, draft: &mut Draft, key: GroupKey, turn: 
     let field = Field { store: draft, fleet: &scheduler.fleet, demand: &demand };
     if let Some(best) = best_of_own(&field, &failures, None, &task, &own) {
         let seat = best.rank.seat();
-        scheduler.fleet.seat(draft, &task, seat);
+        scheduler.fleet.give_at(draft, &task, seat);
         let id = scheduler.fleet.at(seat).expect("a node was chosen that is there").id;
         scheduler.waiting.remove(&task);
         scheduler.write(draft, &task, id, &others);
