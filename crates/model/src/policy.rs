@@ -110,8 +110,15 @@ impl Knobs {
 
     /// Refuses a budget with which a service could never be updated, of whatever order it is: that of the cluster.
     pub fn check_for_any(&self) -> Result<(), String> {
-        self.check_order(UpdateOrder::StopFirst, "give it to the services that are updated start-first")?;
-        self.check_order(UpdateOrder::StartFirst, "give it to the services that are updated stop-first")
+        let is_any =
+            |order| self.order.is_none_or(|given| given == Order::Auto || given == Order::Given(order));
+        if is_any(UpdateOrder::StopFirst) {
+            self.check_order(UpdateOrder::StopFirst, "give it to the services that are updated start-first")?;
+        }
+        if is_any(UpdateOrder::StartFirst) {
+            self.check_order(UpdateOrder::StartFirst, "give it to the services that are updated stop-first")?;
+        }
+        Ok(())
     }
 
     fn check_order(&self, order: UpdateOrder, remedy: &str) -> Result<(), String> {

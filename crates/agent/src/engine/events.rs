@@ -103,7 +103,7 @@ impl Events {
         self.tell_of(What::Container(happened, container.clone()), at);
     }
 
-    fn tell_of(&self, what: What, at: Timestamp) {
+    pub(super) fn tell_of(&self, what: What, at: Timestamp) {
         // An error means that nobody listens.
         drop(self.0.send(NodeEvent { what, at }));
     }
@@ -116,32 +116,33 @@ impl Engine {
     }
 
     /// Tells what a container got with its start. It has had all of it since it was prepared, but Docker tells now.
-    pub(super) fn tell_joined(&self, container: &ContainerRecord) {
-        self.tell_network(container, true);
+    pub(super) fn tell_joined(&self, container: &ContainerRecord, at: Timestamp) {
+        self.tell_network(container, true, at);
         for mount in volumes(container) {
             let container_id = container.container_id.clone();
             let (target, read_only) = (mount.target.clone(), mount.read_only);
             let happened = VolumeHappened::Mounted { container_id, target, read_only };
-            self.tell_of(What::Volume(happened, mount.volume.clone()));
+            self.events.tell_of(What::Volume(happened, mount.volume.clone()), at);
         }
     }
 
     /// Tells what a container that ended has no more. One that never started told of nothing that it got.
-    pub(super) fn tell_left(&self, known: &Known) {
+    pub(super) fn tell_left(&self, known: &Known, at: Timestamp) {
         if known.life().started_at.is_none() {
             return;
         }
         let container = &known.record;
-        self.tell_network(container, false);
+        self.tell_network(container, false, at);
         for mount in volumes(container) {
             let happened = VolumeHappened::Unmounted { container_id: container.container_id.clone() };
-            self.tell_of(What::Volume(happened, mount.volume.clone()));
+            self.events.tell_of(What::Volume(happened, mount.volume.clone()), at);
         }
     }
 
-    fn tell_network(&self, container: &ContainerRecord, is_joined: bool) {
+    fn tell_network(&self, container: &ContainerRecord, is_joined: bool, at: Timestamp) {
         if container.address.is_some() {
-            self.tell_of(What::Network { container_id: container.container_id.clone(), is_joined });
+            let what = What::Network { container_id: container.container_id.clone(), is_joined };
+            self.events.tell_of(what, at);
         }
     }
 }

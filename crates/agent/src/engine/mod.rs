@@ -260,7 +260,7 @@ impl Engine {
         let started_at = known.handle.start().await?;
         let started_at = timestamp(started_at);
         known.life().started_at.get_or_insert(started_at);
-        self.tell_joined(&known.record);
+        self.tell_joined(&known.record, started_at);
         self.events.tell(Happened::Started, &known.record, started_at);
         Ok((known.handle.pid().unwrap_or_default(), known.record.ports.clone()))
     }
@@ -328,7 +328,7 @@ impl Engine {
                 self.events.tell(Happened::OutOfMemory, &known.record, at);
             }
             self.events.tell(Happened::Died { exit_code: exit.code }, &known.record, at);
-            self.tell_left(known);
+            self.tell_left(known, at);
         }
         exit
     }

@@ -179,10 +179,9 @@ impl Engine {
 
     /// Takes a container's volumes away from it; the anonymous ones go.
     pub(super) async fn release_volumes(&self, container_id: &str) -> Result<(), EngineError> {
-        for name in self.volumes.release(container_id).await? {
-            self.tell_of(What::Volume(VolumeHappened::Destroyed, name));
-        }
-        Ok(())
+        let (gone, result) = self.volumes.release(container_id).await;
+        gone.into_iter().for_each(|name| self.tell_of(What::Volume(VolumeHappened::Destroyed, name)));
+        Ok(result?)
     }
 }
 

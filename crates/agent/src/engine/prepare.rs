@@ -110,11 +110,14 @@ impl Engine {
     async fn pull(&self, task: &Task) -> Result<image::Image, PrepareFailure> {
         let name = &task.spec.container.image;
         let reference: Reference = name.parse().map_err(|error| PrepareFailure::fatal(&error))?;
-        if let Some(image) = self.images.pinned(&reference, &Platform::host()).await.ok().flatten() {
+        let platform = Platform::host();
+        if let Some(image) =
+            self.images.pinned(&reference, &platform).await.map_err(|error| not_pulled(&error))?
+        {
             return Ok(image);
         }
         let auth = task.spec.registry_auth.as_ref().and_then(credentials::read);
-        let error = match self.images.pull(&reference, auth.as_ref(), &Platform::host()).await {
+        let error = match self.images.fetch(&reference, auth.as_ref(), &platform).await {
             Ok(image) => {
                 let labels = image.config.labels.clone();
                 self.tell_of(What::ImagePulled { reference, labels });
@@ -129,7 +132,7 @@ impl Engine {
             tracing::warn!(image = name, error = %chain(&error), "the registry does not have it; the local image is used");
             return Ok(image);
         }
-        Err(PrepareFailure { reason: chain(&error), retryable: error.is_retryable() })
+        Err(not_pulled(&error))
     }
 
     async fn create(
@@ -211,4 +214,8 @@ fn check_bind_sources(task: &Task) -> Result<(), PrepareFailure> {
         })?;
     }
     Ok(())
+}
+
+fn not_pulled(error: &image::PullError) -> PrepareFailure {
+    PrepareFailure { reason: chain(error), retryable: error.is_retryable() }
 }

@@ -35,9 +35,20 @@ impl Store {
         auth: Option<&Auth>,
         platform: &Platform,
     ) -> Result<Image, PullError> {
-        if let Some(image) = self.pinned(reference, platform).await? {
-            return Ok(image);
+        match self.pinned(reference, platform).await? {
+            Some(image) => Ok(image),
+            None => self.fetch(reference, auth, platform).await,
         }
+    }
+
+    /// Asks the registry for the image, whatever is here, and returns it. The future may be dropped as that of
+    /// [`Store::pull`].
+    pub async fn fetch(
+        &self,
+        reference: &Reference,
+        auth: Option<&Auth>,
+        platform: &Platform,
+    ) -> Result<Image, PullError> {
         let feed = self.feed(reference, auth, platform);
         let source = Source { reference: reference.clone(), auth: auth.cloned() };
         let key = key(&source, platform);

@@ -114,10 +114,11 @@ impl Records {
 
     /// Keeps and forgets tasks, all of them or none.
     pub async fn remember(&self, put: &[Arc<Task>], forget: &[TaskId]) -> Result<(), RecordError> {
-        let kept = put.iter().map(|task| (task.id, Some(encode(&Whole(without_credentials(task))))));
-        let forgotten = forget.iter().map(|id| (*id, None));
-        let rows = kept.chain(forgotten).map(|(id, value)| Row { table: TASKS, key: id.to_string(), value });
-        self.writer.write(rows.collect()).await.map_err(used("remember tasks in"))
+        let (put, forget) = (put.to_vec(), forget.to_vec());
+        // A node that has just registered is told of all its tasks at once.
+        let rows = tokio::task::spawn_blocking(move || task_rows(&put, &forget)).await;
+        let rows = rows.expect("tasks can be encoded");
+        self.writer.write(rows).await.map_err(used("remember tasks in"))
     }
 
     pub async fn put_container(&self, record: &ContainerRecord) -> Result<(), RecordError> {
@@ -178,6 +179,12 @@ impl Records {
 /// Returns the error of an action on the database.
 fn used(action: &'static str) -> impl Fn(Arc<redb::Error>) -> RecordError {
     move |source| RecordError::Use { action, source }
+}
+
+fn task_rows(put: &[Arc<Task>], forget: &[TaskId]) -> Vec<Row> {
+    let kept = put.iter().map(|task| (task.id, Some(encode(&Whole(without_credentials(task))))));
+    let forgotten = forget.iter().map(|id| (*id, None));
+    kept.chain(forgotten).map(|(id, value)| Row { table: TASKS, key: id.to_string(), value }).collect()
 }
 
 fn encode(value: &impl Serialize) -> Vec<u8> {

@@ -4,6 +4,7 @@
 //! being written waits with all others who do, and the next transaction has the changes of all of them, in the order in
 //! which they came.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::{Database, TableDefinition};
@@ -21,7 +22,12 @@ pub(super) struct Row {
 /// What became of a change. One failure may be that of many.
 type Outcome = Result<(), Arc<redb::Error>>;
 
-/// A change whose caller waits. There is never more than one to a caller, so what bounds callers bounds the queue.
+/// Rows that are written in one transaction, but for those of a single change: so many that waiting for the disk is
+/// shared, so few that nobody waits for more than a moment of others' writing.
+const ROWS_MAX: usize = 1_024;
+
+/// A change that is to be written. A container changes step by step, each of which waits for the one before it to be on
+/// disk: there are about as many at most as tasks on the node.
 struct Waiting {
     rows: Vec<Row>,
     told: oneshot::Sender<Outcome>,
@@ -29,7 +35,7 @@ struct Waiting {
 
 #[derive(Default)]
 struct Queue {
-    waiting: Vec<Waiting>,
+    waiting: VecDeque<Waiting>,
     /// Invariant: as long as this is set, a thread will look at the queue again.
     is_served: bool,
 }
@@ -38,6 +44,19 @@ struct Queue {
 pub(super) struct Writer {
     pub database: Database,
     queue: Mutex<Queue>,
+}
+
+impl Queue {
+    /// Takes out the changes of the next transaction.
+    fn take(&mut self) -> Vec<Waiting> {
+        let mut row_count = 0;
+        let fits = |waiting: &&Waiting| {
+            row_count += waiting.rows.len();
+            row_count <= ROWS_MAX
+        };
+        let count = self.waiting.iter().take_while(fits).count().max(1);
+        self.waiting.drain(..count.min(self.waiting.len())).collect()
+    }
 }
 
 impl Writer {
@@ -50,7 +69,7 @@ impl Writer {
         let (told, outcome) = oneshot::channel();
         let is_first = {
             let mut queue = self.queue();
-            queue.waiting.push(Waiting { rows, told });
+            queue.waiting.push_back(Waiting { rows, told });
             !std::mem::replace(&mut queue.is_served, true)
         };
         if is_first {
@@ -64,7 +83,7 @@ impl Writer {
     fn serve(self: Arc<Self>) {
         let mut serving = Some(self);
         while let Some(writer) = serving.take() {
-            let waiting = std::mem::take(&mut writer.queue().waiting);
+            let waiting = writer.queue().take();
             let rows = waiting.iter().flat_map(|waiting| &waiting.rows);
             let outcome = writer.commit(rows).map_err(Arc::new);
             serving = writer.is_awaited().then_some(writer);

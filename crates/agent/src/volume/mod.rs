@@ -237,8 +237,8 @@ impl Volumes {
     }
 
     /// Takes a container's hold away; the last one unmounts the volume, and an anonymous one goes with it. Returns the
-    /// names of those that went.
-    pub async fn release(&self, container_id: &str) -> Result<Vec<String>, VolumeError> {
+    /// names of those that went, also where others could not.
+    pub async fn release(&self, container_id: &str) -> (Vec<String>, Result<(), VolumeError>) {
         let held: Vec<String> = {
             let mut holders = self.holders();
             let held = holders
@@ -256,7 +256,7 @@ impl Volumes {
                 Err(error) => result = result.and(Err(error)),
             }
         }
-        result.map(|()| gone)
+        (gone, result)
     }
 
     /// Returns whether the volume went.

@@ -92,10 +92,12 @@ async fn a_volume_in_use_stays_and_an_anonymous_one_goes_with_its_container() {
     let error = volumes.remove("data").await.expect_err("in use").to_string();
     assert_eq!(error, "remove data: volume is in use - [c1]");
     assert_eq!(volumes.prune(true, |_| true).await.expect("pruned").0, [""; 0]);
-    assert_eq!(volumes.release("c1").await.expect("released"), [anonymous.name.clone()]);
+    let (gone, result) = volumes.release("c1").await;
+    result.expect("released");
+    assert_eq!(gone, [anonymous.name.clone()]);
     assert!(volumes.find(&anonymous.name).is_err());
     assert_eq!(volumes.find("data").expect("kept").used_by, ["c2"]);
-    volumes.release("c2").await.expect("released");
+    volumes.release("c2").await.1.expect("released");
     assert_eq!(volumes.prune(false, |_| true).await.expect("pruned").0, [""; 0]);
     assert_eq!(volumes.prune(true, |_| true).await.expect("pruned").0, ["data"]);
 }
@@ -115,9 +117,9 @@ async fn options_are_mounted_while_the_volume_is_used() {
     // A second container and a new daemon find it mounted.
     volumes.hold("data", "c2");
     volumes.prepare(named("data"), None).await.expect("mounted already");
-    volumes.release("c1").await.expect("released");
+    volumes.release("c1").await.1.expect("released");
     assert!(path.join("x").exists());
-    volumes.release("c2").await.expect("released");
+    volumes.release("c2").await.1.expect("released");
     assert!(!path.join("x").exists());
     volumes.remove("data").await.expect("removed");
     assert!(source.join("x").exists(), "what was mounted is not deleted");
@@ -129,13 +131,13 @@ async fn options_are_mounted_while_the_volume_is_used() {
     volumes.hold("memory", "c1");
     let path = volumes.prepare(memory, None).await.expect("mounted").data;
     assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o7777, 0o700);
-    volumes.release("c1").await.expect("released");
+    volumes.release("c1").await.1.expect("released");
 
     let nowhere = NewVolume { name: "none".into(), ..with(&[("type", "ext4"), ("device", "/dev/none")]) };
     volumes.hold("none", "c1");
     let error = volumes.prepare(nowhere, None).await.expect_err("no such device").to_string();
     assert!(error.starts_with("error while mounting volume"), "{error}");
-    volumes.release("c1").await.expect("released");
+    volumes.release("c1").await.1.expect("released");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use skep_model::node::{Availability, NodeState};
 use skep_model::task::{Leave, LeaveCause, SlotId, TaskState};
 use skep_model::{Node, NodeId, Task, TaskId};
 
-use crate::schedule::{Load, manner};
+use crate::schedule::{Load, Seat, manner};
 use crate::store::{Draft, Store};
 
 /// What Swarm says of a task whose node does not fit it any more.
@@ -59,7 +59,7 @@ fn unfit(draft: &Draft, node: &Arc<Node>, tasks: &[Arc<Task>]) -> BTreeMap<TaskI
             None => left.push(task),
         }
     }
-    let mut load = Load::new(node.clone());
+    let mut load = Load::new(node.clone(), Seat::ONLY);
     left.iter().for_each(|task| load.add(task, manner(draft, task)));
     left.sort_by_key(|task| cost(task));
     for task in left {

@@ -1,5 +1,6 @@
-//! All nodes with what they hold, and the orders in which they are asked. Kept up to date write by write: a
-//! function of the store, so that it may be dropped and counted anew at any time.
+//! All nodes with what they hold, and the orders in which they are asked. Kept up to date write by write, and all of it
+//! follows from the store, so that it may be dropped and counted anew at any time; but for the seats, which decide
+//! between nodes that are equally good in all else: those are taken in the order in which nodes come.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -112,18 +113,22 @@ impl Fleet {
 
     /// Takes in a node, new or changed.
     pub fn put_node(&mut self, node: Arc<Node>) {
-        let count = self.seats.len();
-        let seat = self.seats.seat_or_add(node.id, |seat| Load::new(node.clone()).seated(seat));
-        let is_new = self.seats.len() > count;
-        if !is_new {
-            self.change(seat, |load| load.update(node));
-        }
-        let load = self.seats.at(seat).expect("it has a seat");
-        if is_new {
-            self.version += 1;
-            self.orders.moved(None, Some(self.orders.places(load)));
-        }
-        self.orders.reconsider(load);
+        let seat = match self.seats.seat(node.id) {
+            Some(seat) => {
+                self.change(seat, |load| load.update(node));
+                seat
+            }
+            None => self.add_node(node),
+        };
+        self.orders.reconsider(self.seats.at(seat).expect("it has a seat"));
+    }
+
+    fn add_node(&mut self, node: Arc<Node>) -> Seat {
+        self.version += 1;
+        let seat = self.seats.seat_or_add(node.id, |seat| Load::new(node, seat));
+        let load = self.seats.at(seat).expect("it has just got its seat");
+        self.orders.moved(None, Some(self.orders.places(load)));
+        seat
     }
 
     pub fn remove_node(&mut self, id: NodeId) {

@@ -23,7 +23,7 @@ type Slot = (ServiceId, SlotId);
 #[derive(Clone, Debug)]
 pub struct Load {
     pub id: NodeId,
-    /// Where it stands in the fleet, once it has a seat there.
+    /// Where it stands in its fleet.
     pub seat: Seat,
     pub node: Arc<Node>,
     /// Why the node takes no new tasks at all, if so.
@@ -70,10 +70,10 @@ pub enum Resource {
 
 impl Load {
     /// Returns a node that holds nothing yet.
-    pub fn new(node: Arc<Node>) -> Load {
+    pub fn new(node: Arc<Node>, seat: Seat) -> Load {
         Load {
             id: node.id,
-            seat: Seat::default(),
+            seat,
             offered: Amount::offered(&node.description),
             absence: absence(&node),
             node,
@@ -82,10 +82,6 @@ impl Load {
             ports: BTreeMap::new(),
             task_count: 0,
         }
-    }
-
-    pub fn seated(self, seat: Seat) -> Load {
-        Load { seat, ..self }
     }
 
     /// Takes in what was written about the node.

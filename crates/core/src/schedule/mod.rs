@@ -7,7 +7,7 @@
 //!                          └─ no node: the reason, and what to wait for
 //! ```
 //!
-//! Both are functions of the store, kept up to date by the writes of each pass, so that what costs is what
+//! Both follow from the store, kept up to date by the writes of each pass, so that what costs is what
 //! there is to place and not what there is. Nodes are chosen for a [`batch`] of tasks, and then all of it is
 //! written. Which nodes can take a task at all is decided in [`filter`], which of them should in [`rank`] and
 //! [`spread`], what a task says that waits in [`explain`].
@@ -32,6 +32,7 @@ mod wake;
 
 pub(crate) use fleet::manner;
 pub(crate) use load::Load;
+pub(crate) use seats::Seat;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// Where an entry stands in its table, while it is there. A seat that was left is given to a later one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Seat(u32);
 
 /// The table.
@@ -16,6 +16,9 @@ pub struct Seats<K, V> {
 }
 
 impl Seat {
+    /// The seat in a table of one.
+    pub const ONLY: Seat = Seat(0);
+
     pub fn number(self) -> u32 {
         self.0
     }

@@ -374,6 +374,10 @@ impl Store {
 
     /// Takes in a task that has the template of its revision, as one has that was read here.
     fn put_whole(&mut self, task: Arc<Task>) {
+        debug_assert!(
+            Arc::ptr_eq(&self.with_template(task.clone()).spec, &task.spec),
+            "it has another template"
+        );
         let old = self.tasks.insert((task.service_id, task.slot, task.id), task.clone());
         self.task_index.replace(old.as_deref(), Some(&task));
     }

@@ -32,9 +32,9 @@ impl Residents {
 
     pub fn remove(&mut self, node_id: NodeId, task_id: TaskId) {
         let Some(tasks) = self.0.get_mut(&node_id) else { return };
-        // Those that were there first go first for the most part.
+        // Those that were there first go first for the most part, and are found first as long as the order stays.
         if let Some(place) = tasks.iter().position(|other| *other == task_id) {
-            Arc::make_mut(tasks).swap_remove(place);
+            Arc::make_mut(tasks).remove(place);
         }
         if tasks.is_empty() {
             self.0.remove(&node_id);

@@ -151,4 +151,17 @@ mod tests {
             assert_eq!(refusal(label, "1"), None);
         }
     }
+
+    #[test]
+    fn a_budget_of_nothing_is_taken_where_no_service_needs_it() {
+        let refusal = |order: &str, zero: &str| {
+            let labels = [("skep.rollout.order", order), (zero, "0")];
+            let labels = labels.map(|(label, value)| (label.to_owned(), value.to_owned())).into();
+            ClusterSpec { labels, ..ClusterSpec::default() }.validate().is_err()
+        };
+        let (unavailable, surge) = ("skep.rollout.max-unavailable", "skep.rollout.max-surge");
+        assert_eq!([refusal("start-first", unavailable), refusal("start-first", surge)], [false, true]);
+        assert_eq!([refusal("stop-first", unavailable), refusal("stop-first", surge)], [true, false]);
+        assert_eq!([refusal("auto", unavailable), refusal("auto", surge)], [true, true]);
+    }
 }

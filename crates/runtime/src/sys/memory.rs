@@ -28,7 +28,8 @@ pub fn trim_heap() {
 /// Gives the pages of the program back that were touched so far: most of them were needed for the start only. Whatever
 /// is needed again comes from the page cache, without the disk.
 pub fn forget_start() {
-    // SAFETY: the callback reads nothing but what it is given.
+    // SAFETY: the callback keeps nothing that it is given, does not unwind, and changes no byte of the program: what it
+    // drops the kernel reads anew (see there).
     unsafe { libc::dl_iterate_phdr(Some(forget_program), std::ptr::null_mut()) };
 }
 
@@ -39,7 +40,8 @@ unsafe extern "C" fn forget_program(
     _size: libc::size_t,
     _data: *mut c_void,
 ) -> libc::c_int {
-    // SAFETY: the loader hands over a valid description, with as many headers as it says, for the time of the call.
+    // SAFETY: the loader hands over a valid description for the time of the call, whose headers are those of a mapped
+    // object: there are as many as it says, and never at null.
     let (base, headers) = unsafe {
         let object = &*object;
         let count = usize::from(object.dlpi_phnum);
@@ -54,8 +56,9 @@ unsafe extern "C" fn forget_program(
         // A page that the segment shares with the next one is left alone.
         let (first, end) = (start.next_multiple_of(page), (start + header.p_memsz as usize) / page * page);
         let Some(len) = end.checked_sub(first) else { continue };
-        // SAFETY: a segment that is mapped from the program's file and never written to. The kernel reads its pages anew
-        // from the file, which cannot be written to while it runs, whenever somebody touches them.
+        // SAFETY: a segment that is mapped privately from the program's file and, as it is not writable, has no pages of
+        // its own. The kernel reads its pages anew from the file, which cannot be written to while it runs, whenever
+        // somebody touches them. Where it refuses, they stay, which costs memory and nothing else.
         unsafe { libc::madvise(std::ptr::with_exposed_provenance_mut(first), len, libc::MADV_DONTNEED) };
     }
     1

@@ -36,8 +36,10 @@ use root::{Kind, Root, RootError};
 
 /// Threads for work that blocks on the disk or the kernel: more than are ever useful at the same time.
 const BLOCKING_THREADS_MAX: usize = 16;
-/// How often the kernel's network state is compared with what it should be, and freed memory given back.
+/// How often the kernel's network state is compared with what it should be.
 const REPAIR_EVERY: Duration = Duration::from_secs(30);
+/// How often freed memory is given back.
+const TRIM_EVERY: Duration = Duration::from_secs(30);
 /// Events that a slow reader may lag behind before it loses some.
 const CHANGES_MAX: usize = 4096;
 
@@ -155,6 +157,7 @@ async fn run(settings: Settings) -> Result<(), DaemonError> {
         features: OnceCell::new(),
     });
     tokio::spawn(repair(daemon.engine.clone(), stop.clone()));
+    tokio::spawn(trim(stop.clone()));
     tokio::spawn(collect(daemon.engine.clone(), stop.clone()));
     stop_on_failure(stop.clone(), fatal.clone());
     skep_runtime::forget_start();
@@ -167,14 +170,22 @@ async fn run(settings: Settings) -> Result<(), DaemonError> {
     fatal.reason().map_or(Ok(()), |reason| Err(DaemonError::Fatal(reason)))
 }
 
-/// Mends the node's bridge and packet rules where others disturbed them, and gives the memory of busy moments back.
+/// Mends the node's bridge and packet rules where others disturbed them.
 async fn repair(engine: Arc<Engine>, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(REPAIR_EVERY);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         if let Err(error) = engine.repair().await {
             tracing::warn!(error = %chain(&error), "the node's network could not be mended; it is tried again");
         }
-        skep_runtime::trim_heap();
+    }
+}
+
+/// Gives the memory of busy moments back.
+async fn trim(stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(TRIM_EVERY);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        // The allocator walks all its heaps, which are not small where a large cluster is led.
+        tokio::task::spawn_blocking(skep_runtime::trim_heap).await.expect("trimming does not panic");
     }
 }
 
