@@ -8,6 +8,8 @@ pub const NANO_CPUS_MIN: i64 = 1_000_000;
 pub const MEMORY_BYTES_MIN: i64 = 4 * 1024 * 1024;
 /// Largest service specification, in bytes of the texts in it.
 pub const SPEC_BYTES_MAX: usize = 512 * 1024;
+/// Most bytes of all labels of a node or of the cluster; Swarm has no bound.
+pub const LABELS_BYTES_MAX: usize = 64 * 1024;
 /// Longest service name, in characters.
 pub const SERVICE_NAME_LENGTH_MAX: usize = 63;
 /// Longest host name of a container, in characters; the kernel's bound.

@@ -94,7 +94,7 @@ async fn a_volume_in_use_stays_and_an_anonymous_one_goes_with_its_container() {
     assert_eq!(volumes.prune(true, |_| true).await.expect("pruned").0, [""; 0]);
     let (gone, result) = volumes.release("c1").await;
     result.expect("released");
-    assert_eq!(gone, [anonymous.name.clone()]);
+    assert_eq!(gone, std::slice::from_ref(&anonymous.name));
     assert!(volumes.find(&anonymous.name).is_err());
     assert_eq!(volumes.find("data").expect("kept").used_by, ["c2"]);
     volumes.release("c2").await.1.expect("released");

@@ -7,7 +7,7 @@ use skep_model::node::NodeStatus;
 use skep_model::request::{NewCluster, Refusal, RefusalClass, Reply, Rotation};
 use skep_model::{Cluster, Labels, Meta, Node};
 
-use super::check_version;
+use super::{check_labels, check_version};
 use crate::store::Draft;
 
 /// Shortest life of a node certificate, as in Swarm.
@@ -73,6 +73,7 @@ pub fn update(
 }
 
 fn check_spec(spec: &ClusterSpec, before: Option<&ClusterSpec>) -> Result<(), Refusal> {
+    check_labels(&spec.labels)?;
     spec.validate(before.map_or(&Labels::new(), |before| &before.labels))?;
     if spec.node_cert_expiry < CERT_EXPIRY_MIN {
         let text = "minimum certificate expiry time is: 1h0m0s";
@@ -88,6 +89,17 @@ mod tests {
     use skep_model::{ClusterId, Id, NodeId, Timestamp};
 
     use super::*;
+
+    #[test]
+    fn labels_leave_room_for_others() {
+        let labelled = |length: usize| ClusterSpec {
+            labels: [("skep.x".repeat(length), String::new())].into(),
+            ..ClusterSpec::default()
+        };
+        let text = |length| check_spec(&labelled(length), None).expect_err("no policy").to_string();
+        assert!(text(1).contains("is no policy"), "{}", text(1));
+        assert!(text(1 << 20).ends_with("bytes; Skep allows 65536"), "{:.200}", text(1 << 20));
+    }
     use crate::Store;
 
     /// An authority that differs from those of other names in all it has.

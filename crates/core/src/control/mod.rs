@@ -12,11 +12,11 @@ mod rollout;
 mod service;
 mod write;
 
-use skep_model::Meta;
 use skep_model::request::{Refusal, RefusalClass, Reply, Request};
+use skep_model::{Labels, Meta, limits};
 
 use crate::random::Random;
-use crate::store::Draft;
+use crate::store::{Draft, weight};
 
 /// Carries a request out on the draft, or refuses it and leaves the draft as it was.
 pub fn handle(draft: &mut Draft, random: &mut Random, request: Request) -> Result<Reply, Refusal> {
@@ -41,6 +41,16 @@ pub fn handle(draft: &mut Draft, random: &mut Random, request: Request) -> Resul
 
 /// Refuses a write that was made from another version than the stored one. A version is spent by the
 /// first write that quotes it, also within one pass.
+/// Labels of nodes and of the cluster are written again with all else of them, so they must leave room in a log entry.
+fn check_labels(labels: &Labels) -> Result<(), Refusal> {
+    let bytes = weight::of_pairs(labels);
+    if bytes > limits::LABELS_BYTES_MAX {
+        let text = format!("the labels take {bytes} bytes; Skep allows {}", limits::LABELS_BYTES_MAX);
+        return Err(Refusal::new(RefusalClass::InvalidArgument, text));
+    }
+    Ok(())
+}
+
 fn check_version(draft: &Draft, stored: &Meta, quoted: u64) -> Result<(), Refusal> {
     if stored.version == quoted && !draft.has_written(stored) {
         return Ok(());

@@ -4,7 +4,7 @@ use skep_model::node::{Availability, DRAIN, DRAIN_FORCE, NodeSpec, NodeState, Ro
 use skep_model::request::{Refusal, RefusalClass, Reply};
 use skep_model::{Node, NodeId};
 
-use super::check_version;
+use super::{check_labels, check_version};
 use crate::dispatch::presence;
 use crate::store::Draft;
 
@@ -13,6 +13,7 @@ pub fn update(draft: &mut Draft, id: NodeId, version: u64, mut spec: NodeSpec) -
         return Err(Refusal::new(RefusalClass::NotFound, format!("node {id} not found")));
     };
     check_version(draft, &stored.meta, version)?;
+    check_labels(&spec.labels)?;
     if let Some(how) = spec.labels.get(DRAIN).filter(|how| *how != DRAIN_FORCE) {
         let text = format!("label {DRAIN}: {how:?} is not {DRAIN_FORCE}");
         return Err(Refusal::new(RefusalClass::InvalidArgument, text));

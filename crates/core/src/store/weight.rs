@@ -25,7 +25,8 @@ pub fn of(change: &Change) -> usize {
             OBJECT_BYTES + of_spec(&service.spec) + previous
         }
         Change::PutRollout(_) => OBJECT_BYTES,
-        Change::PutNode(_) | Change::PutCluster(_) => 4 * OBJECT_BYTES,
+        Change::PutNode(node) => 4 * OBJECT_BYTES + of_pairs(&node.spec.labels),
+        Change::PutCluster(cluster) => 4 * OBJECT_BYTES + of_pairs(&cluster.spec.labels),
         Change::PutStep(_)
         | Change::DeleteNode(_)
         | Change::DeleteService(_)
@@ -86,6 +87,7 @@ fn of_template(spec: &TaskSpec) -> usize {
         + auth
 }
 
-fn of_pairs(pairs: &std::collections::BTreeMap<String, String>) -> usize {
+/// Returns about how many bytes pairs of texts take.
+pub fn of_pairs(pairs: &std::collections::BTreeMap<String, String>) -> usize {
     pairs.iter().map(|(key, value)| key.len() + value.len() + 10).sum()
 }

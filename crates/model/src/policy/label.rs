@@ -127,7 +127,7 @@ impl Knobs {
 
     /// Reads the labels that mean something and passes over the others: an earlier version took any, and what is written
     /// beside them must hold.
-    pub(super) fn meant(labels: &Labels) -> Knobs {
+    pub(crate) fn meant(labels: &Labels) -> Knobs {
         let mut knobs =
             Knobs { profile: labels.get(PROFILE).and_then(|word| Profile::parse(word)), ..Knobs::default() };
         for (_, value, knob) in knobs_in(labels) {

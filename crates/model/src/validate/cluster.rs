@@ -19,18 +19,30 @@ impl ClusterSpec {
         let policies = labels.take_while(|(label, _)| label.starts_with(PREFIX));
         let written = policies.filter(|(label, value)| before.get(*label) != Some(value));
         judge(&written.map(|(label, value)| (label.clone(), value.clone())).collect())
+            .and_then(|()| self.judge_budget(before))
             .map_err(Invalid::Argument)
+    }
+
+    /// Judges the budget for all services, if anything of it is another than before: which part of it they need is up to
+    /// their order.
+    fn judge_budget(&self, before: &Labels) -> Result<(), String> {
+        let (is, was) = (Knobs::meant(&self.labels), Knobs::meant(before));
+        let budget = |knobs: &Knobs| (knobs.order, knobs.max_unavailable, knobs.max_surge);
+        match budget(&is) == budget(&was) {
+            true => Ok(()),
+            false => is.check_for_any(),
+        }
     }
 }
 
-/// Judges policies. Each is judged by itself, so it does not matter what else there is.
+/// Judges policies, each by itself.
 fn judge(policies: &Labels) -> Result<(), String> {
     if let Some(label) = policies.keys().find(|label| !known().any(|known| known == **label)) {
         return Err(unknown(label));
     }
     Strategy::of(policies)?;
     placement::rebalances(policies)?;
-    Knobs::parse(policies)?.check_for_any()
+    Knobs::parse(policies).map(drop)
 }
 
 fn known() -> impl Iterator<Item = String> {
@@ -154,14 +166,29 @@ mod tests {
 
     #[test]
     fn a_budget_of_nothing_is_taken_where_no_service_needs_it() {
-        let refusal = |order: &str, zero: &str| {
+        let labels = |order: &str, zero: &str| -> Labels {
             let labels = [("skep.rollout.order", order), (zero, "0")];
-            let labels = labels.map(|(label, value)| (label.to_owned(), value.to_owned())).into();
-            ClusterSpec { labels, ..ClusterSpec::default() }.validate().is_err()
+            labels.map(|(label, value)| (label.to_owned(), value.to_owned())).into()
         };
+        let is_refused = |labels: Labels, before: &Labels| {
+            ClusterSpec { labels, ..ClusterSpec::default() }.validate(before).is_err()
+        };
+        let refusal = |order: &str, zero: &str| is_refused(labels(order, zero), &Labels::new());
         let (unavailable, surge) = ("skep.rollout.max-unavailable", "skep.rollout.max-surge");
         assert_eq!([refusal("start-first", unavailable), refusal("start-first", surge)], [false, true]);
         assert_eq!([refusal("stop-first", unavailable), refusal("stop-first", surge)], [true, false]);
         assert_eq!([refusal("auto", unavailable), refusal("auto", surge)], [true, true]);
+        // The other half may be there already, or be taken away.
+        let before = labels("start-first", unavailable);
+        assert!(!is_refused(
+            before.clone(),
+            &[("skep.rollout.order".to_owned(), "start-first".to_owned())].into()
+        ));
+        assert!(is_refused([(unavailable.to_owned(), "0".to_owned())].into(), &before));
+        assert!(is_refused(labels("stop-first", unavailable), &before));
+        assert!(
+            !is_refused(labels("stop-first", unavailable), &labels("stop-first", unavailable)),
+            "as it was"
+        );
     }
 }
