@@ -196,11 +196,10 @@ impl Draft {
         self.touch(task.service_id, Scope::slot(task.slot));
         let (old, new) = (self.store.task(task.id).cloned(), Arc::new(task));
         self.moves.push(Move::Task { old, new: Some(new.clone()) });
-        let kept = self.store.put_task(new.clone());
-        self.note_task(new, kept);
+        self.write_task(new);
     }
 
-    /// Writes what the scheduler decided about a task of this store: a node, or why there is none. Its service is looked at
+    /// Writes what the scheduler decided about a task: a node, or why there is none. Its service is looked at
     /// again as a whole; its slot is only where it has another live task, because else a node alone lets it take no
     /// step.
     pub fn put_placement(&mut self, mut task: Task) {
@@ -208,9 +207,7 @@ impl Draft {
         let is_contested = self.store.is_contested(task.service_id, task.slot);
         let scope = if is_contested { Scope::slot(task.slot) } else { Scope::default() };
         self.touch(task.service_id, scope);
-        let task = Arc::new(task);
-        self.store.put_whole(task.clone());
-        self.note_task(task.clone(), task);
+        self.write_task(Arc::new(task));
     }
 
     /// Changes a task in place; does nothing if it is gone.
@@ -280,8 +277,8 @@ impl Draft {
         self.store.index + 1
     }
 
-    /// `kept`: as the store has it.
-    fn note_task(&mut self, task: Arc<Task>, kept: Arc<Task>) {
+    fn write_task(&mut self, task: Arc<Task>) {
+        let kept = self.store.put_task(task.clone());
         if let Some(node_id) = kept.node_id {
             let (id, told) = (kept.id, Told::of(&kept));
             self.news.push(News { node_id, id, task: Some((told, kept)) });

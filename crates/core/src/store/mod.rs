@@ -368,18 +368,9 @@ impl Store {
     /// Returns the task as it is kept, with the template of its revision.
     fn put_task(&mut self, task: Arc<Task>) -> Arc<Task> {
         let task = self.with_template(task);
-        self.put_whole(task.clone());
-        task
-    }
-
-    /// Takes in a task that has the template of its revision, as one has that was read here.
-    fn put_whole(&mut self, task: Arc<Task>) {
-        debug_assert!(
-            Arc::ptr_eq(&self.with_template(task.clone()).spec, &task.spec),
-            "it has another template"
-        );
         let old = self.tasks.insert((task.service_id, task.slot, task.id), task.clone());
         self.task_index.replace(old.as_deref(), Some(&task));
+        task
     }
 
     /// Attaches the template of its revision to a task that comes from the log or a snapshot.
