@@ -274,7 +274,7 @@ fn service_changes(number: u128, replicas: usize, is_constrained: bool) -> Vec<C
     let service = Service { meta, ..skep_testing::service(id, spec) };
     let tasks = (1..=replicas as u64).map(|slot| {
         let id = TaskId::from_number(scatter((number << 32) | u128::from(slot) | 1 << 100));
-        let task = skep_testing::task(&service, id, SlotId::Number(slot));
+        let task = Task::of(&service, id, SlotId::Number(slot));
         // One stamp for all of them, as in a store.
         Change::PutTask(Arc::new(Task { service: stamp.clone(), ..task }))
     });

@@ -12,7 +12,7 @@ use skep_model::rollout::{Direction, Phase};
 use skep_model::service::{Mode, UpdateConfig, UpdateOrder};
 use skep_model::task::{Desired, SlotId, TaskState, TaskStatus};
 use skep_model::{Id, Revision, Rollout, Service, ServiceId, ServiceSpec, Step, Task, TaskId, Timestamp};
-use skep_testing::{cluster, node_id, ready_node, revision, service, task};
+use skep_testing::{cluster, node_id, ready_node, revision, service};
 
 const NOW: Timestamp = Timestamp(1_000_000_000_000);
 
@@ -57,7 +57,7 @@ impl Update {
         self.task_count += 1;
         let mut spec = self.service.spec.task.clone();
         Arc::make_mut(&mut spec).container.image = format!("app:{revision}");
-        let plain = task(&self.service, TaskId::from_number(self.task_count), slot);
+        let plain = Task::of(&self.service, TaskId::from_number(self.task_count), slot);
         let node = if let SlotId::Node(id) = slot { id } else { node_id(1) };
         let task = Task {
             spec,

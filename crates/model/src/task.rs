@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::endpoint::Port;
-use crate::{Labels, Meta, NodeId, ServiceId, TaskId, TaskSpec, Timestamp};
+use crate::{Labels, Meta, NodeId, Service, ServiceId, TaskId, TaskSpec, Timestamp};
 
 /// A task as stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -163,6 +163,31 @@ impl Task {
             (0, Some(node_id)) => node_id.to_string(),
             (0, None) => self.slot.to_string(),
             (number, _) => number.to_string(),
+        }
+    }
+
+    /// Returns a task of a service as it is in force: wanted to run, without a node, the first in its slot.
+    pub fn of(service: &Service, id: TaskId, slot: SlotId) -> Task {
+        let stamp = ServiceStamp { name: service.spec.name.clone(), labels: service.spec.labels.clone() };
+        Task {
+            id,
+            meta: service.meta,
+            service_id: service.id,
+            service: Arc::new(stamp),
+            slot,
+            spec: service.spec.task.clone(),
+            revision: service.revision,
+            node_id: None,
+            desired: Desired::Running,
+            status: TaskStatus::default(),
+            start_after: Timestamp::default(),
+            restarts: Vec::new(),
+            failures_in_a_row: 0,
+            ran_at: None,
+            keeps_slot: false,
+            node_failures: Vec::new(),
+            leaves: None,
+            iteration: None,
         }
     }
 

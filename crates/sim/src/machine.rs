@@ -28,6 +28,8 @@ pub struct Machine {
     has_power: bool,
     /// No message comes through, in either direction.
     pub is_isolated: bool,
+    /// What it reports before this instant arrives then; its heartbeats come through.
+    pub reports_from: Timestamp,
     age: Age,
     wake_count: u64,
 }
@@ -67,6 +69,7 @@ impl Machine {
             memory: BTreeMap::new(),
             has_power: true,
             is_isolated: false,
+            reports_from: Timestamp::default(),
             age: Age::default(),
             wake_count: 0,
         }

@@ -30,6 +30,7 @@ fn seeds_0_to_250_meet_every_kind_of_event() {
         ("agent restarts", 100),
         ("nodes lost", 250),
         ("nodes joined", 10),
+        ("reports held back", 100),
         ("requests granted", 1_000),
         ("requests refused", 250),
         ("containers started", 1_000),

@@ -1,19 +1,14 @@
 #![forbid(unsafe_code)]
-//! Clusters, nodes, services and tasks for those who test, measure or simulate: whole, plain, and the same each time.
+//! Clusters, nodes, services and revisions for those who test, measure or simulate: whole, plain, and the same each time.
 //!
 //! A test says what matters to it and takes the rest from here: `Node { spec, ..ready_node(1) }`. So a new field of
 //! the model is given its plain value in one place. Nothing here is part of what ships, and nothing decides anything:
 //! worlds that act belong to whoever acts in them (`crates/core/tests/harness`, `crates/sim`).
 
-use std::sync::Arc;
-
 use skep_model::cluster::{Authority, ClusterSpec, Hidden};
 use skep_model::node::{NodeDescription, NodeSpec, NodeState, NodeStatus};
-use skep_model::task::{Desired, ServiceStamp, SlotId, TaskStatus};
 use skep_model::template::Platform;
-use skep_model::{
-    Cluster, Id, Meta, Node, NodeId, Revision, Service, ServiceId, ServiceSpec, Task, TaskId, Timestamp,
-};
+use skep_model::{Cluster, Id, Meta, Node, NodeId, Revision, Service, ServiceId, ServiceSpec, Timestamp};
 
 /// One CPU, in billionths.
 pub const CPU: i64 = 1_000_000_000;
@@ -100,30 +95,5 @@ pub fn revision(service_id: ServiceId, number: u64, spec: &ServiceSpec) -> Revis
         reason: String::new(),
         stable_at: None,
         failed_at: None,
-    }
-}
-
-/// Returns a task of a service as it is in force: wanted to run, without a node, the first in its slot.
-pub fn task(service: &Service, id: TaskId, slot: SlotId) -> Task {
-    let stamp = ServiceStamp { name: service.spec.name.clone(), labels: service.spec.labels.clone() };
-    Task {
-        id,
-        meta: service.meta,
-        service_id: service.id,
-        service: Arc::new(stamp),
-        slot,
-        spec: service.spec.task.clone(),
-        revision: service.revision,
-        node_id: None,
-        desired: Desired::Running,
-        status: TaskStatus::default(),
-        start_after: Timestamp::default(),
-        restarts: Vec::new(),
-        failures_in_a_row: 0,
-        ran_at: None,
-        keeps_slot: false,
-        node_failures: Vec::new(),
-        leaves: None,
-        iteration: None,
     }
 }

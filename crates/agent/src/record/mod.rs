@@ -202,34 +202,15 @@ fn without_credentials(task: &Arc<Task>) -> Arc<Task> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use skep_model::task::{Desired, SlotId, TaskStatus};
+    use skep_model::task::SlotId;
     use skep_model::template::RegistryAuth;
-    use skep_model::{Id, Meta, ServiceId, TaskSpec};
+    use skep_model::{Id, ServiceId, ServiceSpec};
 
     fn task() -> Task {
-        Task {
-            id: TaskId::from_number(7),
-            meta: Meta::default(),
-            service_id: ServiceId::from_number(1),
-            service: Arc::default(),
-            slot: SlotId::Number(1),
-            spec: Arc::new(TaskSpec {
-                registry_auth: Some(RegistryAuth("very-secret".into())),
-                ..TaskSpec::default()
-            }),
-            revision: 1,
-            node_id: None,
-            desired: Desired::Running,
-            status: TaskStatus::default(),
-            start_after: Timestamp::default(),
-            restarts: Vec::new(),
-            failures_in_a_row: 0,
-            ran_at: None,
-            keeps_slot: false,
-            node_failures: Vec::new(),
-            leaves: None,
-            iteration: None,
-        }
+        let mut spec = ServiceSpec::default();
+        Arc::make_mut(&mut spec.task).registry_auth = Some(RegistryAuth("very-secret".into()));
+        let service = skep_testing::service(ServiceId::from_number(1), spec);
+        Task::of(&service, TaskId::from_number(7), SlotId::Number(1))
     }
 
     #[tokio::test]

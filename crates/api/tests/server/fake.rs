@@ -10,13 +10,13 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use skep_api::server::backend::{Rows, Swarm, View};
 use skep_api::server::facts::*;
 use skep_api::wire::{Condition, Finding};
-use skep_model::cluster::{Authority, ClusterSpec, Hidden};
+use skep_model::cluster::{Authority, Hidden};
 use skep_model::node::{Availability, NodeDescription, NodeSpec, NodeState, NodeStatus, Role};
 use skep_model::placement::Relocation;
 use skep_model::request::{Refusal, RefusalClass, Reply, Request, RolloutVerb, Rotation, ServiceChange};
 use skep_model::rollout::{Direction, Phase, Wait};
 use skep_model::service::Previous;
-use skep_model::task::{ContainerStatus, Desired, ServiceStamp, SlotId, TaskState, TaskStatus};
+use skep_model::task::{ContainerStatus, SlotId, TaskState, TaskStatus};
 use skep_model::template::Platform;
 use skep_model::{
     Cluster, ClusterId, Id as _, Meta, Node, NodeId, Revision, Rollout, Service, ServiceId, Step, Task,
@@ -108,14 +108,11 @@ impl World {
         let cluster = Cluster {
             id: ClusterId::from_number(5),
             meta,
-            spec: ClusterSpec::default(),
             authority,
             address_pools: vec!["10.0.0.0/8".into()],
-            subnet_size: 24,
-            data_path_port: 4789,
+            ..skep_testing::cluster()
         };
         let node = Node {
-            id: node_id(),
             meta,
             spec: NodeSpec { role: Role::Manager, availability: Availability::Active, ..Default::default() },
             description: NodeDescription {
@@ -128,6 +125,7 @@ impl World {
             },
             status: NodeStatus { state: NodeState::Ready, addr: "10.0.0.1".into(), ..Default::default() },
             manager_addr: Some("10.0.0.1:2377".into()),
+            ..skep_testing::node(node_id())
         };
         World {
             index: 11,
@@ -175,15 +173,7 @@ impl World {
                     return Err(Refusal::new(RefusalClass::AlreadyExists, text));
                 }
                 let id = ServiceId::from_number(u128::from(self.index));
-                let service = Service {
-                    id,
-                    meta,
-                    spec: *spec,
-                    revision: 1,
-                    revision_count: 1,
-                    previous: None,
-                    job: None,
-                };
+                let service = Service { meta, ..skep_testing::service(id, *spec) };
                 self.fill(&service);
                 let new = Some(Arc::new(service.clone()));
                 self.services.insert(id, service);
@@ -261,18 +251,8 @@ impl World {
 
 fn task(id: TaskId, service: &Service, slot: u64, index: u64) -> Task {
     Task {
-        id,
         meta: Meta { version: index, created_at: NOW, updated_at: NOW },
-        service_id: service.id,
-        service: Arc::new(ServiceStamp {
-            name: service.spec.name.clone(),
-            labels: service.spec.labels.clone(),
-        }),
-        slot: SlotId::Number(slot),
-        spec: service.spec.task.clone(),
-        revision: service.revision,
         node_id: Some(node_id()),
-        desired: Desired::Running,
         status: TaskStatus {
             state: TaskState::Running,
             at: NOW,
@@ -282,14 +262,7 @@ fn task(id: TaskId, service: &Service, slot: u64, index: u64) -> Task {
             container: Some(ContainerStatus { id: "c".repeat(64), pid: 42, exit_code: 0 }),
             ports: Vec::new(),
         },
-        start_after: Timestamp::default(),
-        restarts: Vec::new(),
-        failures_in_a_row: 0,
-        ran_at: None,
-        keeps_slot: false,
-        node_failures: Vec::new(),
-        leaves: None,
-        iteration: None,
+        ..Task::of(service, id, SlotId::Number(slot))
     }
 }
 

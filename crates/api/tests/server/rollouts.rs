@@ -1,12 +1,10 @@
 //! `/skep/v1/rollouts`: where services stand, their history, and what may be asked of a rollout.
 
-use std::sync::Arc;
-
 use axum::http::{Method, StatusCode};
 use expect_test::expect;
 use skep_model::rollout::{Phase, Wait, WaitCode};
 use skep_model::task::{LeaveCause, SlotId};
-use skep_model::{Id, NodeId, Revision, ServiceId, Step, TaskId, TaskSpec, Timestamp};
+use skep_model::{Id, NodeId, Revision, ServiceId, ServiceSpec, Step, TaskId, Timestamp};
 
 use super::fake::{Fake, completed};
 use super::http::Api;
@@ -41,16 +39,10 @@ async fn api() -> Api {
     known.waits.extend([(id, wait), (id, leaves)]);
     known.rollouts.insert(id, rollout);
     let revision = |number, stable_at| Revision {
-        service_id: id,
-        number,
-        template: Arc::new(TaskSpec::default()),
-        endpoint: Default::default(),
         hash: format!("hash{number}"),
-        created_at: Timestamp(0),
         author: "ci".into(),
-        reason: String::new(),
         stable_at,
-        failed_at: None,
+        ..skep_testing::revision(id, number, &ServiceSpec::default())
     };
     known.revisions.insert((id, 1), revision(1, Some(Timestamp(5))));
     known.revisions.insert((id, 2), revision(2, None));

@@ -64,7 +64,8 @@ pub(crate) fn fill(template: &Template, sort: &str, json: &str) -> Result<String
     }
 }
 
-/// The same for the commands where docker's client looks nowhere but into its struct.
+/// The same for the commands where docker's client looks nowhere but into its struct. An answer that does not fit that
+/// struct, which the client would refuse, is shown as it is.
 pub(crate) fn fill_decoded(template: &Template, sort: &str, json: &str) -> Result<String, FillError> {
     let answer = json::from_json(json.as_bytes())?;
     Ok(template.render(&types::decode(sort, &answer).unwrap_or(answer))?)

@@ -234,6 +234,6 @@ fn task(service: &Service, stamp: Arc<ServiceStamp>, slot: u64, id: u64, node: N
         node_id: Some(node),
         status: TaskStatus { state: TaskState::Running, ..TaskStatus::default() },
         ran_at: Some(Timestamp::default()),
-        ..skep_testing::task(service, TaskId::from_number(u128::from(id)), SlotId::Number(slot))
+        ..Task::of(service, TaskId::from_number(u128::from(id)), SlotId::Number(slot))
     }
 }

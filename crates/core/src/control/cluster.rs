@@ -89,6 +89,7 @@ mod tests {
     use skep_model::{ClusterId, Id, NodeId, Timestamp};
 
     use super::*;
+    use crate::Store;
 
     #[test]
     fn labels_leave_room_for_others() {
@@ -100,7 +101,6 @@ mod tests {
         assert!(text(1).contains("is no policy"), "{}", text(1));
         assert!(text(1 << 20).ends_with("bytes; Skep allows 65536"), "{:.200}", text(1 << 20));
     }
-    use crate::Store;
 
     /// An authority that differs from those of other names in all it has.
     fn authority(name: &str) -> Authority {

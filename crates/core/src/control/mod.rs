@@ -39,8 +39,6 @@ pub fn handle(draft: &mut Draft, random: &mut Random, request: Request) -> Resul
     }
 }
 
-/// Refuses a write that was made from another version than the stored one. A version is spent by the
-/// first write that quotes it, also within one pass.
 /// Labels of nodes and of the cluster are written again with all else of them, so they must leave room in a log entry.
 fn check_labels(labels: &Labels) -> Result<(), Refusal> {
     let bytes = weight::of_pairs(labels);
@@ -51,6 +49,8 @@ fn check_labels(labels: &Labels) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Refuses a write that was made from another version than the stored one. A version is spent by the
+/// first write that quotes it, also within one pass.
 fn check_version(draft: &Draft, stored: &Meta, quoted: u64) -> Result<(), Refusal> {
     if stored.version == quoted && !draft.has_written(stored) {
         return Ok(());

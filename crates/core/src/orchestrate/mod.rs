@@ -34,7 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use skep_model::service::Mode;
-use skep_model::task::{Desired, ServiceStamp, SlotId, TaskStatus};
+use skep_model::task::{Desired, SlotId, TaskStatus};
 use skep_model::{Meta, Service, ServiceId, Task, TaskSpec, Timestamp};
 
 use budget::Purse;
@@ -163,26 +163,12 @@ fn new_task(
     let newest = draft.tasks_in(service.id, slot).map(|task| task.meta.created_at).max();
     let created_at = newest.map_or(now, |newest| now.max(newest + Duration::from_nanos(1)));
     Task {
-        id: random.id(),
         meta: Meta { created_at, ..Meta::new(now) },
-        service_id: service.id,
-        service: Arc::new(ServiceStamp {
-            name: service.spec.name.clone(),
-            labels: service.spec.labels.clone(),
-        }),
-        slot,
         spec: made_from.spec,
         revision: made_from.revision,
-        node_id: None,
         desired,
         status: TaskStatus { at: now, applied_at: now, message: "created".into(), ..TaskStatus::default() },
-        start_after: Timestamp::default(),
-        restarts: Vec::new(),
-        failures_in_a_row: 0,
-        ran_at: None,
-        keeps_slot: false,
-        node_failures: Vec::new(),
-        leaves: None,
         iteration: service.job.map(|job| job.iteration),
+        ..Task::of(service, random.id(), slot)
     }
 }

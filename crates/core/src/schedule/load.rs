@@ -1,7 +1,8 @@
 //! What one node holds, counted from the tasks given to it until they are observed to be over.
 //!
 //! Tasks of one slot that follow each other on a node take the room of the larger one, and may open the same
-//! port: what *stands by* uses nothing yet, and what it follows is gone when it starts.
+//! port: what *stands by* uses nothing yet, and what it follows is gone when it starts. On a node that holds more than
+//! it has, a successor may have the room of a task that stays there, and not that of one that has to leave.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -50,6 +51,8 @@ struct Stake {
     id: TaskId,
     amount: Amount,
     manner: Manner,
+    /// Whether it is wanted, and wanted here.
+    stays: bool,
 }
 
 /// The stakes of the tasks of one slot; hardly ever more than one.
@@ -57,6 +60,14 @@ struct Stake {
 struct Room {
     first: Stake,
     others: Vec<Stake>,
+}
+
+/// What a slot takes before and after it gets one more task.
+struct Growth {
+    before: Amount,
+    /// What it may take however much the node lacks: what its tasks have that stay.
+    kept: Amount,
+    after: Amount,
 }
 
 /// A resource that a node may lack.
@@ -97,7 +108,8 @@ impl Load {
         let slot = (task.service_id, task.slot);
         let amount = Amount::of(&task.spec);
         if !amount.is_nothing() {
-            self.enter(slot, Stake { id: task.id, amount, manner });
+            let stays = task.is_live() && task.leaves.is_none();
+            self.enter(slot, Stake { id: task.id, amount, manner, stays });
         }
         for port in host_ports(task) {
             self.ports.entry(port).or_default().push((slot, task.id, manner));
@@ -156,27 +168,23 @@ impl Load {
             return None;
         }
         let room = slot.and_then(|(slot, manner)| Some((self.rooms.get(&slot)?, manner)));
-        let (before, after) = match room {
-            Some((room, manner)) => {
-                let one_more = Stake { id: TaskId::default(), amount: amount.clone(), manner };
-                (room.size(), size(room.stakes().chain([&one_more])))
-            }
-            None => (Amount::default(), amount.clone()),
+        let room = match room {
+            Some((room, manner)) => room.with(amount, manner),
+            None => Growth { before: Amount::default(), kept: Amount::default(), after: amount.clone() },
         };
-        let fits = |before: i64, after: i64, reserved: i64, offered: i64| {
-            after <= before || reserved.saturating_sub(before).saturating_add(after) <= offered
+        let fits = |of: &dyn Fn(&Amount) -> i64| {
+            let (before, after) = (of(&room.before), of(&room.after));
+            let reserved = of(&self.reserved).saturating_sub(before).saturating_add(after);
+            after <= of(&room.kept) || reserved <= of(&self.offered)
         };
-        if !fits(before.nano_cpus, after.nano_cpus, self.reserved.nano_cpus, self.offered.nano_cpus) {
+        if !fits(&|amount| amount.nano_cpus) {
             return Some(Resource::Cpus);
         }
-        let memory = [before.memory_bytes, after.memory_bytes];
-        if !fits(memory[0], memory[1], self.reserved.memory_bytes, self.offered.memory_bytes) {
+        if !fits(&|amount| amount.memory_bytes) {
             return Some(Resource::Memory);
         }
-        let of = |amount: &Amount, kind: &str| amount.generic.get(kind).copied().unwrap_or_default();
-        let lacking = amount.generic.keys().position(|kind| {
-            !fits(of(&before, kind), of(&after, kind), of(&self.reserved, kind), of(&self.offered, kind))
-        });
+        let of_kind = |amount: &Amount, kind: &str| amount.generic.get(kind).copied().unwrap_or_default();
+        let lacking = amount.generic.keys().position(|kind| !fits(&|amount| of_kind(amount, kind)));
         lacking.map(Resource::Generic)
     }
 
@@ -228,6 +236,18 @@ impl Room {
 
     fn size(&self) -> Amount {
         size(self.stakes())
+    }
+
+    /// Returns what one more task makes of the room.
+    fn with(&self, amount: &Amount, manner: Manner) -> Growth {
+        let one_more = Stake { id: TaskId::default(), amount: amount.clone(), manner, stays: true };
+        let staying = || self.stakes().filter(|stake| stake.stays);
+        let after = match manner {
+            // What has to leave is gone when it starts.
+            Manner::StandingBy => size(staying().chain([&one_more])),
+            Manner::InUse => size(self.stakes().chain([&one_more])),
+        };
+        Growth { before: self.size(), kept: size(staying()), after }
     }
 }
 

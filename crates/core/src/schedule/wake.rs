@@ -51,8 +51,8 @@ impl Scheduler {
         let holds = |task: &&Arc<Task>| task.node_id.is_some() && !task.is_over();
         let (old, new) = (old.filter(holds), new.filter(holds));
         let is_ready = |task: &Arc<Task>| task.desired == skep_model::task::Desired::Ready;
-        // A change in place may let it reserve more or less.
-        let mark = |task: &Arc<Task>| (task.is_live(), is_ready(task), task.revision);
+        // A change in place may let it reserve more or less, and what has to leave keeps no room for a successor.
+        let mark = |task: &Arc<Task>| (task.is_live(), is_ready(task), task.revision, task.leaves.is_some());
         if old.map(mark) == new.map(mark) {
             return;
         }

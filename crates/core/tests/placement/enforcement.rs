@@ -1,10 +1,12 @@
 //! What a node gives up that is not what it was.
 
+use std::sync::Arc;
+
 use crate::support::{CPU, GIB, World, constrain, label, node, node_id, reserve};
 use skep_core::orchestrate::enforce;
 use skep_model::node::Availability;
-use skep_model::task::TaskState;
-use skep_model::{Node, TaskId};
+use skep_model::task::{Desired, SlotId, TaskState};
+use skep_model::{Node, Service, TaskId};
 
 /// Writes the node and returns the tasks that it gives up, in their order.
 fn evicted_by(world: &mut World, node: Node) -> Vec<TaskId> {
@@ -59,8 +61,46 @@ fn a_paused_node_and_what_a_rollout_moves_are_left_alone() {
     assert_eq!(evicted_by(&mut world, paused), []);
     // The service does not ask for it any more.
     world.change_service(web, |spec| {
-        std::sync::Arc::make_mut(&mut spec.task).placement.constraints.clear();
+        Arc::make_mut(&mut spec.task).placement.constraints.clear();
     });
     assert_eq!(evicted_by(&mut world, node(1, |_| {})), []);
     assert_eq!(world.store.tasks_on(node_id(1)).count(), 1);
+}
+
+#[test]
+fn what_follows_a_task_that_has_to_leave_does_not_take_its_room() {
+    let mut world = World::new([node(1, |_| {})]);
+    let web = world.service("web", |_, task| reserve(task, 0, 2 * GIB));
+    let tasks = world.scale(web, 2);
+    tasks.iter().for_each(|id| world.observe(*id, TaskState::Running));
+    let shrunk = || node(1, |n| n.description.memory_bytes = 3 * GIB);
+    assert_eq!(evicted_by(&mut world, shrunk()), [tasks[1]]);
+    let successor = world.make(web, &[SlotId::Number(2)], Desired::Ready)[0];
+    let reason = world.place(successor).expect_err("no room");
+    assert!(reason.contains("1 lacks memory"), "{reason}");
+    // What stays may be replaced where it is.
+    let successor_of_other = world.make(web, &[SlotId::Number(1)], Desired::Ready)[0];
+    assert_eq!(world.place(successor_of_other), Ok(1));
+    assert_eq!(evicted_by(&mut world, shrunk()), [tasks[1]]);
+    // There is room once the node has as much as before.
+    world.put_node(node(1, |_| {}));
+    assert_eq!(world.place(successor), Ok(1));
+    assert_eq!(evicted_by(&mut world, node(1, |_| {})), []);
+}
+
+#[test]
+fn what_asks_for_less_may_follow_a_task_that_has_to_leave() {
+    let mut world = World::new([node(1, |_| {})]);
+    let web = world.service("web", |_, task| reserve(task, 0, 2 * GIB));
+    let tasks = world.scale(web, 2);
+    assert_eq!(evicted_by(&mut world, node(1, |n| n.description.memory_bytes = 3 * GIB)), [tasks[1]]);
+    let mut service = Service::clone(world.store.service(web).expect("the service"));
+    reserve(Arc::make_mut(&mut service.spec.task), 0, GIB);
+    service.revision = 2;
+    world.write(|draft| {
+        draft.put_revision(skep_testing::revision(web, 2, &service.spec));
+        draft.put_service(service);
+    });
+    let successor = world.make(web, &[SlotId::Number(2)], Desired::Ready)[0];
+    assert_eq!(world.place(successor), Ok(1));
 }

@@ -135,7 +135,7 @@ impl World {
         let mut made = Vec::new();
         for slot in slots {
             self.task_count += 1;
-            let task = skep_testing::task(&service, TaskId::from_number(self.task_count), *slot);
+            let task = Task::of(&service, TaskId::from_number(self.task_count), *slot);
             made.push(Task { meta: Meta::new(self.now), desired, ..task });
         }
         let ids = made.iter().map(|task| task.id).collect();

@@ -114,7 +114,7 @@ async fn after_a_reboot_containers_have_ended() {
 }
 
 #[tokio::test]
-async fn a_creation_without_a_daemon_undoes_itself() {
+async fn a_creation_without_a_daemon_undoes_itself_or_is_found() {
     let world = World::new();
     for delay in [0, 1, 3, 10, 20] {
         let runtime = world.runtime.clone();
@@ -124,11 +124,12 @@ async fn a_creation_without_a_daemon_undoes_itself() {
             handle.expect("created").delete().await.expect("deleted");
         }
     }
-    for adopted in adopt(&world.runtime).await {
-        adopted.handle.delete().await.expect("deleted");
-    }
     let empty = async {
+        // What was launched when it was cut off goes on until it finds nobody to report to; it may have reported before.
         while fs::read_dir(world.path("data/containers")).expect("a directory").next().is_some() {
+            for adopted in adopt(&world.runtime).await {
+                adopted.handle.delete().await.expect("deleted");
+            }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };

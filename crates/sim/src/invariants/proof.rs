@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use skep_core::Store;
 use skep_core::orchestrate::rollout;
-use skep_model::{Rollout, ServiceId, Timestamp};
+use skep_model::{Rollout, ServiceId, Step, Timestamp};
 
 use super::{Invariant, Moment, decided_at, waits_for_budget};
 
@@ -32,7 +32,15 @@ impl FirstBatchesProveThemselves {
             let same = after.step(id, step.slot).filter(|is| is.taken_at == step.taken_at);
             same.unwrap_or(step)
         });
-        let first: Vec<_> = is_so.filter(|step| !waits_for_budget(after, step)).collect();
+        let mut first: Vec<_> = is_so.filter(|step| !waits_for_budget(after, step)).collect();
+        // Where fewer lanes are left of an update than there were, what is begun once more need not be of the first batch.
+        let is_given_up = |step: &Step| {
+            let goes_on = after.step(id, step.slot).is_some_and(|is| is.taken_at == step.taken_at);
+            step.settled_at.is_none() && !goes_on
+        };
+        if first.iter().filter(|step| !is_given_up(step)).count() as u64 >= policy.lanes {
+            first.retain(|step| !is_given_up(step));
+        }
         let lived_by = |at: Timestamp| at + policy.monitor <= self.latest;
         let lived = !first.is_empty() && first.iter().all(|step| step.settled_at.is_some_and(lived_by));
         let has = after.steps_of(id).filter(|step| !waits_for_budget(after, step)).count() as u64;

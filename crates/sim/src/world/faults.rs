@@ -19,11 +19,12 @@ impl World<'_> {
             return Ok(());
         }
         let id = self.fault_dice.pick(&ids);
-        match self.fault_dice.number(0, 9) {
+        match self.fault_dice.number(0, 11) {
             0..=3 => self.depose()?,
             4..=5 => self.kill_agent(id),
             6..=7 => self.isolate(id),
-            _ => self.cut_power(id),
+            8..=9 => self.cut_power(id),
+            _ => self.hold_reports(id),
         }
         let pause = average.mul_f64(self.fault_dice.number(10, 200) as f64 / 100.0);
         self.after(pause, Happening::Break);
@@ -68,6 +69,15 @@ impl World<'_> {
         self.after(outage, Happening::StartAgent(id));
     }
 
+    /// What becomes of its tasks is told late, though the node is there.
+    fn hold_reports(&mut self, id: NodeId) {
+        let Some(machine) = self.machines.get_mut(&id) else { return };
+        let longest = self.fault_dice.pick(&[2_000, 8_000, 20_000]);
+        machine.reports_from = self.now + self.fault_dice.millis(0, longest);
+        self.summary.count("reports held back");
+        self.trace.note(self.now, || format!("{} reports late", machine.name()));
+    }
+
     /// Ends the turbulence: everything works from here on, but for a node that is lost for good.
     pub(super) fn heal(&mut self) -> Result<(), Broken> {
         self.network = Network::QUIET;
@@ -78,6 +88,7 @@ impl World<'_> {
         for id in ids {
             let machine = self.machines.get_mut(&id).expect("a machine of the world");
             machine.engine.heal();
+            machine.reports_from = self.now;
             machine.is_isolated = lost == Some(id);
             if machine.is_isolated {
                 machine.lose_power();

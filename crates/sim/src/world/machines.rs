@@ -174,11 +174,13 @@ impl World<'_> {
     }
 
     fn post_to_leader(&mut self, id: NodeId, message: NodeMessage) {
-        if self.machines.get(&id).is_none_or(|machine| machine.is_isolated) {
-            return;
-        }
+        let Some(machine) = self.machines.get(&id).filter(|machine| !machine.is_isolated) else { return };
+        let held_for = match message {
+            NodeMessage::Report { .. } => machine.reports_from.since(self.now),
+            NodeMessage::Register { .. } | NodeMessage::Heartbeat { .. } => Duration::ZERO,
+        };
         for pause in self.journeys() {
-            self.after(pause, Happening::ToLeader(id, message.clone()));
+            self.after(held_for + pause, Happening::ToLeader(id, message.clone()));
         }
     }
 
