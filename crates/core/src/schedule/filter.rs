@@ -11,7 +11,8 @@ use skep_model::{Node, NodeId, ServiceId};
 
 use super::demand::Demand;
 use super::fleet::Fleet;
-use super::load::{Load, Manner, Resource};
+use super::load::{Load, Resource};
+use super::room::Manner;
 use crate::store::Store;
 
 /// Why a node cannot take a task, in the order in which is looked. Numbers are places in the lists of the

@@ -10,9 +10,10 @@ use skep_model::placement::Strategy;
 use skep_model::task::Desired;
 use skep_model::{Node, NodeId, ServiceId, Task, TaskId};
 
-use super::load::{Load, Manner};
+use super::load::Load;
 use super::orders::Orders;
 use super::requirements::Requirements;
+use super::room::Manner;
 use super::seats::{Seat, Seats};
 use crate::orchestrate::rollout;
 use crate::store::Store;

@@ -1,24 +1,20 @@
 //! What one node holds, counted from the tasks given to it until they are observed to be over.
 //!
-//! Tasks of one slot that follow each other on a node take the room of the larger one, and may open the same
-//! port: what *stands by* uses nothing yet, and what it follows is gone when it starts. On a node that holds more than
-//! it has, a successor may have the room of a task that stays there, and not that of one that has to leave.
+//! Tasks of one slot that follow each other on a node share a [`room`](super::room), and may open the same port.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use skep_model::endpoint::Protocol;
-use skep_model::task::SlotId;
-use skep_model::{Node, NodeId, ServiceId, Task, TaskId};
+use skep_model::{Node, NodeId, Task, TaskId};
 
 use super::amount::Amount;
 use super::filter::{Absence, absence};
+use super::room::{Manner, Rooms, Slot, Stake};
 use super::seats::Seat;
 
 /// A port of the node.
 pub type HostPort = (Protocol, u16);
-type Slot = (ServiceId, SlotId);
 
 /// One node and what its tasks take of it.
 #[derive(Clone, Debug)]
@@ -31,43 +27,10 @@ pub struct Load {
     pub absence: Option<Absence>,
     offered: Amount,
     reserved: Amount,
-    /// Slots that reserve something.
-    rooms: BTreeMap<Slot, Room>,
+    rooms: Rooms,
     ports: BTreeMap<HostPort, Vec<(Slot, TaskId, Manner)>>,
     /// Live tasks.
     pub task_count: u32,
-}
-
-/// Whether a task uses what it has, or starts only when the others of its slot are over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Manner {
-    InUse,
-    StandingBy,
-}
-
-/// What one task takes of the room of its slot.
-#[derive(Clone, Debug)]
-struct Stake {
-    id: TaskId,
-    amount: Amount,
-    manner: Manner,
-    /// Whether it is wanted, and wanted here.
-    stays: bool,
-}
-
-/// The stakes of the tasks of one slot; hardly ever more than one.
-#[derive(Clone, Debug)]
-struct Room {
-    first: Stake,
-    others: Vec<Stake>,
-}
-
-/// What a slot takes before and after it gets one more task.
-struct Growth {
-    before: Amount,
-    /// What it may take however much the node lacks: what its tasks have that stay.
-    kept: Amount,
-    after: Amount,
 }
 
 /// A resource that a node may lack.
@@ -89,7 +52,7 @@ impl Load {
             absence: absence(&node),
             node,
             reserved: Amount::default(),
-            rooms: BTreeMap::new(),
+            rooms: Rooms::default(),
             ports: BTreeMap::new(),
             task_count: 0,
         }
@@ -109,7 +72,7 @@ impl Load {
         let amount = Amount::of(&task.spec);
         if !amount.is_nothing() {
             let stays = task.is_live() && task.leaves.is_none();
-            self.enter(slot, Stake { id: task.id, amount, manner, stays });
+            self.rooms.enter(&mut self.reserved, slot, Stake { id: task.id, amount, manner, stays });
         }
         for port in host_ports(task) {
             self.ports.entry(port).or_default().push((slot, task.id, manner));
@@ -120,7 +83,7 @@ impl Load {
     pub fn remove(&mut self, task: &Task) {
         self.task_count = self.task_count.saturating_sub(u32::from(task.is_live()));
         if !Amount::of(&task.spec).is_nothing() {
-            self.leave((task.service_id, task.slot), task.id);
+            self.rooms.leave(&mut self.reserved, (task.service_id, task.slot), task.id);
         }
         for port in host_ports(task) {
             if let Some(holders) = self.ports.get_mut(&port) {
@@ -132,50 +95,20 @@ impl Load {
         }
     }
 
-    fn enter(&mut self, slot: Slot, stake: Stake) {
-        match self.rooms.entry(slot) {
-            Entry::Vacant(room) => {
-                self.reserved.add(&stake.amount);
-                room.insert(Room { first: stake, others: Vec::new() });
-            }
-            Entry::Occupied(mut room) => {
-                let room = room.get_mut();
-                self.reserved.subtract(&room.size());
-                room.others.push(stake);
-                self.reserved.add(&room.size());
-            }
-        }
-    }
-
-    fn leave(&mut self, slot: Slot, id: TaskId) {
-        let Entry::Occupied(mut entry) = self.rooms.entry(slot) else { return };
-        let room = entry.get_mut();
-        self.reserved.subtract(&room.size());
-        room.others.retain(|one| one.id != id);
-        if room.first.id == id {
-            match room.others.pop() {
-                Some(other) => room.first = other,
-                None => return drop(entry.remove()),
-            }
-        }
-        self.reserved.add(&room.size());
-    }
-
     /// Returns the first resource of which too little is free for one more task of the slot; `None` for the
     /// slot of a task that has nothing here.
     pub fn lacks(&self, amount: &Amount, slot: Option<(Slot, Manner)>) -> Option<Resource> {
         if amount.is_nothing() {
             return None;
         }
-        let room = slot.and_then(|(slot, manner)| Some((self.rooms.get(&slot)?, manner)));
-        let room = match room {
-            Some((room, manner)) => room.with(amount, manner),
-            None => Growth { before: Amount::default(), kept: Amount::default(), after: amount.clone() },
-        };
+        let growth = slot.and_then(|(slot, manner)| Some(self.rooms.get(slot)?.with(amount, manner)));
         let fits = |of: &dyn Fn(&Amount) -> i64| {
-            let (before, after) = (of(&room.before), of(&room.after));
+            let (before, kept, after) = match &growth {
+                Some(growth) => (of(&growth.before), of(&growth.kept), of(&growth.after)),
+                None => (0, 0, of(amount)),
+            };
             let reserved = of(&self.reserved).saturating_sub(before).saturating_add(after);
-            after <= of(&room.kept) || reserved <= of(&self.offered)
+            after <= kept || reserved <= of(&self.offered)
         };
         if !fits(&|amount| amount.nano_cpus) {
             return Some(Resource::Cpus);
@@ -227,41 +160,6 @@ impl Load {
         share(self.reserved.nano_cpus, self.offered.nano_cpus)
             .max(share(self.reserved.memory_bytes, self.offered.memory_bytes))
     }
-}
-
-impl Room {
-    fn stakes(&self) -> impl Iterator<Item = &Stake> {
-        std::iter::once(&self.first).chain(&self.others)
-    }
-
-    fn size(&self) -> Amount {
-        size(self.stakes())
-    }
-
-    /// Returns what one more task makes of the room.
-    fn with(&self, amount: &Amount, manner: Manner) -> Growth {
-        let one_more = Stake { id: TaskId::default(), amount: amount.clone(), manner, stays: true };
-        let staying = || self.stakes().filter(|stake| stake.stays);
-        let after = match manner {
-            // What has to leave is gone when it starts.
-            Manner::StandingBy => size(staying().chain([&one_more])),
-            Manner::InUse => size(self.stakes().chain([&one_more])),
-        };
-        Growth { before: self.size(), kept: size(staying()), after }
-    }
-}
-
-/// Returns what a slot takes: the sum of what is used, or what stands by where that is more.
-fn size<'s>(stakes: impl IntoIterator<Item = &'s Stake>) -> Amount {
-    let (mut in_use, mut standing_by) = (Amount::default(), Amount::default());
-    for stake in stakes {
-        match stake.manner {
-            Manner::InUse => in_use.add(&stake.amount),
-            Manner::StandingBy => standing_by.raise(&stake.amount),
-        }
-    }
-    in_use.raise(&standing_by);
-    in_use
 }
 
 /// Returns the ports that a task opens on its node, but for those that the node chooses.

@@ -23,6 +23,7 @@ mod orders;
 mod pool;
 mod rank;
 mod requirements;
+mod room;
 mod run;
 mod seats;
 mod spread;
