@@ -38,7 +38,8 @@ impl Walk<'_> {
         let before = &self.source[..at];
         let line = 1 + before.matches('\n').count();
         let column = before.rfind('\n').map_or(at, |newline| at - newline - 1);
-        Err(TemplateError(format!("{line}:{column}: executing \"\" at <{context}>: {message}")))
+        let (at, what) = (format!("{line}:{column}"), format!("<{context}>: {message}"));
+        Err(TemplateError::Execute { at, what })
     }
 
     fn nodes(&mut self, nodes: &[Node], dot: &Value) -> Result<Flow, TemplateError> {
@@ -65,7 +66,8 @@ impl Walk<'_> {
                 Node::Continue => Flow::Continue,
             };
             if self.output.len() > OUTPUT_BYTES_MAX {
-                return Err(TemplateError(format!("1: the output is longer than {OUTPUT_BYTES_MAX} bytes")));
+                let why = format!("1: the output is longer than {OUTPUT_BYTES_MAX} bytes");
+                return Err(TemplateError::Parse(why));
             }
             if flow != Flow::Next {
                 return Ok(flow);

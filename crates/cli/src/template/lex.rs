@@ -45,7 +45,7 @@ pub(super) enum Kind {
 /// An error at the line of a byte of the source, as Go's parser words it.
 pub(super) fn error_at(source: &str, at: usize, message: &str) -> TemplateError {
     let line = 1 + source[..at.min(source.len())].matches('\n').count();
-    TemplateError(format!("{line}: {message}"))
+    TemplateError::Parse(format!("{line}: {message}"))
 }
 
 /// Cuts a source into pieces, applying trim markers and dropping comments.

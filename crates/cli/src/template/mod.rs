@@ -22,31 +22,42 @@ pub(crate) use value::{Field, Struct, Value};
 /// The longest output of one template: a guard against nested ranges.
 const OUTPUT_BYTES_MAX: usize = 64 << 20;
 
-/// Why a template cannot be read or cannot be filled in. The sentence is Go's.
+/// Why a template cannot be read or cannot be filled in. The sentences are Go's, the titles before them Docker's.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("template parsing error: template: :{0}")]
-pub(crate) struct TemplateError(String);
+pub(crate) enum TemplateError {
+    /// It cannot be read: the line, and why.
+    #[error("template parsing error: template: :{0}")]
+    Parse(String),
+    /// It cannot be filled in.
+    #[error("template parsing error: {}", executing("", .at, .what))]
+    Execute {
+        /// Line and column.
+        at: String,
+        /// The part of it, and why.
+        what: String,
+    },
+}
+
+fn executing(name: &str, at: &str, what: &str) -> String {
+    format!("template: {name}:{at}: executing \"{name}\" at {what}")
+}
 
 impl TemplateError {
     /// Docker's sentence for a list, where filling in fails under another title than reading.
     pub(crate) fn in_list(&self) -> String {
-        let text = self.to_string();
-        match text.contains(": executing ") {
-            true => text.replacen("template parsing error", "failed to execute template", 1),
-            false => text,
+        match self {
+            TemplateError::Parse(_) => self.to_string(),
+            TemplateError::Execute { at, what } => {
+                format!("failed to execute template: {}", executing("", at, what))
+            }
         }
     }
 
     /// Docker's sentence for a template that has a name, where filling in fails without a title.
     pub(crate) fn in_template(&self, name: &str) -> String {
-        let text = self.to_string().replacen("template: :", &format!("template: {name}:"), 1);
-        match text.contains(": executing ") {
-            true => text.replacen("template parsing error: ", "", 1).replacen(
-                ": executing \"\"",
-                &format!(": executing \"{name}\""),
-                1,
-            ),
-            false => text,
+        match self {
+            TemplateError::Parse(why) => format!("template parsing error: template: {name}:{why}"),
+            TemplateError::Execute { at, what } => executing(name, at, what),
         }
     }
 }

@@ -64,6 +64,17 @@ pub enum TreeError {
         /// The container.
         id: String,
     },
+    /// The path cannot be followed: it turns in circles, passes through what only the kernel may follow, or is too long.
+    #[error("cannot follow {path} in container {id}")]
+    Path {
+        /// As it was asked for.
+        path: String,
+        /// The container.
+        id: String,
+        /// Cause.
+        #[source]
+        source: io::Error,
+    },
     /// The archive names something outside.
     #[error("the archive's entry \"{0}\" leads out of the directory it is unpacked into")]
     Escape(String),
@@ -101,10 +112,16 @@ impl TreeError {
     /// Returns whether the request itself is at fault, rather than the node.
     pub fn is_callers(&self) -> bool {
         use TreeError::*;
-        matches!(
-            self,
-            NotFound { .. } | NotDirectory | Kind { .. } | ReadOnly { .. } | Escape(_) | Archive(_)
-        )
+        match self {
+            NotFound { .. }
+            | NotDirectory
+            | Kind { .. }
+            | ReadOnly { .. }
+            | Escape(_)
+            | Archive(_)
+            | Path { .. } => true,
+            Depth(_) | User { .. } | File { .. } | Interrupted(_) => false,
+        }
     }
 }
 
@@ -150,6 +167,7 @@ impl Tree {
         let (path, id) = (path.display().to_string(), self.id.clone());
         match source.raw_os_error() {
             Some(libc::ENOENT | libc::ENOTDIR) => TreeError::NotFound { path, id },
+            Some(libc::ELOOP | libc::ENAMETOOLONG) => TreeError::Path { path, id, source },
             Some(libc::EROFS) => TreeError::ReadOnly { path, id },
             _ => TreeError::File { path, id, source },
         }

@@ -147,12 +147,17 @@ async fn an_archive_is_unpacked_with_owners_modes_links_and_times() {
 #[tokio::test]
 async fn what_cannot_be_put_is_refused_in_words() {
     let world = World::new();
-    let handle = ready(&world, "mkdir -p /to/dir; echo > /to/file").await;
+    let handle = ready(&world, "mkdir -p /to/dir; echo > /to/file; ln -s /circle /circle").await;
     let file = |name: &str| archive(|builder| add(builder, name, tar::EntryType::Regular, "x"));
     let plain = PutOptions::default();
     assert!(matches!(put(&handle, "/none", file("a"), plain).await, Err(TreeError::NotFound { .. })));
     assert!(matches!(put(&handle, "/to/file", file("a"), plain).await, Err(TreeError::NotDirectory)));
     assert!(matches!(put(&handle, "/to", file("../../etc/escaped"), plain).await, Err(TreeError::Escape(_))));
+    let too_long = "x".repeat(300).leak();
+    for path in ["/circle", "/proc/1/root", too_long] {
+        let error = put(&handle, path, file("a"), plain).await.expect_err("refused");
+        assert!(matches!(error, TreeError::Path { .. }) && error.is_callers(), "{path}: {error:?}");
+    }
     let keep = PutOptions { keep_kinds: true, ..plain };
     let error = put(&handle, "/to", file("dir"), keep).await.expect_err("refused");
     assert_eq!(error.to_string(), "cannot overwrite directory \"/to/dir\" with non-directory");
