@@ -78,12 +78,12 @@ impl Pool {
     /// Takes in that the node got a task.
     pub fn placed(&mut self, field: &Field<'_>, failures: &Failures, load: &Load) {
         let is_best = |best: &PeekMut<'_, Reverse<Rank>>| best.0.seat() == load.seat;
+        let rank = Reverse(Rank::of(field, failures, load));
         if let Some(mut best) = self.heap.peek_mut().filter(is_best) {
-            // It was chosen, so that its rank held until now.
-            best.0 = best.0.with_one_more(field, failures, load);
-            debug_assert_eq!(best.0, Rank::of(field, failures, load), "the best was ranked as it is");
+            *best = rank;
         } else {
-            self.heap.push(Reverse(Rank::of(field, failures, load)));
+            // Where it stands in the heap already, that is found to be out of date when its turn comes.
+            self.heap.push(rank);
             return;
         }
         self.forget_drawn(load.seat);

@@ -33,17 +33,6 @@ impl Rank {
         Rank::new([failures.get(&load.id).copied().unwrap_or(0), first, second, load.seat.number()])
     }
 
-    /// Returns the rank of the same node when it has got one more task of the service.
-    pub fn with_one_more(self, field: &Field<'_>, failures: &Failures, load: &Load) -> Rank {
-        match field.demand.packs(field.fleet.strategy()) {
-            false => {
-                let [failures, first, _, seat] = self.parts();
-                Rank::new([failures, first + 1, load.task_count, seat])
-            }
-            true => Rank::of(field, failures, load),
-        }
-    }
-
     pub fn seat(self) -> Seat {
         Seat::from_number(self.0 as u32)
     }
@@ -51,10 +40,5 @@ impl Rank {
     fn new([failures, first, second, seat]: [u32; 4]) -> Rank {
         let pair = |high: u32, low: u32| u128::from(high) << 32 | u128::from(low);
         Rank(pair(failures, first) << 64 | pair(second, seat))
-    }
-
-    fn parts(self) -> [u32; 4] {
-        let number = self.0;
-        [(number >> 96) as u32, (number >> 64) as u32, (number >> 32) as u32, number as u32]
     }
 }

@@ -1,7 +1,7 @@
 //! Nodes are chosen for many tasks before any of them is written: what one choice means to the next has to hold all
 //! the same.
 
-use crate::support::{CPU, World, node, order, reserve};
+use crate::support::{CPU, GIB, World, label, node, order, reserve};
 use skep_model::service::UpdateOrder;
 use skep_model::task::{Desired, SlotId};
 
@@ -83,4 +83,28 @@ fn one_of_two_that_wait_in_a_slot_follows_the_other_to_its_node() {
         assert!(place.is_ok(), "{place:?}");
         assert_eq!(world.place(next), place);
     }
+}
+
+#[test]
+fn a_branch_keeps_count_of_what_follows_others_to_its_full_nodes() {
+    let zone = |number, zone: &'static str, gib: i64| {
+        node(number, move |n| {
+            label(n, "zone", zone);
+            n.description.memory_bytes = gib * GIB;
+        })
+    };
+    // Nothing new has a place anywhere, so that every choice is the node of a predecessor.
+    let mut world = World::new([zone(1, "a", 3), zone(2, "a", 2), zone(3, "b", 0)]);
+    let web = world.service("web", |_, task| {
+        reserve(task, 0, GIB);
+        task.placement.preferences = vec!["node.labels.zone".into()];
+    });
+    let before = world.scale(web, 5);
+    let slots: Vec<_> = (1..=5).map(SlotId::Number).collect();
+    let after = world.make(web, &slots, Desired::Ready);
+    for (old, new) in before.iter().zip(&after) {
+        assert_eq!(world.place(*old), world.place(*new));
+    }
+    assert_eq!(world.counts(web), [6, 4, 0]);
+    assert_eq!(world.again(), []);
 }
