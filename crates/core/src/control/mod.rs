@@ -6,10 +6,10 @@
 mod cluster;
 mod names;
 mod node;
-mod order;
 mod revise;
 mod rollout;
 mod service;
+mod verb;
 mod write;
 
 use skep_model::request::{Refusal, RefusalClass, Reply, Request};

@@ -10,7 +10,7 @@ use skep_model::rollout::{Direction, Phase};
 use skep_model::service::{JobStatus, Previous};
 use skep_model::{Meta, Revision, Rollout, Service, ServiceId, ServiceSpec, limits};
 
-use super::order::Order;
+use super::verb::VerbLabel;
 use super::{check_version, names, revise, write};
 use crate::orchestrate::rollout::back;
 use crate::random::Random;
@@ -25,7 +25,7 @@ pub fn create(
     if spec.name.is_empty() {
         spec.name = names::draw(draft, random);
     }
-    Order::take(&mut spec)?.map_or(Ok(()), |order| order.check_first())?;
+    VerbLabel::take(&mut spec)?.map_or(Ok(()), |verb| verb.check_first())?;
     check(&spec)?;
     if let Some(taken) = draft.service_named(&spec.name) {
         let text =
@@ -69,7 +69,7 @@ pub fn update(
     let stored = find(draft, id)?;
     match change {
         ServiceChange::Spec { mut spec, auth } => {
-            let order = Order::take(&mut spec)?;
+            let verb = VerbLabel::take(&mut spec)?;
             check(&spec)?;
             if spec.name != stored.spec.name {
                 let text = "renaming services is not supported";
@@ -82,8 +82,8 @@ pub fn update(
             check_version(draft, &stored.meta, version)?;
             let spec = with_credentials(spec, auth, &stored)?;
             check_quarantine(draft, &stored, &spec)?;
-            match order {
-                Some(order) => order.carry_out(draft, stored, spec, author)?,
+            match verb {
+                Some(verb) => verb.carry_out(draft, stored, spec, author)?,
                 None => write::replace(draft, stored, spec, author),
             }
         }

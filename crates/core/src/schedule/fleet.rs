@@ -1,4 +1,4 @@
-//! All nodes with what they hold, and the orders in which they are asked. Kept up to date write by write, and all of it
+//! All nodes with what they hold, and the queues in which they stand to be asked. Kept up to date write by write, and all of it
 //! follows from the store, so that it may be dropped and counted anew at any time; but for the seats, which decide
 //! between nodes that are equally good in all else: those are taken in the order in which nodes come.
 
@@ -11,7 +11,7 @@ use skep_model::task::Desired;
 use skep_model::{Node, NodeId, ServiceId, Task, TaskId};
 
 use super::load::Load;
-use super::orders::Orders;
+use super::queues::Queues;
 use super::requirements::Requirements;
 use super::room::Manner;
 use super::seats::{Seat, Seats};
@@ -22,7 +22,7 @@ use crate::store::Store;
 #[derive(Debug, Default)]
 pub struct Fleet {
     seats: Seats<NodeId, Load>,
-    orders: Orders,
+    queues: Queues,
     counts: Seats<ServiceId, Counts>,
     /// The service that was counted for last, and where its counts are: it is asked for again and again.
     recent: Option<(ServiceId, Seat)>,
@@ -45,7 +45,7 @@ struct Counts {
 impl Fleet {
     /// Counts everything there is.
     pub fn count(store: &Store) -> Fleet {
-        let mut fleet = Fleet { orders: Orders::new(strategy(store)), ..Fleet::default() };
+        let mut fleet = Fleet { queues: Queues::new(strategy(store)), ..Fleet::default() };
         store.nodes().for_each(|node| fleet.put_node(node.clone()));
         store.tasks().for_each(|task| fleet.add(store, task));
         fleet
@@ -72,7 +72,7 @@ impl Fleet {
     }
 
     pub fn strategy(&self) -> Strategy {
-        self.orders.strategy()
+        self.queues.strategy()
     }
 
     /// Returns how many live tasks of the service the node has.
@@ -104,12 +104,12 @@ impl Fleet {
 
     /// Sees to it that nodes are found fast that meet these requirements.
     pub fn expect(&mut self, requirements: &Requirements) {
-        self.orders.keep(requirements, self.seats.iter());
+        self.queues.keep(requirements, self.seats.iter());
     }
 
-    /// Returns the orders in which nodes are asked.
-    pub fn orders(&self) -> &Orders {
-        &self.orders
+    /// Returns the queues in which nodes stand.
+    pub fn queues(&self) -> &Queues {
+        &self.queues
     }
 
     /// Takes in a node, new or changed.
@@ -121,14 +121,14 @@ impl Fleet {
             }
             None => self.add_node(node),
         };
-        self.orders.reconsider(self.seats.at(seat).expect("it has a seat"));
+        self.queues.reconsider(self.seats.at(seat).expect("it has a seat"));
     }
 
     fn add_node(&mut self, node: Arc<Node>) -> Seat {
         self.version += 1;
         let seat = self.seats.seat_or_add(node.id, |seat| Load::new(node, seat));
         let load = self.seats.at(seat).expect("it has just got its seat");
-        self.orders.moved(None, Some(self.orders.places(load)));
+        self.queues.moved(None, Some(self.queues.places(load)));
         seat
     }
 
@@ -140,7 +140,7 @@ impl Fleet {
                 counts.forget(load.seat);
                 !counts.by_seat.is_empty()
             });
-            self.orders.moved(Some(self.orders.places(&load)), None);
+            self.queues.moved(Some(self.queues.places(&load)), None);
         }
     }
 
@@ -223,27 +223,25 @@ impl Fleet {
 
     /// Takes in that the cluster's policies may be others.
     pub fn follow_cluster(&mut self, store: &Store) {
-        // The order of updates may be one of them.
-        self.exclusive.clear();
         let strategy = strategy(store);
-        if strategy == self.orders.strategy() {
+        if strategy == self.queues.strategy() {
             return;
         }
-        self.orders = Orders::new(strategy);
+        self.queues = Queues::new(strategy);
         for load in self.seats.iter() {
-            self.orders.moved(None, Some(self.orders.places(load)));
+            self.queues.moved(None, Some(self.queues.places(load)));
         }
     }
 
-    /// Changes what a node holds, and keeps the orders.
+    /// Changes what a node holds, and keeps the queues.
     fn change(&mut self, seat: Seat, change: impl FnOnce(&mut Load)) {
         self.version += 1;
         let Some(load) = self.seats.at_mut(seat) else { return };
-        let before = self.orders.places(load);
+        let before = self.queues.places(load);
         change(load);
-        let after = self.orders.places(load);
+        let after = self.queues.places(load);
         if before != after {
-            self.orders.moved(Some(before), Some(after));
+            self.queues.moved(Some(before), Some(after));
         }
     }
 }

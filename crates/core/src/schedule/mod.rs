@@ -1,7 +1,7 @@
 //! Gives each task without a node one, or says why there is none.
 //!
 //! ```text
-//!   writes ──follow──► Fleet    what each node holds and offers, and in which order nodes are asked
+//!   writes ──follow──► Fleet    what each node holds and offers, and the queues in which nodes are asked
 //!                 └──► Waiting  the tasks without a node, in groups that ask the same
 //!   plan: open groups ──Demand──► Tree of Pools ──best node──► draft
 //!                          └─ no node: the reason, and what to wait for
@@ -19,8 +19,8 @@ mod explain;
 mod filter;
 mod fleet;
 mod load;
-mod orders;
 mod pool;
+mod queues;
 mod rank;
 mod requirements;
 mod room;

@@ -1,8 +1,8 @@
 //! The nodes among which the tasks of a service and revision are shared out: a heap of those that were asked,
-//! filled from an order of all nodes as far as is needed.
+//! filled from a queue of all nodes as far as is needed.
 //!
-//! Of the nodes that have equally many tasks of the service, the best is the first in the order of the fleet. So
-//! that order is gone through for those that have the fewest, and again for those that have more only when
+//! Of the nodes that have equally many tasks of the service, the best is the first in the queue of the fleet. So
+//! that queue is gone through for those that have the fewest, and again for those that have more only when
 //! these are exhausted: placing a few tasks on a large fleet asks a few nodes, however many tasks the service
 //! has.
 
@@ -12,7 +12,7 @@ use std::collections::binary_heap::{BinaryHeap, PeekMut};
 
 use super::filter::Field;
 use super::load::Load;
-use super::orders::Standing;
+use super::queues::Standing;
 use super::rank::{Failures, Rank};
 use super::seats::Seat;
 
@@ -21,23 +21,23 @@ use super::seats::Seat;
 pub struct Pool {
     heap: BinaryHeap<Reverse<Rank>>,
     /// `None`: the heap is all there is.
-    order: Option<Order>,
+    walk: Option<Walk>,
 }
 
-/// Where in the order of the fleet the next node comes from.
+/// Where in the queue of the fleet the next node comes from.
 #[derive(Debug, Default)]
-struct Order {
+struct Walk {
     /// So many tasks of the service have the nodes that are looked for; what comes later follows. Empty: any
     /// number.
     levels: VecDeque<u32>,
     after: Option<Standing>,
     ahead: VecDeque<Seat>,
     is_exhausted: bool,
-    /// The node taken from the order last, until it gets a task; and the version of the fleet at which it could.
+    /// The node taken from the queue last, until it gets a task; and the version of the fleet at which it could.
     drawn: Option<(Rank, u64)>,
 }
 
-/// Nodes fetched from the order at a time.
+/// Nodes fetched from the queue at a time.
 const FETCH: usize = 64;
 
 impl Pool {
@@ -47,14 +47,14 @@ impl Pool {
         // Those that failed it come last, wherever they stand.
         let failed = failures.keys().filter_map(|id| field.fleet.get(*id));
         let mut pool = Pool::of(field, failures, failed);
-        pool.order = Some(Order { levels, ..Order::default() });
+        pool.walk = Some(Walk { levels, ..Walk::default() });
         pool
     }
 
     /// Returns a pool of these nodes.
     pub fn of<'l>(field: &Field<'_>, failures: &Failures, loads: impl Iterator<Item = &'l Load>) -> Pool {
         let ranks: Vec<_> = loads.map(|load| Reverse(Rank::of(field, failures, load))).collect();
-        Pool { heap: ranks.into(), order: None }
+        Pool { heap: ranks.into(), walk: None }
     }
 
     /// Returns the best node that can take a task; `None`: no node can.
@@ -62,7 +62,7 @@ impl Pool {
         loop {
             self.draw(field, failures);
             let Reverse(rank) = *self.heap.peek()?;
-            let drawn = self.order.as_ref().and_then(|order| order.drawn);
+            let drawn = self.walk.as_ref().and_then(|walk| walk.drawn);
             let holds = |load| {
                 // A node that got a task since it was ranked is in the heap once more.
                 Rank::of(field, failures, load) == rank && field.miss(load, None).is_none()
@@ -96,33 +96,33 @@ impl Pool {
     }
 
     fn forget_drawn(&mut self, seat: Seat) {
-        if let Some(order) =
-            self.order.as_mut().filter(|order| order.drawn.is_some_and(|(drawn, _)| drawn.seat() == seat))
+        if let Some(walk) =
+            self.walk.as_mut().filter(|walk| walk.drawn.is_some_and(|(drawn, _)| drawn.seat() == seat))
         {
-            order.drawn = None;
+            walk.drawn = None;
         }
     }
 
-    /// Sees to it that the next node of the order is in the heap.
+    /// Sees to it that the next node of the queue is in the heap.
     fn draw(&mut self, field: &Field<'_>, failures: &Failures) {
-        let Some(order) = &mut self.order else { return };
-        while order.drawn.is_none()
-            && let Some(seat) = order.next(field)
+        let Some(walk) = &mut self.walk else { return };
+        while walk.drawn.is_none()
+            && let Some(seat) = walk.next(field)
         {
             let count = field.fleet.tasks_of(field.demand.service_id, seat);
-            let has_its_turn = order.levels.front().is_none_or(|level| *level == count);
+            let has_its_turn = walk.levels.front().is_none_or(|level| *level == count);
             let Some(load) = field.fleet.at(seat).filter(|_| has_its_turn) else { continue };
             let is_ranked_already = failures.contains_key(&load.id);
             if !is_ranked_already && field.miss(load, None).is_none() {
                 let rank = Rank::with(field, failures, load, count);
                 self.heap.push(Reverse(rank));
-                order.drawn = Some((rank, field.fleet.version()));
+                walk.drawn = Some((rank, field.fleet.version()));
             }
         }
     }
 }
 
-impl Order {
+impl Walk {
     fn next(&mut self, field: &Field<'_>) -> Option<Seat> {
         if self.ahead.is_empty() && self.is_exhausted && self.levels.len() > 1 {
             self.levels.pop_front();
@@ -130,7 +130,7 @@ impl Order {
         }
         if self.ahead.is_empty() && !self.is_exhausted {
             let requirements = &field.demand.requirements;
-            let fetched = field.fleet.orders().next(requirements, packs(field), self.after, FETCH);
+            let fetched = field.fleet.queues().next(requirements, packs(field), self.after, FETCH);
             self.is_exhausted = fetched.len() < FETCH;
             self.after = fetched.last().copied().or(self.after);
             self.ahead.extend(fetched.into_iter().map(Standing::seat));

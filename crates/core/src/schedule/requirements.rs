@@ -1,5 +1,5 @@
 //! What a node is or is not, whatever it holds: constraints, platform, plugins. Many groups require the same, so
-//! the nodes that meet it are kept in an order of their own while it is asked for ([`super::orders`]).
+//! the nodes that meet it stand in a queue of their own while it is asked for ([`super::queues`]).
 
 use skep_model::constraint::Constraint;
 use skep_model::mount::MountKind;

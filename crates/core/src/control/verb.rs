@@ -15,24 +15,24 @@ use crate::store::Draft;
 const LABEL: &str = "skep.do";
 
 /// What a write asks of the rollout beside what it writes.
-pub(super) struct Order {
+pub(super) struct VerbLabel {
     verb: RolloutVerb,
     /// The revision that must be in force.
     at: Option<u64>,
 }
 
-impl Order {
-    /// Takes the order out of a specification, if there is one.
-    pub fn take(spec: &mut ServiceSpec) -> Result<Option<Order>, Refusal> {
+impl VerbLabel {
+    /// Takes the verb out of a specification, if there is one.
+    pub fn take(spec: &mut ServiceSpec) -> Result<Option<VerbLabel>, Refusal> {
         let Some(text) = spec.labels.remove(LABEL) else { return Ok(None) };
-        Order::parse(&text).map(Some).ok_or_else(|| {
+        VerbLabel::parse(&text).map(Some).ok_or_else(|| {
             invalid(format!(
                 "{text:?} is not pause, resume, abort, undo or undo:REVISION, with @REVISION behind it or without"
             ))
         })
     }
 
-    fn parse(text: &str) -> Option<Order> {
+    fn parse(text: &str) -> Option<VerbLabel> {
         let (text, at) = match text.split_once('@') {
             Some((text, at)) => (text, Some(at.parse().ok()?)),
             None => (text, None),
@@ -48,10 +48,10 @@ impl Order {
                 _ => return None,
             },
         };
-        Some(Order { verb, at })
+        Some(VerbLabel { verb, at })
     }
 
-    /// Judges an order that comes with a service's creation: only one for later can be meant.
+    /// Judges a verb that comes with a service's creation: only one for later can be meant.
     pub fn check_first(&self) -> Result<(), Refusal> {
         match self.at {
             Some(_) => Ok(()),
@@ -59,7 +59,7 @@ impl Order {
         }
     }
 
-    /// Writes the specification, then does what was ordered: both or, where that is refused, neither.
+    /// Writes the specification, then does what the verb asks: both or, where that is refused, neither.
     pub fn carry_out(
         self,
         draft: &mut Draft,
@@ -99,8 +99,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn orders_are_read() {
-        let read = |text| Order::parse(text).map(|order| (order.verb, order.at));
+    fn verbs_are_read() {
+        let read = |text| VerbLabel::parse(text).map(|read| (read.verb, read.at));
         assert_eq!(read("pause"), Some((RolloutVerb::Pause, None)));
         assert_eq!(read("undo:12"), Some((RolloutVerb::Undo { to: Some(12) }, None)));
         assert_eq!(read("undo:12@13"), Some((RolloutVerb::Undo { to: Some(12) }, Some(13))));

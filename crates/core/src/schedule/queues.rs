@@ -1,4 +1,4 @@
-//! The orders in which nodes are asked: by how many tasks they have, or by how little of them is free. One of all
+//! The queues in which nodes stand to be asked: by how many tasks they have, or by how little of them is free. One of all
 //! nodes, and one for each of a few [`Requirements`] that are asked for, so that placing a task does not ask
 //! the nodes that will never do.
 
@@ -11,25 +11,25 @@ use super::load::Load;
 use super::requirements::Requirements;
 use super::seats::Seat;
 
-/// A place in an order: smaller ones are asked first. One number, the seat its lower half.
+/// A place in a queue: smaller ones are asked first. One number, the seat its lower half.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Standing(u64);
 
-/// Requirements that have an order of their own. Each costs a little with every task that is placed; what is
+/// Requirements that have a queue of their own. Each costs a little with every task that is placed; what is
 /// asked for beside them is looked for among all nodes.
 const KEPT_MAX: usize = 4;
 
-/// The orders of a fleet.
+/// The queues of a fleet.
 #[derive(Debug, Default)]
-pub struct Orders {
+pub struct Queues {
     strategy: Strategy,
-    all: Order,
+    all: Queue,
     /// The ones asked for last come first.
-    kept: Vec<(Requirements, Order)>,
+    kept: Vec<(Requirements, Queue)>,
 }
 
 #[derive(Debug, Default)]
-struct Order {
+struct Queue {
     by_count: BTreeSet<Standing>,
     /// Empty unless the cluster packs.
     by_share: BTreeSet<Standing>,
@@ -52,9 +52,9 @@ impl Standing {
     }
 }
 
-impl Orders {
-    pub fn new(strategy: Strategy) -> Orders {
-        Orders { strategy, ..Orders::default() }
+impl Queues {
+    pub fn new(strategy: Strategy) -> Queues {
+        Queues { strategy, ..Queues::default() }
     }
 
     pub fn strategy(&self) -> Strategy {
@@ -69,7 +69,7 @@ impl Orders {
         }
     }
 
-    /// Sees to it that there is an order of the nodes that meet these requirements.
+    /// Sees to it that there is a queue of the nodes that meet these requirements.
     pub fn keep<'l>(&mut self, requirements: &Requirements, loads: impl Iterator<Item = &'l Load>) {
         if requirements.is_nothing() {
             return;
@@ -78,12 +78,12 @@ impl Orders {
             self.kept[..=index].rotate_right(1);
             return;
         }
-        let mut order = Order::default();
+        let mut queue = Queue::default();
         for load in loads.filter(|load| requirements.miss(&load.node).is_none()) {
-            order.insert(self.places(load));
+            queue.insert(self.places(load));
         }
         self.kept.truncate(KEPT_MAX - 1);
-        self.kept.insert(0, (requirements.clone(), order));
+        self.kept.insert(0, (requirements.clone(), queue));
     }
 
     /// Returns up to `limit` nodes that follow `after`, among them all that meet the requirements.
@@ -94,18 +94,18 @@ impl Orders {
         after: Option<Standing>,
         limit: usize,
     ) -> Vec<Standing> {
-        let kept = self.kept.iter().find(|(known, _)| known == requirements).map(|(_, order)| order);
-        let order = kept.unwrap_or(&self.all);
-        let order = if packs { &order.by_share } else { &order.by_count };
+        let kept = self.kept.iter().find(|(known, _)| known == requirements).map(|(_, queue)| queue);
+        let queue = kept.unwrap_or(&self.all);
+        let queue = if packs { &queue.by_share } else { &queue.by_count };
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-        order.range((start, Bound::Unbounded)).take(limit).copied().collect()
+        queue.range((start, Bound::Unbounded)).take(limit).copied().collect()
     }
 
     /// Takes in that a node is new, that it changed, or what it holds.
     pub fn moved(&mut self, before: Option<Places>, after: Option<Places>) {
-        let kept = self.kept.iter_mut().map(|(_, order)| order);
-        for order in kept {
-            order.replace(before, after);
+        let kept = self.kept.iter_mut().map(|(_, queue)| queue);
+        for queue in kept {
+            queue.replace(before, after);
         }
         if let Some(before) = before {
             self.all.remove(before);
@@ -118,16 +118,16 @@ impl Orders {
     /// Takes in that a node may meet other requirements than before. It stands where it says.
     pub fn reconsider(&mut self, load: &Load) {
         let places = self.places(load);
-        for (requirements, order) in &mut self.kept {
+        for (requirements, queue) in &mut self.kept {
             match requirements.miss(&load.node) {
-                None => order.insert(places),
-                Some(_) => order.remove(places),
+                None => queue.insert(places),
+                Some(_) => queue.remove(places),
             }
         }
     }
 }
 
-impl Order {
+impl Queue {
     fn insert(&mut self, places: Places) {
         self.by_count.insert(places.count);
         self.by_share.extend(places.share);
@@ -140,7 +140,7 @@ impl Order {
         }
     }
 
-    /// Moves a node that stands in the order; leaves out one that does not.
+    /// Moves a node that stands in the queue; leaves out one that does not.
     fn replace(&mut self, before: Option<Places>, after: Option<Places>) {
         let Some(before) = before.filter(|before| self.by_count.remove(&before.count)) else { return };
         if let Some(share) = before.share {
