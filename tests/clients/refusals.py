@@ -19,6 +19,8 @@ DOCKERS_500 = (
     "could not parse since timestamp",
     "unrecognized rollback option",
     "unsupported registryAuthFrom value",
+    "tail value must be a positive integer",
+    "negative tail values not supported",
 )
 
 

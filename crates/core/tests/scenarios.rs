@@ -35,6 +35,7 @@ scenarios! {
     rollout_of_nothing,
     void_step,
     resume_by_repeat,
+    resume_while_watched,
     rollback_manual,
     rollback_automatic,
     rollback_paused,

@@ -92,6 +92,11 @@ impl Container {
         matches!(self.state, State::Running { .. })
     }
 
+    /// Returns whether nothing of it is left but what is remembered.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.state, State::Exited(_))
+    }
+
     fn character(&self) -> Character {
         Character::of(&self.task.spec.container.image)
     }
@@ -229,6 +234,9 @@ impl Engine {
             return vec![(now, Later::Answer(id, Outcome::Failed { reason, retryable: true }))];
         }
         container.was_told_to_stop = true;
+        if container.state == State::Created {
+            return vec![(now, Later::Killed(id))];
+        }
         let mut plan = vec![(grace, Later::Killed(id))];
         if container.character() != Character::Stubborn {
             let exit = Exit { code: 143, ..Exit::default() };
@@ -294,8 +302,13 @@ impl Engine {
 
     fn exit(&mut self, now: Timestamp, id: TaskId, exit: Exit) -> Option<(TaskId, Outcome)> {
         let container = self.containers.get_mut(&id)?;
-        let State::Running { started_at } = container.state else { return None };
-        container.ran_for = self.is_watched.then(|| now.since(started_at));
+        match container.state {
+            State::Exited(_) => return None,
+            State::Created => {}
+            State::Running { started_at } => {
+                container.ran_for = self.is_watched.then(|| now.since(started_at));
+            }
+        }
         container.state = State::Exited(exit.clone());
         Some((id, Outcome::Exited(exit)))
     }

@@ -270,8 +270,11 @@ impl<'a> State<'a> {
                 if container.is_running() && !is_as_wanted && !task.status.err.contains("limits") {
                     return Err(format!("the container of {id} has other limits than its task"));
                 }
-                if container.is_running() && task.is_over() {
-                    return Err(format!("the container of {id} runs, the task is {:?}", task.status.state));
+                if !container.has_ended() && task.is_over() {
+                    return Err(format!(
+                        "the container of {id} is there, the task is {:?}",
+                        task.status.state
+                    ));
                 }
             }
         }

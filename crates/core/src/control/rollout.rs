@@ -38,7 +38,7 @@ fn pause(draft: &mut Draft, service: &Service, author: &str) -> Result<(), Refus
 
 fn resume(draft: &mut Draft, service: &Service) -> Result<(), Refusal> {
     if in_progress(draft, service)?.phase == Phase::Paused {
-        write::resume(draft, service.id);
+        write::resume(draft, service);
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use skep_model::rollout::{Direction, Phase};
 use skep_model::service::{JobStatus, Previous};
-use skep_model::{Rollout, Service, ServiceId, ServiceSpec, Step, Timestamp};
+use skep_model::{Rollout, Service, ServiceSpec, Step, Timestamp};
 
 use super::revise;
 use crate::orchestrate::current::is_current;
@@ -95,7 +95,7 @@ fn steer(draft: &mut Draft, stored: &Service, service: &Service, difference: &Di
                 turn(draft, service, rollout);
             }
             if resumes {
-                resume(draft, service.id);
+                resume(draft, service);
             }
         }
         None if difference.content => ask(draft, asked(draft, stored, service, Direction::Forward)),
@@ -124,11 +124,33 @@ fn turn(draft: &mut Draft, service: &Service, rollout: &Rollout) {
     });
 }
 
-/// Takes a paused rollout up again, in its direction; its failures so far are forgiven.
-pub(super) fn resume(draft: &mut Draft, id: ServiceId) {
-    let Some(paused) = draft.rollout(id).cloned() else { return };
-    let anew = Rollout::asked(id, paused.direction, paused.revision, paused.return_to, draft.now());
-    ask(draft, Rollout { from: paused.from, given_up: paused.given_up, ..anew });
+/// Takes a paused rollout up again, in its direction. Its failures so far are forgiven; what is in change goes on, and
+/// what is being watched is watched for as long as it would have been.
+pub(super) fn resume(draft: &mut Draft, service: &Service) {
+    let Some(paused) = draft.rollout(service.id).cloned() else { return };
+    let policy = rollout::policy(draft, service, Some(&paused));
+    let is_under_way = |step: &&Arc<Step>| {
+        !step.failed && step.settled_at.is_none_or(|at| at + policy.monitor > draft.now())
+    };
+    let under_way: Vec<_> = draft.steps_of(service.id).filter(is_under_way).cloned().collect();
+    let settled_at = || under_way.iter().filter_map(|step| step.settled_at);
+    let anew = Rollout::asked(service.id, paused.direction, paused.revision, paused.return_to, draft.now());
+    // It has only to be seen through, and is not void because nothing is left to take up.
+    let is_whole = paused.failed_count == 0 && (1..=paused.settled_count).contains(&paused.slot_count);
+    let anew = Rollout {
+        phase: if is_whole { Phase::Running } else { Phase::Asked },
+        message: match paused.direction {
+            Direction::Forward => "update in progress".to_owned(),
+            Direction::Back => "rollback in progress".to_owned(),
+        },
+        from: paused.from,
+        given_up: paused.given_up,
+        settled_count: settled_at().count() as u64,
+        last_settled_at: settled_at().max(),
+        ..anew
+    };
+    ask(draft, anew);
+    under_way.into_iter().for_each(|step| draft.put_step(Step::clone(&step)));
 }
 
 /// Returns the rollout from what is `stored` to the revision of `service`. One that is unfinished began from what

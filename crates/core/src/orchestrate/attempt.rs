@@ -15,6 +15,8 @@ use skep_model::{Service, Task, Timestamp, limits, span};
 use super::rollout;
 use crate::store::Store;
 
+/// How nodes begin to say that a process ended with an error; the code follows, and what caused it, if that is known.
+const NON_ZERO_EXIT: &str = "task: non-zero exit (";
 /// Longest excerpt of a task's error in the reason of its successor, in characters.
 const REASON_LENGTH_MAX: usize = 100;
 
@@ -171,11 +173,16 @@ fn reason(store: &Store, task: &Task) -> String {
     }
 }
 
+/// Says how a task ended. Where its process was not what decided it (it was unhealthy, or never began), the exit code would
+/// mislead.
 fn end(task: &Task) -> String {
-    match &task.status.container {
-        Some(container) if matches!(task.status.state, TaskState::Failed | TaskState::Complete) => {
-            format!("exit {}", container.exit_code)
-        }
-        _ => task.status.err.trim().chars().take(REASON_LENGTH_MAX).collect(),
+    let err = task.status.err.trim();
+    let cause = match err.strip_prefix(NON_ZERO_EXIT) {
+        Some(exit) => exit.split_once("): ").map(|(_, cause)| cause),
+        None => (task.status.state != TaskState::Complete).then_some(err),
+    };
+    match (cause, &task.status.container) {
+        (None, Some(container)) => format!("exit {}", container.exit_code),
+        (cause, _) => cause.unwrap_or_default().chars().take(REASON_LENGTH_MAX).collect(),
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use skep_model::endpoint::Port;
 use skep_model::task::{Desired, TaskState, TaskStatus};
 use skep_model::template::Healthcheck;
-use skep_model::{Task, TaskId, Timestamp};
+use skep_model::{Task, TaskId, Timestamp, limits};
 
 use super::health::{self, Health, Monitor, Verdict};
 use super::limits::Limits;
@@ -230,6 +230,8 @@ impl Tracked {
             self.begin(Operation::Remove, Effect::Remove(self.id), effects);
         } else if self.task.is_some() && self.state() <= TaskState::Running {
             self.go_on(now, effects);
+        } else if self.container == Container::Created {
+            self.discard(effects);
         }
         let limit_at = self.limits.wake_at().filter(|at| *at > now);
         earlier(limit_at, self.probe(now, effects))
@@ -257,6 +259,7 @@ impl Tracked {
         if task.desired >= Desired::Shutdown {
             return match self.container {
                 Container::Running => self.stop(&task, effects),
+                Container::Created => self.discard(effects),
                 _ => self.end(now, TaskState::Shutdown, ""),
             };
         }
@@ -298,6 +301,12 @@ impl Tracked {
     fn stop(&mut self, task: &Task, effects: &mut Vec<Effect>) {
         let container = &task.spec.container;
         let (signal, grace) = (container.stop_signal.clone(), container.stop_grace());
+        self.begin(Operation::Stop, Effect::Stop { id: self.id, signal, grace }, effects);
+    }
+
+    /// Ends what was prepared and is not to run. Until then it holds an address, mounts and processes of ours.
+    fn discard(&mut self, effects: &mut Vec<Effect>) {
+        let (signal, grace) = ("SIGKILL".to_owned(), limits::STOP_GRACE_DEFAULT);
         self.begin(Operation::Stop, Effect::Stop { id: self.id, signal, grace }, effects);
     }
 
@@ -393,9 +402,11 @@ impl Tracked {
             return;
         }
         self.container = Container::Exited;
-        self.said.exited(exit.code);
         let was_prepared_only = self.state() < TaskState::Starting;
         let asked = self.desired() >= Desired::Shutdown;
+        if !(asked && was_prepared_only) && self.state() <= TaskState::Running {
+            self.said.exited(exit.code);
+        }
         let (state, err) = match () {
             () if asked => (TaskState::Shutdown, String::new()),
             () if was_prepared_only => (TaskState::Rejected, exit_text(&exit, None)),

@@ -102,6 +102,9 @@ impl Engine {
                 }
                 _ => vec![(STEP, Later::Started(id))],
             },
+            Effect::Stop { id, .. } if self.containers[&id].state == State::Created => {
+                vec![(Duration::ZERO, Later::exits(id, 137))]
+            }
             Effect::Stop { id, grace, .. } => match self.containers[&id].behaviour {
                 Behaviour::Stubborn => vec![(grace, Later::exits(id, 137))],
                 Behaviour::Hanging => Vec::new(),
@@ -129,7 +132,7 @@ impl Engine {
             }
             Later::Exited(id, exit) => {
                 let container = self.containers.get_mut(&id)?;
-                if matches!(container.state, State::Running(_)) {
+                if !matches!(container.state, State::Exited(_)) {
                     container.state = State::Exited(exit.clone());
                     return Some((id, Outcome::Exited(exit)));
                 }

@@ -12,6 +12,7 @@ use skep_core::store::ChangeSet;
 use skep_core::{Change, Store};
 use skep_model::node::{Availability, NodeState};
 use skep_model::policy::Profile;
+use skep_model::rollout::Phase;
 use skep_model::task::{Desired, SlotId, TaskState};
 use skep_model::{Policy, Rollout, Service, ServiceId, Step, Task, Timestamp, limits};
 
@@ -45,8 +46,12 @@ impl Invariant for BudgetIsNeverExceeded {
         }
         for id in self.take_out(before, after, changes) {
             unavailable(before, after, id)?;
-            let count = self.out_of_service.iter().filter(|(service_id, _)| *service_id == id).count() as u64;
             let policy = policy(after, id);
+            // Compat: what an earlier rollout took out of service, and what came of it, Swarm's has no eye for.
+            let is_in_change = |(service_id, slot): &&(ServiceId, SlotId)| {
+                *service_id == id && after.step(id, *slot).is_some()
+            };
+            let count = self.out_of_service.iter().filter(is_in_change).count() as u64;
             let limit = policy.unavailable.floor(after.slots_kept(id).count() as u64).max(1);
             if policy.profile == Profile::Swarm && count > limit {
                 let name = &after.service(id).expect("it has slots").spec.name;
@@ -111,6 +116,18 @@ fn policy(store: &Store, id: ServiceId) -> Policy {
     rollout::policy(store, service, store.rollout(id).map(|rollout| &**rollout))
 }
 
+/// Returns the policy by which a commit was decided that ends the rollout under way.
+fn at_the_time(before: &Store, after: &Store, id: ServiceId) -> Policy {
+    let is_news = |is: &&Arc<Rollout>| before.rollout(id).is_none_or(|known| known != *is);
+    match after.rollout(id).filter(is_news) {
+        Some(rollout) => {
+            let under_way = Rollout { phase: Phase::Running, ..Rollout::clone(rollout) };
+            rollout::policy(after, after.service(id).expect("a service with slots"), Some(&under_way))
+        }
+        None => policy(after, id),
+    }
+}
+
 /// Returns whether the slot's replacement failed, and its rollout goes on; which may end with this commit.
 fn tolerates(store: &Store, id: ServiceId, slot: SlotId) -> bool {
     store.rollout(id).is_some_and(|rollout| rollout.is_running())
@@ -131,16 +148,30 @@ fn unavailable(before: &Store, after: &Store, id: ServiceId) -> Result<(), Strin
             let is_live = store.tasks_in(id, *slot).any(|task| task.is_live());
             tasks.peek().is_some() && !is_live && tasks.any(|task| task.keeps_slot)
         });
+        // So does what ended in this very commit, and is taken up by it.
+        let is_done = is_done || ends_and_is_taken_up(before, after, id, *slot);
         // One that is added in the same breath was never in service.
         let is_new = before.tasks_in(id, *slot).next().is_none();
         !serves(after, id, *slot) && !is_tolerated && !is_done && !is_new && takes_part(after, service, *slot)
     };
     let out: Vec<_> = after.slots_kept(id).filter(is_missed).collect();
-    let allowed = policy.unavailable.floor(after.slots_kept(id).count() as u64).max(1);
+    let kept = after.slots_kept(id).count() as u64;
+    let allowed =
+        policy.unavailable.floor(kept).max(at_the_time(before, after, id).unavailable.floor(kept)).max(1);
     match out.len() as u64 > allowed {
         true => Err(format!("slots {out:?} of {} are out of service, allowed: {allowed}", service.spec.name)),
         false => Ok(()),
     }
+}
+
+/// Returns whether all that a slot had has ended, by itself, where its next step begins.
+fn ends_and_is_taken_up(before: &Store, after: &Store, id: ServiceId, slot: SlotId) -> bool {
+    let is_begun = match (before.step(id, slot), after.step(id, slot)) {
+        (_, None) => false,
+        (known, Some(step)) => known.is_none_or(|known| known.taken_at != step.taken_at),
+    };
+    let mut had = before.tasks_in(id, slot).filter(|task| task.is_live());
+    is_begun && had.all(|task| after.task(task.id).is_none_or(|is| is.is_over()))
 }
 
 /// A node that is paused or down is not waited for, one that a new leader has yet to hear of is.
@@ -191,7 +222,12 @@ fn surge(before: &Store, after: &Store, changes: &ChangeSet) -> Result<(), Strin
             *tasks.entry(task.slot).or_default() += 1;
         }
         let kept: BTreeSet<_> = after.slots_kept(id).collect();
-        let beyond = |(slot, count): (&SlotId, &u64)| count.saturating_sub(u64::from(kept.contains(slot)));
+        // Where nothing serves, each of the slot's tasks is brought up as if it were alone.
+        let beyond = |(slot, count): (&SlotId, &u64)| match kept.contains(slot) {
+            true if serves(after, id, *slot) => count.saturating_sub(1),
+            true => 0,
+            false => *count,
+        };
         let (surplus, allowed) =
             (tasks.iter().map(beyond).sum::<u64>(), policy.surge.ceil(kept.len() as u64).max(1));
         if surplus > allowed {
@@ -221,7 +257,9 @@ fn scale_down(before: &Store, after: &Store, changes: &ChangeSet) -> Result<(), 
         };
         let is_swarm = policy(after, id).profile == Profile::Swarm;
         let served = known.is_some_and(|known| known.is_live()) && task.status.state == TaskState::Running;
-        if !is_swarm && served && after.slots_kept(id).any(|slot| is_idle(&slot)) {
+        // What makes way in the same breath, because its slot's next step allows it, would be out of service anyway.
+        let makes_way = before.step(id, task.slot).is_some_and(|step| step.settled_at.is_none());
+        if !is_swarm && served && !makes_way && after.slots_kept(id).any(|slot| is_idle(&slot)) {
             return Err(format!("{} is dropped, and slots that serve nobody are not", task.name()));
         }
     }

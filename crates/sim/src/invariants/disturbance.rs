@@ -4,9 +4,10 @@
 
 use skep_core::Store;
 use skep_core::orchestrate::rollout;
+use skep_model::rollout::Phase;
 use skep_model::service::UpdateOrder;
 use skep_model::task::{Desired, TaskState};
-use skep_model::{Task, Timestamp};
+use skep_model::{Rollout, Task, Timestamp};
 
 use super::{Invariant, Moment, is_beyond_rollouts, slot_of, slot_service, task_writes};
 
@@ -23,7 +24,13 @@ impl Invariant for NothingIsDisturbedTooSoon {
             let Some(known) = known else { continue };
             let is_told = known.is_live() && task.desired == Desired::Shutdown;
             let serves = task.status.state == TaskState::Running && !is_beyond_rollouts(after, task);
-            if is_told && serves && !has_successor(after, task) {
+            // A rollout that is over with this commit was under way when it was decided.
+            let rollout = after.rollout(task.service_id).map(|rollout| &**rollout);
+            let was_under_way = rollout.map(|rollout| Rollout { phase: Phase::Running, ..rollout.clone() });
+            let has_one = has_successor(after, task, rollout)
+                || rollout.is_some_and(|is| before.rollout(is.service_id).is_none_or(|known| **known != *is))
+                    && has_successor(after, task, was_under_way.as_ref());
+            if is_told && serves && !has_one {
                 let others: Vec<_> =
                     slot_of(after, task).map(|o| (o.revision, o.desired, o.status.state)).collect();
                 return Err(format!("{} is told to stop, its slot has {others:?}", task.name()));
@@ -33,9 +40,8 @@ impl Invariant for NothingIsDisturbedTooSoon {
     }
 }
 
-fn has_successor(store: &Store, task: &Task) -> bool {
+fn has_successor(store: &Store, task: &Task, rollout: Option<&Rollout>) -> bool {
     let Some(service) = slot_service(store, task) else { return true };
-    let rollout = store.rollout(service.id).map(|rollout| &**rollout);
     let is_next = task.leaves.is_some()
         || rollout.is_none_or(|rollout| !rollout.is_running() || store.step(service.id, task.slot).is_some());
     let needed = match rollout::policy(store, service, rollout).order {

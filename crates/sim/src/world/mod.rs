@@ -98,7 +98,7 @@ enum Phase {
 
 /// Time for everything asked for to come true once nothing breaks any more. Restart delays, pauses
 /// between attempts and the wait for lost nodes are all far below it.
-const QUIET_FOR: Duration = Duration::from_secs(15 * 60);
+const QUIET_FOR: Duration = Duration::from_secs(30 * 60);
 /// Time for removed services to be gone: a stop may take its grace period, attempts their pauses.
 const CLEARING_FOR: Duration = Duration::from_secs(5 * 60);
 const LOOK_EVERY: Duration = Duration::from_millis(500);

@@ -32,7 +32,7 @@ pub fn advance(draft: &mut Draft, random: &mut Random, service: &Service) -> Opt
         return None;
     }
     if rollout.slot_count == 0 {
-        rollout.slot_count = outdated(draft, service).count() as u64;
+        rollout.slot_count = (outdated(draft, service).count() + draft.steps_of(service.id).count()) as u64;
     }
     let wake_at = take_up(draft, random, service, &mut rollout);
     if stored.as_deref() != Some(&rollout) {
@@ -43,7 +43,7 @@ pub fn advance(draft: &mut Draft, random: &mut Random, service: &Service) -> Opt
 
 /// Starts the rollout; returns whether there is anything to do.
 fn begin(store: &Store, service: &Service, rollout: &mut Rollout) -> bool {
-    if outdated(store, service).next().is_none() {
+    if outdated(store, service).next().is_none() && store.steps_of(service.id).next().is_none() {
         return false;
     }
     rollout.phase = Phase::Running;

@@ -113,6 +113,8 @@ pub fn freedom(store: &Store, service: &Service, policy: &Policy, step: &Step) -
         Some(since) => since + policy.min_healthy,
         // Its node is out of reach, and nobody waits for that.
         None if !global::takes_part(store, service, step.slot) => settled_at,
+        // What it came to is not what it is to come to any more: it has to be taken up again.
+        None if !slot.live().any(|task| is_current(store, service, task)) => settled_at,
         // It went down after it was up, and begins anew.
         None => return Freedom::Unknown,
     };
