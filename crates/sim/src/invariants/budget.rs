@@ -271,7 +271,11 @@ fn scale_down(before: &Store, after: &Store, changes: &ChangeSet) -> Result<(), 
 fn lanes(before: &Store, after: &Store, rollout: &Rollout, now: Timestamp) -> Result<(), String> {
     let id = rollout.service_id;
     let known = before.rollout(id).filter(|known| known.started_at == rollout.started_at);
-    let is_new = |step: &Arc<Step>| known.is_none() || before.step(id, step.slot).is_none();
+    // One that is resumed goes on with what was in change, however many lanes it has now.
+    let is_new = |step: &Arc<Step>| match before.step(id, step.slot) {
+        Some(before) => known.is_none() && before.taken_at != step.taken_at,
+        None => true,
+    };
     if !after.steps_of(id).any(is_new) {
         return Ok(());
     }
