@@ -25,7 +25,7 @@ const OUTPUT_BYTES_MAX: usize = 64 << 20;
 /// Why a template cannot be read or cannot be filled in. The sentences are Go's, the titles before them Docker's.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub(crate) enum TemplateError {
-    /// It cannot be read: the line, and why.
+    /// It cannot be read, or says too much: the line, and why.
     #[error("template parsing error: template: :{0}")]
     Parse(String),
     /// It cannot be filled in.

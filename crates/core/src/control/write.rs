@@ -129,14 +129,14 @@ fn turn(draft: &mut Draft, service: &Service, rollout: &Rollout) {
 pub(super) fn resume(draft: &mut Draft, service: &Service) {
     let Some(paused) = draft.rollout(service.id).cloned() else { return };
     let policy = rollout::policy(draft, service, Some(&paused));
-    let is_under_way = |step: &&Arc<Step>| {
-        !step.failed && step.settled_at.is_none_or(|at| at + policy.monitor > draft.now())
-    };
-    let under_way: Vec<_> = draft.steps_of(service.id).filter(is_under_way).cloned().collect();
+    let is_under_way =
+        |step: &Arc<Step>| !step.failed && step.settled_at.is_none_or(|at| at + policy.monitor > draft.now());
+    let (under_way, over): (Vec<_>, Vec<_>) = draft.steps_of(service.id).cloned().partition(is_under_way);
     let settled_at = || under_way.iter().filter_map(|step| step.settled_at);
+    // One that has only to be seen through is not void because nothing is left to take up.
+    let is_whole =
+        paused.failed_count == 0 && paused.slot_count > 0 && paused.settled_count >= paused.slot_count;
     let anew = Rollout::asked(service.id, paused.direction, paused.revision, paused.return_to, draft.now());
-    // It has only to be seen through, and is not void because nothing is left to take up.
-    let is_whole = paused.failed_count == 0 && (1..=paused.settled_count).contains(&paused.slot_count);
     let anew = Rollout {
         phase: if is_whole { Phase::Running } else { Phase::Asked },
         message: match paused.direction {
@@ -149,8 +149,8 @@ pub(super) fn resume(draft: &mut Draft, service: &Service) {
         last_settled_at: settled_at().max(),
         ..anew
     };
-    ask(draft, anew);
-    under_way.into_iter().for_each(|step| draft.put_step(Step::clone(&step)));
+    over.into_iter().for_each(|step| draft.delete_step(service.id, step.slot));
+    draft.put_rollout(anew);
 }
 
 /// Returns the rollout from what is `stored` to the revision of `service`. One that is unfinished began from what

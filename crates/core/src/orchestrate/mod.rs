@@ -60,6 +60,10 @@ pub fn plan(
     rollout::judge(draft, id, scope);
     let service = draft.service(id).expect("judging a rollout does not delete its service").clone();
     let has_others = draft.tasks_of_other_revisions(id, service.revision).next().is_some();
+    if matches!(service.spec.mode, Mode::Replicated { .. }) {
+        // Before slots take their next steps: one that serves is kept, and may be about to hand over.
+        replicated::give_up(draft, &service);
+    }
     let mut left = slots_in(draft, agenda, &service, scope);
     let mut purse = Purse::default();
     while let Some(slot) = left.pop_first() {

@@ -13,26 +13,32 @@ use super::{Blueprint, new_task, rollout};
 use crate::random::Random;
 use crate::store::{Draft, Store};
 
-/// Brings the number of slots to the number of replicas.
+/// Makes the slots that are missing.
 pub fn plan(draft: &mut Draft, random: &mut Random, service: &Service) {
     let Some(replicas) = service.spec.replicas() else { return };
     let count = draft.tally(service.id).kept;
     if count < replicas {
         make_slots(draft, random, service, replicas - count);
-    } else if count > replicas {
-        let slots: Vec<_> =
-            draft.slots_kept(service.id).map(|id| slot::load(draft, service.id, id)).collect();
-        let keeps_running = rollout::policy(draft, service, None).profile != Profile::Swarm;
-        let wanted = usize::try_from(replicas).unwrap_or(usize::MAX);
-        for slot in surplus(&slots, wanted, keeps_running) {
-            if draft.is_full() {
-                return;
-            }
-            for task in slot.tasks.iter().filter(|task| task.desired != Desired::Remove) {
-                draft.change_task(task.id, |task| task.desired = Desired::Remove);
-            }
-            draft.delete_step(service.id, slot.id);
+    }
+}
+
+/// Gives up the surplus.
+pub fn give_up(draft: &mut Draft, service: &Service) {
+    let Some(replicas) = service.spec.replicas() else { return };
+    if draft.tally(service.id).kept <= replicas {
+        return;
+    }
+    let slots: Vec<_> = draft.slots_kept(service.id).map(|id| slot::load(draft, service.id, id)).collect();
+    let keeps_running = rollout::policy(draft, service, None).profile != Profile::Swarm;
+    let wanted = usize::try_from(replicas).unwrap_or(usize::MAX);
+    for slot in surplus(&slots, wanted, keeps_running) {
+        if draft.is_full() {
+            return;
         }
+        for task in slot.tasks.iter().filter(|task| task.desired != Desired::Remove) {
+            draft.change_task(task.id, |task| task.desired = Desired::Remove);
+        }
+        draft.delete_step(service.id, slot.id);
     }
 }
 

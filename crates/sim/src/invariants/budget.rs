@@ -12,12 +12,11 @@ use skep_core::store::ChangeSet;
 use skep_core::{Change, Store};
 use skep_model::node::{Availability, NodeState};
 use skep_model::policy::Profile;
-use skep_model::rollout::Phase;
 use skep_model::task::{Desired, SlotId, TaskState};
 use skep_model::{Policy, Rollout, Service, ServiceId, Step, Task, Timestamp, limits};
 
 use super::{
-    Invariant, Moment, decided_at, is_beyond_rollouts, serves, slot_of, slot_service, task_writes,
+    Invariant, Moment, decided_at, is_beyond_rollouts, serves, slot_of, slot_service, task_writes, under_way,
     waits_for_budget,
 };
 use crate::fit::{is_closed, is_open};
@@ -116,18 +115,6 @@ fn policy(store: &Store, id: ServiceId) -> Policy {
     rollout::policy(store, service, store.rollout(id).map(|rollout| &**rollout))
 }
 
-/// Returns the policy by which a commit was decided that ends the rollout under way.
-fn at_the_time(before: &Store, after: &Store, id: ServiceId) -> Policy {
-    let is_news = |is: &&Arc<Rollout>| before.rollout(id).is_none_or(|known| known != *is);
-    match after.rollout(id).filter(is_news) {
-        Some(rollout) => {
-            let under_way = Rollout { phase: Phase::Running, ..Rollout::clone(rollout) };
-            rollout::policy(after, after.service(id).expect("a service with slots"), Some(&under_way))
-        }
-        None => policy(after, id),
-    }
-}
-
 /// Returns whether the slot's replacement failed, and its rollout goes on; which may end with this commit.
 fn tolerates(store: &Store, id: ServiceId, slot: SlotId) -> bool {
     store.rollout(id).is_some_and(|rollout| rollout.is_running())
@@ -156,8 +143,9 @@ fn unavailable(before: &Store, after: &Store, id: ServiceId) -> Result<(), Strin
     };
     let out: Vec<_> = after.slots_kept(id).filter(is_missed).collect();
     let kept = after.slots_kept(id).count() as u64;
-    let allowed =
-        policy.unavailable.floor(kept).max(at_the_time(before, after, id).unavailable.floor(kept)).max(1);
+    let at_the_time = under_way(before, after, id)
+        .map_or(0, |rollout| rollout::policy(after, service, Some(&rollout)).unavailable.floor(kept));
+    let allowed = policy.unavailable.floor(kept).max(at_the_time).max(1);
     match out.len() as u64 > allowed {
         true => Err(format!("slots {out:?} of {} are out of service, allowed: {allowed}", service.spec.name)),
         false => Ok(()),
@@ -222,9 +210,10 @@ fn surge(before: &Store, after: &Store, changes: &ChangeSet) -> Result<(), Strin
             *tasks.entry(task.slot).or_default() += 1;
         }
         let kept: BTreeSet<_> = after.slots_kept(id).collect();
-        // Where nothing serves, each of the slot's tasks is brought up as if it were alone.
+        // Where nothing has begun to run, each of the slot's tasks is brought up as if it were alone.
+        let has_begun = |slot| after.tasks_in(id, slot).any(|task| task.status.state >= TaskState::Starting);
         let beyond = |(slot, count): (&SlotId, &u64)| match kept.contains(slot) {
-            true if serves(after, id, *slot) => count.saturating_sub(1),
+            true if has_begun(*slot) => count.saturating_sub(1),
             true => 0,
             false => *count,
         };
@@ -257,9 +246,7 @@ fn scale_down(before: &Store, after: &Store, changes: &ChangeSet) -> Result<(), 
         };
         let is_swarm = policy(after, id).profile == Profile::Swarm;
         let served = known.is_some_and(|known| known.is_live()) && task.status.state == TaskState::Running;
-        // What makes way in the same breath, because its slot's next step allows it, would be out of service anyway.
-        let makes_way = before.step(id, task.slot).is_some_and(|step| step.settled_at.is_none());
-        if !is_swarm && served && !makes_way && after.slots_kept(id).any(|slot| is_idle(&slot)) {
+        if !is_swarm && served && after.slots_kept(id).any(|slot| is_idle(&slot)) {
             return Err(format!("{} is dropped, and slots that serve nobody are not", task.name()));
         }
     }

@@ -4,12 +4,11 @@
 
 use skep_core::Store;
 use skep_core::orchestrate::rollout;
-use skep_model::rollout::Phase;
 use skep_model::service::UpdateOrder;
 use skep_model::task::{Desired, TaskState};
 use skep_model::{Rollout, Task, Timestamp};
 
-use super::{Invariant, Moment, is_beyond_rollouts, slot_of, slot_service, task_writes};
+use super::{Invariant, Moment, is_beyond_rollouts, slot_of, slot_service, task_writes, under_way};
 
 pub struct NothingIsDisturbedTooSoon;
 
@@ -24,12 +23,10 @@ impl Invariant for NothingIsDisturbedTooSoon {
             let Some(known) = known else { continue };
             let is_told = known.is_live() && task.desired == Desired::Shutdown;
             let serves = task.status.state == TaskState::Running && !is_beyond_rollouts(after, task);
-            // A rollout that is over with this commit was under way when it was decided.
             let rollout = after.rollout(task.service_id).map(|rollout| &**rollout);
-            let was_under_way = rollout.map(|rollout| Rollout { phase: Phase::Running, ..rollout.clone() });
             let has_one = has_successor(after, task, rollout)
-                || rollout.is_some_and(|is| before.rollout(is.service_id).is_none_or(|known| **known != *is))
-                    && has_successor(after, task, was_under_way.as_ref());
+                || under_way(before, after, task.service_id)
+                    .is_some_and(|it| has_successor(after, task, Some(&it)));
             if is_told && serves && !has_one {
                 let others: Vec<_> =
                     slot_of(after, task).map(|o| (o.revision, o.desired, o.status.state)).collect();

@@ -42,8 +42,9 @@ use skep_core::store::{Draft, Scope};
 use skep_core::{Change, ChangeSet, Store, orchestrate};
 use skep_model::node::{Availability, DRAIN, NodeState};
 use skep_model::request::{Refusal, Reply, Request};
+use skep_model::rollout::Phase;
 use skep_model::task::{Desired, SlotId, TaskState};
-use skep_model::{NodeId, Service, ServiceId, Step, Task, TaskId, Timestamp, policy};
+use skep_model::{NodeId, Rollout, Service, ServiceId, Step, Task, TaskId, Timestamp, policy};
 
 use crate::Broken;
 use crate::engine::Container;
@@ -184,6 +185,12 @@ fn slot_of<'a>(store: &'a Store, task: &Task) -> impl Iterator<Item = &'a Arc<Ta
 fn slot_service<'a>(store: &'a Store, task: &Task) -> Option<&'a Arc<Service>> {
     let is_kept = slot_of(store, task).any(|other| other.desired != skep_model::task::Desired::Remove);
     store.service(task.service_id).filter(|_| is_kept)
+}
+
+/// Returns the rollout as it was under way while a commit was decided that changes it, and may end it.
+fn under_way(before: &Store, after: &Store, id: ServiceId) -> Option<Rollout> {
+    let is = after.rollout(id).filter(|is| before.rollout(id) != Some(*is))?;
+    Some(Rollout { phase: Phase::Running, ..Rollout::clone(is) })
 }
 
 /// Returns whether a slot has a task that runs and is wanted to.

@@ -97,7 +97,7 @@ enum Phase {
 }
 
 /// Time for everything asked for to come true once nothing breaks any more. Restart delays, pauses
-/// between attempts and the wait for lost nodes are all far below it.
+/// between attempts and the wait for lost nodes are all far below it; a rollout of a hundred slots, one every 12 s, is not over sooner.
 const QUIET_FOR: Duration = Duration::from_secs(30 * 60);
 /// Time for removed services to be gone: a stop may take its grace period, attempts their pauses.
 const CLEARING_FOR: Duration = Duration::from_secs(5 * 60);

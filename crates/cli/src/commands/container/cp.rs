@@ -48,10 +48,6 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     }
     let quiet = quiet || !context.io.output_is_terminal();
     match (Side::parse(&source), Side::parse(&target)) {
-        // An absolute path is made of what is written, and of nothing that would be everything.
-        (Side::Container(_, path), Side::Local(_)) if path.is_empty() => {
-            Err(Fault::new("Error response from daemon: bad parameter: path cannot be empty"))
-        }
         (Side::Container(container, path), Side::Local(target)) => {
             let copy = CopyOut { container, path, target, follow_link, keep_owners: archive, quiet };
             cp_out::run(context, copy).await

@@ -32,7 +32,8 @@ pub(super) struct CopyOut {
 
 pub(super) async fn run(context: &mut Context, copy: CopyOut) -> Result<(), Fault> {
     let client = context.client().await?;
-    let mut source = absolute(&copy.path);
+    // Of nothing no path is made, which would be that of everything: the daemon refuses it.
+    let mut source = if copy.path.is_empty() { String::new() } else { absolute(&copy.path) };
     if copy.follow_link {
         source = follow(&client, &copy.container, source).await?;
     }
