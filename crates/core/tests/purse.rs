@@ -8,10 +8,13 @@ use skep_core::agenda::Agenda;
 use skep_core::random::Random;
 use skep_core::store::{Draft, Scope, Store};
 use skep_core::{Change, orchestrate};
+use skep_model::node::{NodeState, NodeStatus};
 use skep_model::rollout::{Direction, Phase};
 use skep_model::service::{Mode, UpdateConfig, UpdateOrder};
 use skep_model::task::{Desired, SlotId, TaskState, TaskStatus};
-use skep_model::{Id, Revision, Rollout, Service, ServiceId, ServiceSpec, Step, Task, TaskId, Timestamp};
+use skep_model::{
+    Id, Node, NodeId, Revision, Rollout, Service, ServiceId, ServiceSpec, Step, Task, TaskId, Timestamp,
+};
 use skep_testing::{cluster, node_id, ready_node, revision, service};
 
 const NOW: Timestamp = Timestamp(1_000_000_000_000);
@@ -52,13 +55,17 @@ impl Update {
         Update { store: Store::default(), service, changes, task_count: 0 }
     }
 
-    /// Adds a task of a revision to a slot.
-    fn put(&mut self, slot: SlotId, revision: u64, desired: Desired, state: TaskState) -> TaskId {
+    /// Adds a task of a revision to a slot, on the slot's own node or the first one.
+    fn put(&mut self, slot: SlotId, revision: u64, desired: Desired, state: TaskState) {
+        let node = if let SlotId::Node(id) = slot { id } else { node_id(1) };
+        self.put_on(node, slot, revision, desired, state);
+    }
+
+    fn put_on(&mut self, node: NodeId, slot: SlotId, revision: u64, desired: Desired, state: TaskState) {
         self.task_count += 1;
         let mut spec = self.service.spec.task.clone();
         Arc::make_mut(&mut spec).container.image = format!("app:{revision}");
         let plain = Task::of(&self.service, TaskId::from_number(self.task_count), slot);
-        let node = if let SlotId::Node(id) = slot { id } else { node_id(1) };
         let task = Task {
             spec,
             revision,
@@ -74,7 +81,6 @@ impl Update {
             self.changes.push(Change::PutStep(Step::begun(self.service.id, slot, id, NOW).into()));
         }
         self.changes.push(Change::PutTask(task.into()));
-        id
     }
 
     /// Adds a slot that serves, and whose replacement could take over.
@@ -84,7 +90,13 @@ impl Update {
     }
 
     /// Looks at all slots once. Returns how many tasks are to run beyond one for each of `slots`.
-    fn look(mut self, slots: usize) -> usize {
+    fn look(self, slots: usize) -> usize {
+        let id = self.service.id;
+        running(self.looked().tasks_of(id)) - slots
+    }
+
+    /// Looks at all slots once.
+    fn looked(mut self) -> Draft {
         self.store.apply(1, &self.changes.drain(..).collect());
         let mut draft = Draft::new(&self.store, NOW);
         orchestrate::plan(
@@ -94,8 +106,13 @@ impl Update {
             self.service.id,
             &Scope::all(),
         );
-        draft.tasks_of(self.service.id).filter(|task| task.desired == Desired::Running).count() - slots
+        draft
     }
+}
+
+/// Counts the tasks that are to run.
+fn running<'t>(tasks: impl Iterator<Item = &'t Arc<Task>>) -> usize {
+    tasks.filter(|task| task.desired == Desired::Running).count()
 }
 
 #[test]
@@ -119,4 +136,18 @@ fn a_share_of_the_slots_is_less_when_a_node_is_gone() {
     [1, 2, 3].into_iter().for_each(|number| update.put_due(SlotId::Node(node_id(number))));
     update.changes.push(Change::DeleteNode(node_id(2)));
     assert_eq!(update.look(2), 1, "half of two slots");
+}
+
+#[test]
+fn what_is_lost_with_its_node_is_counted_before_anything_is_handed_over() {
+    let mut update = Update::of(Mode::Replicated { replicas: 3 }, &[("max-unavailable", "1")]);
+    // The first slot could be handed over, and the others are known to be lost only when they are looked at.
+    update.put_due(SlotId::Number(1));
+    let down = NodeStatus { state: NodeState::Down, ..NodeStatus::default() };
+    update.changes.push(Change::PutNode(Node { status: down, ..ready_node(3) }.into()));
+    for slot in [2, 3].map(SlotId::Number) {
+        update.put_on(node_id(3), slot, 1, Desired::Running, TaskState::Running);
+    }
+    let (id, draft) = (update.service.id, update.looked());
+    assert_eq!(running(draft.tasks_in(id, SlotId::Number(1))), 1, "two are out of service, and one may be");
 }

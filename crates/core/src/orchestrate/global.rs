@@ -15,6 +15,7 @@ use skep_model::{Node, NodeId, Rollout, Service, Step, Task, Timestamp};
 
 use super::budget::Purse;
 use super::current::is_current;
+use super::handover::is_held;
 use super::slot::{self, Slot};
 use super::{Blueprint, attempt, new_task, replicated, rollout};
 use crate::random::Random;
@@ -115,14 +116,15 @@ pub(super) fn close(draft: &mut Draft, service: &Service, slot: &Slot) {
 }
 
 /// The node takes nothing for the moment: a rollout does not wait for it, and what it prepared there and
-/// cannot finish is dropped.
+/// cannot finish is dropped. Not so in favour of what a rollout holds back, which would start in its place.
 fn give_way(draft: &mut Draft, service: &Service, slot: &Slot, id: NodeId) {
     let is_down = draft.node(id).is_some_and(|node| node.status.state == NodeState::Down);
     let is_stuck = |task: &&Arc<Task>| !task.is_started() && (task.node_id.is_none() || is_down);
     let stuck: Vec<_> = slot.live().filter(is_stuck).collect();
     let has_stuck_step =
         draft.step(service.id, slot.id).is_some_and(|step| stuck.iter().any(|task| task.id == step.task_id));
-    if stuck.len() < slot.live().count() {
+    let rollout = draft.rollout(service.id).map(|rollout| &**rollout);
+    if slot.live().any(|task| !is_stuck(&task) && !is_held(draft, rollout, task)) {
         slot::shut_down(draft, stuck);
     }
     if is_down || has_stuck_step {

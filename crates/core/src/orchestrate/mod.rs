@@ -64,9 +64,12 @@ pub fn plan(
         // Before slots take their next steps: one that serves is kept, and may be about to hand over.
         replicated::give_up(draft, &service);
     }
-    let mut left = slots_in(draft, agenda, &service, scope);
+    // What ended, or is lost, spends the budget before anything is handed over.
+    let (mut ended, mut left): (BTreeSet<_>, BTreeSet<_>) = slots_in(draft, agenda, &service, scope)
+        .into_iter()
+        .partition(|slot| slot::has_ended(draft, id, *slot));
     let mut purse = Purse::default();
-    while let Some(slot) = left.pop_first() {
+    while let Some(slot) = ended.pop_first().or_else(|| left.pop_first()) {
         if has_others && !service.spec.mode.is_job() {
             current::adopt(draft, &service, &slot::load(draft, id, slot));
         }
@@ -75,7 +78,7 @@ pub fn plan(
         agenda.set(id, Some(slot), wake_at);
         reap::plan(draft, &service, slot);
         if draft.is_full() {
-            left.extend(purse.into_refused());
+            left.extend(ended.into_iter().chain(purse.into_refused()));
             return Some(Scope { all: false, slots: left });
         }
     }

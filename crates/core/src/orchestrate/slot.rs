@@ -93,12 +93,23 @@ pub fn plan(
     earlier(wake_at, handover::plan(draft, purse, service, rollout.as_deref(), slot))
 }
 
+/// Returns whether there is an end to answer in the slot.
+pub(super) fn has_ended(store: &Store, service_id: ServiceId, id: SlotId) -> bool {
+    let mut live = store.tasks_in(service_id, id).filter(|task| task.is_live());
+    live.any(|task| is_ended(store, task))
+}
+
+/// Returns whether a live task is over, or its node gives it up.
+fn is_ended(store: &Store, task: &Task) -> bool {
+    task.is_over() || restart::is_given_up(store, task)
+}
+
 /// Gives up the live tasks that are over or whose node gives them up. Returns them, oldest first, and
 /// the instant at which an end may be answered that came too early.
 pub(super) fn end_tasks(draft: &mut Draft, slot: &Slot) -> (Vec<Arc<Task>>, Option<Timestamp>) {
     let (mut ended, mut wake_at) = (Vec::new(), None);
     for task in slot.live() {
-        if !task.is_over() && !restart::is_given_up(draft, task) {
+        if !is_ended(draft, task) {
             continue;
         }
         // A task that ends before it was even due to start (its image is missing, say) must not be
