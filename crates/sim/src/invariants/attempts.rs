@@ -1,5 +1,5 @@
-//! A slot is restarted no more often than its policy allows. The loss of a node is no attempt, and a
-//! rollout or another policy begins anew.
+//! A slot is restarted no more often than its policy allows. The loss of a node is no attempt, nor is what is tried
+//! elsewhere while the task that has to leave goes on; and a rollout or another policy begins anew.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -47,10 +47,12 @@ impl AttemptsAreBounded {
         let is_same = |other: &&Arc<Task>| {
             other.is_live() && (other.revision, other.iteration) == (task.revision, task.iteration)
         };
+        let leaves = |other: &Arc<Task>| other.is_live() && !other.is_over() && other.leaves.is_some();
+        let is_attempt = task.is_restart() && !slot_of(before, task).any(leaves);
         let same = slot_of(before, task).filter(is_same);
         match same.filter_map(|other| self.attempts.get(&other.id)).max() {
             // Only what failed is made to wait; a rollout's own tasks are not.
-            Some(earlier) if !is_step => earlier + u64::from(task.is_restart()),
+            Some(earlier) if !is_step => earlier + u64::from(is_attempt),
             Some(_) | None => 0,
         }
     }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use skep_core::orchestrate::current::is_current;
 use skep_core::orchestrate::rollout;
 use skep_core::store::ChangeSet;
 use skep_core::{Change, Store};
@@ -275,8 +276,12 @@ fn lanes(before: &Store, after: &Store, rollout: &Rollout, now: Timestamp) -> Re
         if waits_for_budget(after, step) {
             return false;
         }
-        // A slot that went down after its lane was free is not waited for again.
-        let is_up = |task: &Arc<Task>| task.is_live() && task.status.state == TaskState::Running;
+        // A slot that went down after its lane was free is not waited for again; one that may not stay where it came to
+        // has to be taken up again.
+        let is_up = |task: &Arc<Task>| {
+            let is_wanted = after.service(id).is_some_and(|service| is_current(after, service, task));
+            is_wanted && task.is_live() && task.status.state == TaskState::Running
+        };
         let min_healthy = match !step.failed && after.task(step.task_id).is_some_and(is_up) {
             true => policy.min_healthy,
             false => Duration::ZERO,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use skep_core::Store;
 use skep_core::orchestrate::rollout;
+use skep_model::rollout::Phase;
 use skep_model::{Rollout, ServiceId, Step, Timestamp};
 
 use super::{Invariant, Moment, decided_at, waits_for_budget};
@@ -22,7 +23,11 @@ impl FirstBatchesProveThemselves {
         let id = rollout.service_id;
         let Some(service) = after.service(id) else { return Ok(()) };
         let policy = rollout::policy(after, service, Some(rollout));
-        let is_same = before.rollout(id).is_some_and(|known| known.started_at == rollout.started_at);
+        let is_same = before.rollout(id).is_some_and(|known| {
+            // One that is resumed begins anew, but what it had taken up may live on meanwhile.
+            let is_resumed = known.phase == Phase::Paused && known.revision == rollout.revision;
+            known.started_at == rollout.started_at || is_resumed && known.direction == rollout.direction
+        });
         if !policy.proves_first_batch || !is_same || self.proven.get(&id) == Some(&rollout.started_at) {
             return Ok(());
         }
@@ -33,12 +38,12 @@ impl FirstBatchesProveThemselves {
             same.unwrap_or(step)
         });
         let mut first: Vec<_> = is_so.filter(|step| !waits_for_budget(after, step)).collect();
-        // Where fewer lanes are left of an update than there were, what is begun once more need not be of the first batch.
+        // What is begun once more, because its node was lost, say, is of the batch no more where others of it are left.
         let is_given_up = |step: &Step| {
             let goes_on = after.step(id, step.slot).is_some_and(|is| is.taken_at == step.taken_at);
             step.settled_at.is_none() && !goes_on
         };
-        if first.iter().filter(|step| !is_given_up(step)).count() as u64 >= policy.lanes {
+        if !first.iter().all(|step| is_given_up(step)) {
             first.retain(|step| !is_given_up(step));
         }
         let lived_by = |at: Timestamp| at + policy.monitor <= self.latest;

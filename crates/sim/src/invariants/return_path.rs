@@ -1,10 +1,12 @@
 //! Where a failure leads back to: the newest stable revision that is not the failing one; where there is none, one that
 //! the service was seen to run; and where there is none of these either, nowhere. Then the service is at it: its
-//! specification says so.
+//! specification says so. What is stable is so when the rollout is asked for: who aborts a rollback that was asked for
+//! by hand has back what ran, although the rollback is a word against it.
 //!
 //! Also what makes a revision stable: everything ran it, and no rollout was under way.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use skep_core::Store;
 use skep_core::{Change, ChangeSet};
@@ -16,8 +18,11 @@ use super::{Invariant, Moment};
 
 #[derive(Default)]
 pub struct RollbacksGoToWhatWorks {
-    /// Revisions that some task of the service was seen to run, while they were the service's.
-    seen: BTreeSet<(ServiceId, u64)>,
+    /// Revisions that some task of the service was seen to run; those also that were forgotten since, for another
+    /// number may stand for the same.
+    seen: BTreeMap<(ServiceId, u64), Arc<Revision>>,
+    /// The newest stable revision beside what the rollout of a service leads to, when it was asked for.
+    stable: BTreeMap<ServiceId, Option<u64>>,
 }
 
 impl Invariant for RollbacksGoToWhatWorks {
@@ -29,7 +34,10 @@ impl Invariant for RollbacksGoToWhatWorks {
         let Moment::Committed { before, after, changes, .. } = moment else { return Ok(()) };
         for change in changes.iter() {
             match change {
-                Change::PutRollout(rollout) => self.turned(before, after, changes, rollout)?,
+                Change::PutRollout(rollout) => {
+                    self.asked(before, after, rollout);
+                    self.turned(before, after, changes, rollout)?;
+                }
                 Change::PutRevision(revision) => stamped(before, after, revision)?,
                 Change::DeleteRevision { service_id, number } => dropped(after, *service_id, *number)?,
                 _ => {}
@@ -45,11 +53,26 @@ impl RollbacksGoToWhatWorks {
         for change in changes.iter() {
             if let Change::PutTask(task) = change
                 && task.status.state == TaskState::Running
+                && let Some(revision) = store.revision(task.service_id, task.revision)
             {
-                self.seen.insert((task.service_id, task.revision));
+                self.seen.insert((task.service_id, task.revision), revision.clone());
             }
         }
-        self.seen.retain(|(id, number)| store.revision(*id, *number).is_some());
+        self.seen.retain(|(id, _), _| store.service(*id).is_some());
+        self.stable.retain(|id, _| store.service(*id).is_some());
+    }
+
+    /// Notes what is stable when a rollout is asked for. One that a write of the placement turns is the same.
+    fn asked(&mut self, before: &Store, after: &Store, rollout: &Rollout) {
+        let id = rollout.service_id;
+        let Some(wanted) = after.revision(id, rollout.revision) else { return };
+        let goes_on = before.rollout(id).filter(|was| was.phase != Phase::Completed).is_some_and(|was| {
+            let led_to = before.revision(id, was.revision);
+            was.direction == rollout.direction && led_to.is_some_and(|led_to| is_alike(led_to, wanted))
+        });
+        if rollout.given_up.is_none() && !goes_on {
+            self.stable.insert(id, newest_stable(before, wanted));
+        }
     }
 
     /// Judges a rollout that began to lead away from a revision.
@@ -62,17 +85,17 @@ impl RollbacksGoToWhatWorks {
     ) -> Result<(), String> {
         let Some(was) = before.rollout(rollout.service_id) else { return Ok(()) };
         let Some(service) = after.service(rollout.service_id) else { return Ok(()) };
+        let expected = self.stable.get(&service.id).copied().flatten();
         // What else was asked in the same breath makes it another story.
         let writes = changes.iter().filter(|change| matches!(change, Change::PutRevision(_))).count();
         let turns = was.given_up.is_none() && rollout.given_up.is_some();
         let failed = rollout.given_up.and_then(|number| before.revision(service.id, number));
         if let Some(failed) = failed.filter(|_| turns && rollout.revision == service.revision) {
-            let expected = newest_stable(before, failed);
+            let restored = after.revision(service.id, rollout.revision);
             let is_right = match expected {
                 Some(stable) => stable == rollout.revision,
-                None => self.seen.contains(&(service.id, rollout.revision)),
+                None => restored.is_some_and(|restored| self.has_run(restored)),
             };
-            let restored = after.revision(service.id, rollout.revision);
             let is_restored = restored.is_some_and(|one| one.template == service.spec.task);
             let differs = restored.is_some_and(|one| !is_alike(one, failed));
             if rollout.direction != Direction::Back || !is_right || !is_restored || !differs {
@@ -80,11 +103,21 @@ impl RollbacksGoToWhatWorks {
             }
         }
         let stays = rollout.phase == Phase::Paused && rollout.message.contains("none to go back to");
-        let failing = before.revision(service.id, rollout.revision).filter(|_| stays && writes == 0);
-        match failing.and_then(|failing| newest_stable(before, failing)) {
+        match expected.filter(|_| stays && writes == 0) {
             Some(stable) => Err(format!("{} stays, and {stable} is stable", service.spec.name)),
             None => Ok(()),
         }
+    }
+}
+
+impl RollbacksGoToWhatWorks {
+    /// Returns whether the revision was seen to run, under whatever number, or one whose tasks go on under it.
+    fn has_run(&self, wanted: &Revision) -> bool {
+        let mut seen = self.seen.values().filter(|one| one.service_id == wanted.service_id);
+        seen.any(|one| {
+            let (was, is) = (&one.template, &wanted.template);
+            was.runs_the_same_elsewhere(is) || was.can_become(is)
+        })
     }
 }
 

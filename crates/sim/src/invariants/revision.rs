@@ -47,12 +47,14 @@ fn is_right(before: &Store, after: &Store, task: &Task) -> bool {
     if is_step {
         return true;
     }
-    // A node that was closed and is open again begins anew, with what it had, or with what it was moved to.
+    // A node that was closed and is open again begins anew, with what it had, or with what it was moved to, which a
+    // write of the placement gives another number.
     let is_vacant =
         matches!(task.slot, SlotId::Node(_)) && !slot_of(before, task).any(|other| other.is_live());
     let was_moved = before.step(task.service_id, task.slot).is_some_and(|step| {
-        let is_so = step.settled_at.is_some() && !step.failed;
-        is_so && before.service(task.service_id).is_some_and(|service| service.revision == task.revision)
+        let is_so = step.settled_at.is_some() && !step.failed && task.revision == service.revision;
+        let was = before.service(task.service_id).filter(|_| is_so);
+        was.is_some_and(|was| was.revision == service.revision || goes_on(after, service, &was.spec.task))
     });
     if is_vacant && (was_moved || slot_of(before, task).any(|other| other.revision == task.revision)) {
         return true;
