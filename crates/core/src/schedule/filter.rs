@@ -61,6 +61,25 @@ pub struct Field<'a> {
 impl Field<'_> {
     /// Returns the first reason why the node cannot take a task; `claim`: of a slot that has others there.
     pub fn miss(&self, load: &Load, claim: Option<Claim>) -> Option<Miss> {
+        self.first_miss(load, claim, || self.demand.requirements.miss(&load.node))
+    }
+
+    /// Returns whether a node can take a task that is known to be what is required.
+    pub fn takes_suited(&self, load: &Load) -> bool {
+        debug_assert_eq!(
+            self.demand.requirements.miss(&load.node),
+            None,
+            "it was found to be what is required"
+        );
+        self.first_miss(load, None, || None).is_none()
+    }
+
+    fn first_miss(
+        &self,
+        load: &Load,
+        claim: Option<Claim>,
+        unsuited: impl FnOnce() -> Option<Miss>,
+    ) -> Option<Miss> {
         let demand = self.demand;
         let own = claim.map(|claim| ((demand.service_id, claim.slot), claim.manner));
         if let Some(absence) = load.absence {
@@ -69,7 +88,7 @@ impl Field<'_> {
         if let Some(resource) = load.lacks(&demand.amount, own) {
             return Some(Miss::Lacks(resource));
         }
-        if let Some(miss) = demand.requirements.miss(&load.node) {
+        if let Some(miss) = unsuited() {
             return Some(miss);
         }
         if let Some(index) = demand.ports.iter().position(|port| !load.has_port(*port, own)) {

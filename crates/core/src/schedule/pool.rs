@@ -32,6 +32,8 @@ struct Walk {
     levels: VecDeque<u32>,
     after: Option<Standing>,
     ahead: VecDeque<Seat>,
+    /// Those ahead are known to be what is required.
+    are_suited: bool,
     is_exhausted: bool,
     /// The node taken from the queue last, until it gets a task; and the version of the fleet at which it could.
     drawn: Option<(Rank, u64)>,
@@ -113,7 +115,11 @@ impl Pool {
             let has_its_turn = walk.levels.front().is_none_or(|level| *level == count);
             let Some(load) = field.fleet.at(seat).filter(|_| has_its_turn) else { continue };
             let is_ranked_already = failures.contains_key(&load.id);
-            if !is_ranked_already && field.miss(load, None).is_none() {
+            let can_take = || match walk.are_suited {
+                true => field.takes_suited(load),
+                false => field.miss(load, None).is_none(),
+            };
+            if !is_ranked_already && can_take() {
                 let rank = Rank::with(field, failures, load, count);
                 self.heap.push(Reverse(rank));
                 walk.drawn = Some((rank, field.fleet.version()));
@@ -131,9 +137,10 @@ impl Walk {
         if self.ahead.is_empty() && !self.is_exhausted {
             let requirements = &field.demand.requirements;
             let fetched = field.fleet.queues().next(requirements, packs(field), self.after, FETCH);
-            self.is_exhausted = fetched.len() < FETCH;
-            self.after = fetched.last().copied().or(self.after);
-            self.ahead.extend(fetched.into_iter().map(Standing::seat));
+            self.is_exhausted = fetched.standings.len() < FETCH;
+            self.after = fetched.standings.last().copied().or(self.after);
+            self.are_suited = fetched.are_suited;
+            self.ahead.extend(fetched.standings.into_iter().map(Standing::seat));
         }
         self.ahead.pop_front()
     }

@@ -42,6 +42,14 @@ pub struct Places {
     share: Option<Standing>,
 }
 
+/// Nodes that follow each other in a queue.
+#[derive(Debug)]
+pub struct Fetched {
+    pub standings: Vec<Standing>,
+    /// All of them meet the requirements.
+    pub are_suited: bool,
+}
+
 impl Standing {
     fn new(rank: u32, seat: Seat) -> Standing {
         Standing(u64::from(rank) << 32 | u64::from(seat.number()))
@@ -93,12 +101,14 @@ impl Queues {
         packs: bool,
         after: Option<Standing>,
         limit: usize,
-    ) -> Vec<Standing> {
+    ) -> Fetched {
         let kept = self.kept.iter().find(|(known, _)| known == requirements).map(|(_, queue)| queue);
+        let are_suited = kept.is_some() || requirements.is_nothing();
         let queue = kept.unwrap_or(&self.all);
         let queue = if packs { &queue.by_share } else { &queue.by_count };
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-        queue.range((start, Bound::Unbounded)).take(limit).copied().collect()
+        let standings = queue.range((start, Bound::Unbounded)).take(limit).copied().collect();
+        Fetched { standings, are_suited }
     }
 
     /// Takes in that a node is new, that it changed, or what it holds.

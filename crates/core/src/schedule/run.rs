@@ -44,15 +44,15 @@ pub fn group(scheduler: &mut Scheduler, draft: &mut Draft, key: GroupKey, reach:
         }
         let Some(group) = scheduler.waiting.group(key) else { break };
         let batch = batch::next(draft, &demand, &group.turns, BATCH);
-        let (wanted, mut placed) = (batch.len(), Vec::with_capacity(batch.len()));
-        for candidate in batch {
-            let Some(id) = choose(scheduler, draft, &demand, &failures, &mut tree, &candidate) else { break };
-            placed.push((candidate, id));
+        let mut chosen = Vec::with_capacity(batch.len());
+        for candidate in &batch {
+            let Some(id) = choose(scheduler, draft, &demand, &failures, &mut tree, candidate) else { break };
+            chosen.push(id);
         }
-        let is_exhausted = placed.is_empty() || placed.len() < wanted;
-        scheduler.waiting.remove_first(key, placed.len());
-        for (Candidate { task, others }, id) in placed {
-            scheduler.write(draft, &task, id, &others);
+        let is_exhausted = chosen.is_empty() || chosen.len() < batch.len();
+        scheduler.waiting.remove_first(key, chosen.len());
+        for (Candidate { task, others }, id) in batch.iter().zip(chosen) {
+            scheduler.write(draft, task, id, others);
         }
         if is_exhausted {
             break;
