@@ -28,6 +28,7 @@ mod terminal;
 mod usage;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::ExitCode;
 
@@ -35,7 +36,14 @@ use skep_api::wire::Finding;
 
 /// Looks at the machine that this program runs on, for `skep doctor` where no daemon answers. This library links no node
 /// code, so whoever has some lends it.
-pub type Machine = fn() -> Pin<Box<dyn Future<Output = Vec<Finding>>>>;
+pub type Machine = fn(DaemonPlace) -> Pin<Box<dyn Future<Output = Vec<Finding>>>>;
+
+/// Where the daemon of a machine has its things, as far as it is not where they are by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DaemonPlace {
+    pub config_file: Option<PathBuf>,
+    pub data_root: Option<PathBuf>,
+}
 
 /// The grammar: all commands with their flags and their help.
 pub fn command() -> clap::Command {

@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     skep_cli::run(
         skep_cli::command().subcommand(daemon::command()),
         args,
-        Some(|| Box::pin(doctor::this_machine())),
+        Some(|place| Box::pin(doctor::this_machine(place))),
     )
 }
 

@@ -56,6 +56,22 @@ impl Store {
         self.inner.pulls.join(key, || inner.fetch(source, platform, feed).boxed()).await
     }
 
+    /// Returns every tag of a repository, as its registry has them.
+    pub async fn tags(
+        &self,
+        repository: &Reference,
+        auth: Option<&Auth>,
+    ) -> Result<Vec<Reference>, PullError> {
+        let source = Source { reference: repository.clone(), auth: auth.cloned() };
+        let tags = self.inner.registries.tags(&source).await.map_err(|error| match error {
+            PullError::NotFound { reference: _, detail } => {
+                PullError::NotFound { reference: repository.familiar_name(), detail }
+            }
+            other => other,
+        })?;
+        tags.iter().map(|tag| Ok(repository.at_tag(tag)?)).collect()
+    }
+
     /// Returns the image that a digest names, if it is here and for this platform: no registry needs to be asked.
     pub async fn pinned(
         &self,

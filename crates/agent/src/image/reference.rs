@@ -108,6 +108,12 @@ impl Reference {
         Reference { tag: None, digest: Some(digest), ..self.clone() }
     }
 
+    /// Returns another tag of the same repository.
+    pub fn at_tag(&self, tag: &str) -> Result<Reference, ReferenceError> {
+        check_tag(tag)?;
+        Ok(Reference { tag: Some(tag.to_owned()), digest: None, ..self.clone() })
+    }
+
     /// Returns what a registry is asked for: the digest if there is one, else the tag.
     pub(super) fn selector(&self) -> String {
         match (&self.digest, &self.tag) {

@@ -17,6 +17,7 @@ mod people;
 mod real;
 mod registry;
 mod secure;
+mod tags;
 mod unpacking;
 mod view;
 mod whiteouts;

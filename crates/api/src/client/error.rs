@@ -59,6 +59,15 @@ pub enum ClientError {
         #[source]
         source: hyper::Error,
     },
+    /// A stream broke off: the daemon ended, or what is in between.
+    // Compat: docker prints the first two words alone.
+    #[error("unexpected EOF: the daemon closed the connection in the middle of its answer to {path}")]
+    Cut {
+        /// The path and query of the request.
+        path: String,
+        /// What the connection said, which is no more than that.
+        cause: hyper::Error,
+    },
     /// No answer came in time.
     #[error("error during connect: {method} {path}: no answer within {seconds} seconds")]
     TimedOut {

@@ -2,7 +2,6 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 use http_body_util::BodyExt;
-use hyper::Method;
 use hyper::body::Incoming;
 
 use super::call::{Call, object};
@@ -127,9 +126,8 @@ impl LogStream {
                         self.buffer.extend_from_slice(&data);
                     }
                 }
-                Some(Err(source)) => {
-                    let path = std::mem::take(&mut self.path);
-                    return Err(ClientError::Broken { method: Method::GET, path, source });
+                Some(Err(cause)) => {
+                    return Err(ClientError::Cut { path: std::mem::take(&mut self.path), cause });
                 }
                 None if self.buffer.is_empty() => return Ok(None),
                 None => return Err(ClientError::Frame { reason: "it ends within a frame" }),

@@ -4,8 +4,8 @@ use std::marker::PhantomData;
 
 use bytes::BytesMut;
 use http_body_util::BodyExt;
+use hyper::Response;
 use hyper::body::Incoming;
-use hyper::{Method, Response};
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::ClientError;
@@ -45,9 +45,7 @@ impl<T: DeserializeOwned> Messages<T> {
                         self.buffer.extend_from_slice(&data);
                     }
                 }
-                Some(Err(source)) => {
-                    return Err(ClientError::Broken { method: Method::GET, path: self.path.clone(), source });
-                }
+                Some(Err(cause)) => return Err(ClientError::Cut { path: self.path.clone(), cause }),
                 None if self.buffer.trim_ascii().is_empty() => return Ok(None),
                 None => {
                     return decode(&self.buffer.split()).map(Some).map_err(|source| self.malformed(source));

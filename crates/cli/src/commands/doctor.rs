@@ -3,11 +3,14 @@
 //! A daemon looks at itself. Where none answers, and would be on this machine, the program that links this library looks
 //! at the machine in its place: that is what somebody needs whose daemon does not start.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use skep_api::client::{Client, Endpoint};
 use skep_api::wire::{Condition, Finding};
 
 use super::{none, show_list};
+use crate::DaemonPlace;
 use crate::context::Context;
 use crate::endpoint;
 use crate::fault::Fault;
@@ -17,6 +20,12 @@ use crate::format::{Cell, Column, Listing};
 #[derive(Args, Debug)]
 #[command(before_help = "[OPTIONS]", long_about = LONG_ABOUT)]
 pub(crate) struct Flags {
+    /// Configuration file of the daemon that does not answer
+    #[arg(long, value_name = "path")]
+    config_file: Option<PathBuf>,
+    /// Data directory of the daemon that does not answer
+    #[arg(long, value_name = "path")]
+    data_root: Option<PathBuf>,
     /// Format output using a custom template, or 'json': fields Name, Condition, Message, Follows, Remedy
     #[arg(long, value_name = "string", default_value = "")]
     format: String,
@@ -44,9 +53,10 @@ const COLUMNS: &[Column] = &[
 ];
 
 pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
-    let Flags { format, local, quiet, arguments } = flags;
+    let Flags { config_file, data_root, format, local, quiet, arguments } = flags;
     none(context, &arguments)?;
-    let mut findings = if local { look_here(context).await? } else { ask(context).await? };
+    let place = DaemonPlace { config_file, data_root };
+    let mut findings = if local { look_here(context, place).await? } else { ask(context, place).await? };
     let missing = count(&findings, Condition::Missing);
     let summary = format!(
         "{} ok, {} to know, {missing} missing",
@@ -69,16 +79,16 @@ fn count(findings: &[Finding], condition: Condition) -> usize {
     findings.iter().filter(|finding| finding.condition == condition).count()
 }
 
-async fn look_here(context: &Context) -> Result<Vec<Finding>, Fault> {
+async fn look_here(context: &Context, place: DaemonPlace) -> Result<Vec<Finding>, Fault> {
     match context.machine {
-        Some(look) => Ok(look().await),
+        Some(look) => Ok(look(place).await),
         None => Err(Fault::new("this program cannot look at this machine")
             .hint("ask the daemon of a node: \"skep -H ssh://HOST doctor\"")),
     }
 }
 
 /// Asks the daemon; if it does not answer, that is the first finding.
-async fn ask(context: &mut Context) -> Result<Vec<Finding>, Fault> {
+async fn ask(context: &mut Context, place: DaemonPlace) -> Result<Vec<Finding>, Fault> {
     let (endpoint, _) = endpoint::resolve(context)?;
     let answer = match context.client().await {
         Ok(client) => checkup(&client).await,
@@ -92,7 +102,7 @@ async fn ask(context: &mut Context) -> Result<Vec<Finding>, Fault> {
     let follows = ["nothing is known of its cluster", remedy.as_str()];
     let mut findings = vec![Finding::bad("daemon", Condition::Missing, fault.text, follows)];
     if let (Endpoint::Unix(_), Some(look)) = (endpoint, context.machine) {
-        findings.extend(look().await);
+        findings.extend(look(place).await);
     }
     Ok(findings)
 }

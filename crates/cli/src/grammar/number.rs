@@ -61,7 +61,11 @@ pub(crate) fn int64(text: &str) -> Result<i64, Invalid> {
 
 /// Parses a number with a fraction.
 pub(crate) fn float32(text: &str) -> Result<f32, Invalid> {
-    go_float(text).map(|value| value as f32)
+    match go_float(text)? as f32 {
+        value if value.is_finite() => Ok(value),
+        // Compat: docker fails later, and less plainly.
+        _ => refuse!("strconv.ParseFloat: parsing {}: not a finite number", go_quote(text)),
+    }
 }
 
 /// Parses a float of 64 bits.

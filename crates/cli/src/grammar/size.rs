@@ -1,7 +1,7 @@
 //! Amounts: bytes with binary units, CPUs as a rational number.
 
 use super::number::go_float;
-use super::{Invalid, refuse};
+use super::{Invalid, invalid, refuse};
 
 /// Billionths of a CPU in one CPU.
 const NANO: i128 = 1_000_000_000;
@@ -20,7 +20,12 @@ pub(crate) fn bytes(text: &str) -> Result<i64, Invalid> {
     let Some(power) = power(&suffix) else {
         return refuse!("invalid suffix: '{suffix}'");
     };
-    Ok((size * 1024f64.powi(power)) as i64)
+    let bytes = size * 1024f64.powi(power);
+    // Compat: docker goes on with a number that has overflown.
+    if bytes.is_nan() || bytes >= i64::MAX as f64 {
+        return refuse!("invalid size: '{text}': more than can be counted");
+    }
+    Ok(bytes as i64)
 }
 
 /// The power of 1024 that a lower-case suffix stands for.
@@ -44,7 +49,7 @@ pub(crate) fn cpus(text: &str) -> Result<i64, Invalid> {
     let Some(scaled) = scaled.filter(|scaled| scaled % denominator == 0) else {
         return refuse!("value is too precise");
     };
-    Ok((scaled / denominator) as i64)
+    i64::try_from(scaled / denominator).map_err(|_| invalid!("value {text} is out of range"))
 }
 
 /// Reads `a/b` or a decimal with an optional exponent as a fraction with a positive denominator.

@@ -73,6 +73,8 @@ fn sizes() {
             ("1x", "! invalid suffix: 'x'"),
             ("1kbb", "! invalid suffix: 'kbb'"),
             ("-1", "! invalid size: '-1'"),
+            ("8388607t", "9223370937343148032"),
+            ("9999999999g", "! invalid size: '9999999999g': more than can be counted"),
             ("1.1.1k", r#"! strconv.ParseFloat: parsing "1.1.1": invalid syntax"#),
         ],
     );
@@ -85,6 +87,7 @@ fn sizes() {
             ("2", "2000000000"),
             ("1e-3", "1000000"),
             ("1/3", "! value is too precise"),
+            ("9223372037", "! value 9223372037 is out of range"),
             ("0.0000000001", "! value is too precise"),
             ("a", "! failed to parse a as a rational number"),
         ],
@@ -117,6 +120,7 @@ fn numbers() {
         boolean,
         &[("T", "true"), ("0", "false"), ("yes", r#"! strconv.ParseBool: parsing "yes": invalid syntax"#)],
     );
+    check(float32, &[("NaN", r#"! strconv.ParseFloat: parsing "NaN": not a finite number"#)]);
     check(float32, &[("0.25", "0.25"), ("x", r#"! strconv.ParseFloat: parsing "x": invalid syntax"#)]);
 }
 

@@ -7,7 +7,6 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt, StreamExt};
 use skep_agent::image::{self, ArchiveError, LookupError, PullError, RemoveError};
 use skep_agent::{chain, credentials};
-use skep_api::platform::Here;
 use skep_api::server::backend::{Credentials, Download, Images, Upload};
 use skep_api::server::facts::{
     Distribution, Fault, FaultClass, HistoryStep, ImageDetail, ImageFacts, ImagePlatform, ImageRemoval,
@@ -16,7 +15,7 @@ use skep_api::server::facts::{
 use skep_core::orchestrate::keep;
 use skep_model::template::{Platform, RegistryAuth};
 
-use super::{Daemon, failed, images_shown as shown, rfc3339};
+use super::{Daemon, failed, images_shown as shown, pulls, rfc3339};
 
 impl Images for Daemon {
     fn images(&self) -> BoxFuture<'_, Result<Vec<ImageFacts>, Fault>> {
@@ -61,28 +60,7 @@ impl Images for Daemon {
     }
 
     fn pull(&self, request: PullRequest) -> BoxStream<'static, Result<PullStep, Fault>> {
-        let (reference, platform) = match parse(&request) {
-            Ok(parsed) => parsed,
-            Err(fault) => return stream::iter([Err(fault)]).boxed(),
-        };
-        let auth = request.auth.as_ref().and_then(credentials);
-        let began = PullStep::Began {
-            repository: reference.repository().to_owned(),
-            tag: reference
-                .digest()
-                .map_or_else(|| reference.tag().unwrap_or_default().to_owned(), |digest| digest.to_string()),
-        };
-        let named = reference.familiar_without_digest();
-        let mut told = shown::Told::new(began, named);
-        let steps = self.engine.images().pull_steps(reference, auth, platform);
-        steps
-            .flat_map(move |step| {
-                stream::iter(match step {
-                    Ok(step) => told.next(step).into_iter().map(Ok).collect(),
-                    Err(error) => vec![Err(pull_fault(&error))],
-                })
-            })
-            .boxed()
+        pulls::steps(self.engine.images(), &request)
     }
 
     fn tag_image<'a>(&'a self, source: &'a str, target: &'a str) -> BoxFuture<'a, Result<(), Fault>> {
@@ -219,22 +197,6 @@ impl Daemon {
     }
 }
 
-fn parse(request: &PullRequest) -> Result<(image::Reference, image::Platform), Fault> {
-    let invalid = |text: String| Fault::new(FaultClass::Invalid, text);
-    let reference = request.reference.parse();
-    let reference = reference.map_err(|error: image::ReferenceError| invalid(chain(&error)))?;
-    if request.platform.is_empty() {
-        return Ok((reference, image::Platform::host()));
-    }
-    let host = image::Platform::host();
-    let here = Here { os: &host.os, architecture: &host.architecture };
-    let skep_api::platform::Platform { architecture, os, os_version: _, variant } =
-        skep_api::platform::parse(&request.platform, here).map_err(invalid)?;
-    let variant = Some(variant).filter(|variant| !variant.is_empty());
-    let platform = image::Platform { os, architecture, variant };
-    Ok((reference, platform))
-}
-
 fn platform(platform: image::Platform) -> ImagePlatform {
     ImagePlatform {
         platform: Platform { architecture: platform.architecture, os: platform.os },
@@ -243,7 +205,7 @@ fn platform(platform: image::Platform) -> ImagePlatform {
 }
 
 /// Returns what dockerd answers for the same failure.
-fn pull_fault(error: &PullError) -> Fault {
+pub(super) fn pull_fault(error: &PullError) -> Fault {
     let class = match error {
         PullError::InvalidReference(_) => FaultClass::Invalid,
         PullError::NotFound { .. } | PullError::NoMatchingPlatform { .. } => FaultClass::NotFound,

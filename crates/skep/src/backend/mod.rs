@@ -7,6 +7,7 @@ mod execs;
 mod files;
 mod images;
 mod images_shown;
+mod pulls;
 mod volumes;
 
 pub(crate) use detail::{NETWORK, NETWORK_ID};

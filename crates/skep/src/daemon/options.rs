@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 use serde::Deserialize;
 use skep_api::server::listen::{Address, ListenError, tls};
+use skep_cli::DaemonPlace;
 use skep_net::Subnet;
 
 const CONFIG_FILE_DEFAULT: &str = "/etc/skep/daemon.json";
@@ -186,9 +187,11 @@ pub enum SettingsError {
 }
 
 impl Settings {
-    /// What the configuration file alone says.
-    pub fn of_file() -> Result<Settings, SettingsError> {
-        Settings::load(Flags::try_parse_from(["daemon"]).expect("no flag is required"))
+    /// Returns the settings of a daemon that was told no more than its place.
+    pub fn of_place(place: DaemonPlace) -> Result<Settings, SettingsError> {
+        let DaemonPlace { config_file, data_root } = place;
+        let flags = Flags::try_parse_from(["daemon"]).expect("no flag is required");
+        Settings::load(Flags { config_file, data_root, ..flags })
     }
 
     /// Merges flags and file over the defaults.

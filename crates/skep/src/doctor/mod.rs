@@ -10,16 +10,17 @@ mod features;
 mod machine;
 
 use skep_api::wire::{Condition, Finding};
+use skep_cli::DaemonPlace;
 
 pub use cluster::look as look_at_cluster;
 pub use features::Features;
 
 use crate::daemon::options::Settings;
 
-/// Looks at this machine as a daemon with its configuration file would find it.
-pub async fn this_machine() -> Vec<Finding> {
+/// Looks at this machine as a daemon at this place would find it.
+pub async fn this_machine(place: DaemonPlace) -> Vec<Finding> {
     let mut findings = Features::find().await.findings();
-    match Settings::of_file() {
+    match Settings::of_place(place) {
         Ok(settings) => {
             findings.push(Finding::ok("configuration", "can be used"));
             findings.extend(machine::look(&settings.data_root));

@@ -51,8 +51,8 @@ pub enum MembershipError {
          move {dir} away to give the cluster up"
     )]
     StateLost { path: PathBuf, dir: PathBuf },
-    #[error("this manager does not begin to lead its cluster; see the messages before this one")]
-    NoLeader,
+    #[error("this manager does not begin to lead its cluster: {0}")]
+    NoLeader(String),
     #[error("the key file {path} is damaged: it has {length} bytes, not 32; restore it from a backup")]
     Key { path: PathBuf, length: usize },
 }
@@ -160,7 +160,10 @@ impl Membership {
         let mut active = self.active.lock().await;
         let manager = self.start_manager(Bootstrap::Refuse)?;
         if !manager.leads().await {
-            return Err(MembershipError::NoLeader);
+            let reason = self.fatal.reason();
+            return Err(MembershipError::NoLeader(
+                reason.unwrap_or_else(|| "it was not elected in time".into()),
+            ));
         }
         *active = Some(self.start_agent(manager, state).await);
         Ok(())

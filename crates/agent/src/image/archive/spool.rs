@@ -69,11 +69,11 @@ impl Spool {
         let mut archive = tar::Archive::new(source);
         let mut entries = HashMap::new();
         for entry in archive.entries().map_err(ArchiveError::Read)? {
-            let mut entry = entry.map_err(ArchiveError::Read)?;
+            let mut entry = entry.map_err(unreadable)?;
             if entries.len() >= ENTRIES_MAX {
                 return Err(invalid(format!("more than {ENTRIES_MAX} entries")));
             }
-            let path = entry.path().map_err(ArchiveError::Read)?.into_owned();
+            let path = entry.path().map_err(unreadable)?.into_owned();
             let kind = entry.header().entry_type();
             if kind.is_dir() {
                 continue;
@@ -157,4 +157,14 @@ fn spool(source: &mut impl Read, temps: &Temps) -> Result<Spooled, ArchiveError>
     }
     file.sync_all().map_err(failed())?;
     Ok(Spooled { temp, digest: hasher.finish(), len })
+}
+/// Tells what is no archive from one that cannot be read. What the library says of the former repeats what it found there,
+/// which may be anything.
+fn unreadable(error: io::Error) -> ArchiveError {
+    match error.kind() {
+        io::ErrorKind::Other | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+            invalid("it is no tar archive, or a damaged one")
+        }
+        _ => ArchiveError::Read(error),
+    }
 }

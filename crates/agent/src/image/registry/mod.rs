@@ -13,7 +13,7 @@ mod said;
 
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RANGE};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LINK, LOCATION, RANGE};
 use reqwest::{Response, StatusCode, Url};
 
 pub use self::auth::Auth;
@@ -31,6 +31,8 @@ use super::reference::Reference;
 pub(super) const DOCUMENT_LEN_MAX: u64 = 4 << 20;
 /// The part of an error's body that is read for its message, in bytes.
 const ERROR_LEN_MAX: u64 = 64 << 10;
+/// Tags of a repository that are pulled at once; more is a mistake rather than a wish.
+const TAGS_MAX: usize = 1_000;
 /// Blobs are usually one redirect away, behind a content network.
 const REDIRECTS_MAX: usize = 5;
 
@@ -83,6 +85,33 @@ impl Registries {
                 Err(PullError::CorruptManifest { digest: wanted, found: digest })
             }
             _ => Ok(Served { bytes, media_type, digest }),
+        }
+    }
+
+    /// Returns the tags of a repository, in the registry's order. It may tell them in several parts.
+    pub async fn tags(&self, source: &Source) -> Result<Vec<String>, PullError> {
+        let mut tags = Vec::new();
+        let mut path = "tags/list".to_owned();
+        loop {
+            let response = self.get(source, &path, None, 0).await?;
+            let (url, next) = (response.url().clone(), next_part(&response));
+            let body = self.read(response, DOCUMENT_LEN_MAX).await?;
+            let part: TagList = serde_json::from_slice(&body).map_err(|_| PullError::Protocol {
+                url: shown(&url),
+                reason: "the answer is not a list of tags",
+            })?;
+            tags.extend(part.tags.unwrap_or_default());
+            if tags.len() > TAGS_MAX {
+                return Err(PullError::Protocol {
+                    url: shown(&url),
+                    reason: "the repository has too many tags",
+                });
+            }
+            match next {
+                // One that names the same part again would never end.
+                Some(next) if next != path => path = next,
+                _ => return Ok(tags),
+            }
         }
     }
 
@@ -226,6 +255,20 @@ impl Registries {
             _ => PullError::Status { url, status: status.as_u16(), detail: said.into_suffix() },
         })
     }
+}
+
+/// The answer to a question for tags; `null` where there is none.
+#[derive(serde::Deserialize)]
+struct TagList {
+    tags: Option<Vec<String>>,
+}
+
+/// Returns the path of the next part of a list of tags, if there is one: a link of the form `<URL>; rel="next"`.
+fn next_part(response: &Response) -> Option<String> {
+    let link = response.headers().get(LINK)?.to_str().ok()?;
+    let target = link.strip_prefix('<')?.split_once('>')?.0;
+    let url = response.url().join(target).ok()?;
+    Some(format!("tags/list?{}", url.query()?))
 }
 
 async fn send(

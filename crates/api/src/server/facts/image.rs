@@ -74,8 +74,9 @@ pub struct HistoryStep {
 /// An image to be fetched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PullRequest {
-    /// With a tag or a digest, as typed.
+    /// As typed: with a tag or a digest, or the name of a repository, all tags of which are wanted.
     pub reference: String,
+    pub all_tags: bool,
     /// `os/architecture[/variant]`; empty: this node's.
     pub platform: String,
     pub auth: Option<RegistryAuth>,

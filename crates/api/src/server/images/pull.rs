@@ -26,11 +26,13 @@ pub(super) async fn create(
         return Err(super::refuse(super::IMPORT));
     }
     let reference = reference(name, query.get("tag"));
+    let all_tags = !names_one(&reference);
     if !skep_model::reference::is_valid(&reference) {
         return Err(invalid_reference(&reference));
     }
     let request = PullRequest {
         reference: reference.clone(),
+        all_tags,
         platform: query.get("platform").to_owned(),
         auth: registry_auth::of(&headers),
     };
@@ -41,15 +43,20 @@ pub(super) async fn create(
     Ok(reply::lines(lines(messages).take_until(context.stop.clone().cancelled_owned())))
 }
 
-/// Puts a name and what `tag` says together: a tag, or a digest. Without either it is the latest.
+/// Puts a name and what `tag` says together: a tag, or a digest.
 fn reference(name: &str, tag: &str) -> String {
-    let has_tag = name.rfind(':').is_some_and(|colon| !name[colon..].contains('/'));
     match tag {
+        "" => name.to_owned(),
         digest if digest.contains(':') => format!("{name}@{digest}"),
-        "" if has_tag || name.contains('@') => name.to_owned(),
-        "" => format!("{name}:latest"),
         tag => format!("{name}:{tag}"),
     }
+}
+
+/// Returns whether there is a tag or a digest. Where there is neither, every tag is meant; clients that mean the latest
+/// say so.
+fn names_one(reference: &str) -> bool {
+    let has_tag = reference.rfind(':').is_some_and(|colon| !reference[colon..].contains('/'));
+    has_tag || reference.contains('@')
 }
 
 /// The sentence for what is no reference, with the reason that users meet most.
@@ -104,12 +111,22 @@ mod tests {
 
     #[test]
     fn a_name_and_a_tag_make_a_reference() {
-        assert_eq!(reference("redis", ""), "redis:latest");
+        assert_eq!(reference("redis", ""), "redis");
         assert_eq!(reference("redis", "7"), "redis:7");
-        assert_eq!(reference("host:5000/redis", ""), "host:5000/redis:latest");
+        assert_eq!(reference("host:5000/redis", ""), "host:5000/redis");
         assert_eq!(reference("host:5000/redis:7", ""), "host:5000/redis:7");
         assert_eq!(reference("redis", "sha256:00"), "redis@sha256:00");
         assert_eq!(reference("redis@sha256:00", ""), "redis@sha256:00");
+    }
+
+    #[test]
+    fn a_name_alone_means_every_tag() {
+        for one in ["redis:7", "host:5000/redis:7", "redis@sha256:00"] {
+            assert!(names_one(one), "{one}");
+        }
+        for all in ["redis", "host:5000/redis"] {
+            assert!(!names_one(all), "{all}");
+        }
     }
 
     #[test]

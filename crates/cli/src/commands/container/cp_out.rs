@@ -8,6 +8,8 @@ use skep_api::client::{Client, Download, PathStat};
 use tokio::sync::mpsc;
 
 use super::cp::{absolute, names_directory, split};
+#[cfg(unix)]
+use super::special;
 use crate::context::Context;
 use crate::fault::Fault;
 use crate::format::decimal_bytes;
@@ -177,7 +179,7 @@ fn write_entries(reader: &mut Chunks, place: &Place, keep_owners: bool) -> Resul
         let mut entry = entry.map_err(broken)?;
         let path = entry.path().map_err(broken)?.into_owned();
         let Some(relative) = place.of(&path)? else { continue };
-        write_entry(&mut entry, place, &relative).map_err(|error| {
+        write_entry(&mut entry, place, &relative, keep_owners).map_err(|error| {
             Fault::new(format!("cannot write {}: {error}", place.directory.join(&relative).display()))
         })?;
     }
@@ -185,7 +187,12 @@ fn write_entries(reader: &mut Chunks, place: &Place, keep_owners: bool) -> Resul
 }
 
 /// Writes one entry. `unpack_in` refuses whatever would follow a link out of the directory, so entries are renamed first.
-fn write_entry<R: Read>(entry: &mut tar::Entry<'_, R>, place: &Place, relative: &Path) -> io::Result<()> {
+fn write_entry<R: Read>(
+    entry: &mut tar::Entry<'_, R>,
+    place: &Place,
+    relative: &Path,
+    keep_owners: bool,
+) -> io::Result<()> {
     let target = place.directory.join(relative);
     let parent = target.parent().unwrap_or(&place.directory);
     let root = place.directory.canonicalize()?;
@@ -205,6 +212,10 @@ fn write_entry<R: Read>(entry: &mut tar::Entry<'_, R>, place: &Place, relative: 
     }
     if !entry.header().entry_type().is_dir() {
         replace(&target)?;
+    }
+    #[cfg(unix)]
+    if let Some(kind) = special::kind(entry.header()) {
+        return special::make(entry.header(), kind, &target, keep_owners);
     }
     entry.unpack(&target).map(drop)
 }

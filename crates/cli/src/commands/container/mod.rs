@@ -14,6 +14,8 @@ pub(crate) mod port;
 mod ports;
 mod prune;
 pub(crate) mod rm;
+#[cfg(unix)]
+mod special;
 pub(crate) mod stats;
 pub(crate) mod stop;
 pub(crate) mod top;

@@ -15,6 +15,9 @@ use crate::format::{Cell, Column, Listing, since};
 pub(crate) struct Flags {
     #[arg(long, value_name = "string", default_value = "", hide_default_value = true, help = LIST_FORMAT_HELP)]
     format: String,
+    /// Don't truncate digests
+    #[arg(long)]
+    no_trunc: bool,
     /// Only display the numbers
     #[arg(short, long)]
     quiet: bool,
@@ -33,7 +36,7 @@ const COLUMNS: &[Column] = &[
 ];
 
 pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
-    let Flags { format, quiet, arguments } = flags;
+    let Flags { format, no_trunc, quiet, arguments } = flags;
     let reference = exactly_one(context, arguments)?;
     let revisions = context.client().await?.revisions(&reference).await?;
     let now = (context.now)();
@@ -43,18 +46,27 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
         key: "Revision",
         table: &["Revision", "Hash", "Image", "CreatedAt", "Stable", "Author", "Reason"],
         raw: &[("Revision", "revision"), ("Image", "image")],
-        rows: revisions.iter().rev().map(|revision| row(revision, now)).collect(),
+        rows: revisions.iter().rev().map(|revision| row(revision, no_trunc, now)).collect(),
     };
     show_list(context, &listing, &format, quiet)
 }
 
-fn row(revision: &Revision, now: Timestamp) -> Vec<Cell> {
+/// Digits of a digest that tell one image from another.
+const DIGEST_LENGTH: usize = 12;
+
+/// Returns an image with as much of its digest as people compare.
+fn short(image: &str) -> String {
+    let end = image.find("@sha256:").map(|at| at + "@sha256:".len() + DIGEST_LENGTH);
+    end.and_then(|end| image.get(..end)).unwrap_or(image).to_owned()
+}
+
+fn row(revision: &Revision, no_trunc: bool, now: Timestamp) -> Vec<Cell> {
     let mark = if revision.is_current { " *" } else { "" };
     let ago = |then: Timestamp| format!("{} ago", since(then, now));
     vec![
         format!("{}{mark}", revision.number).into(),
         revision.hash.as_str().into(),
-        revision.image.as_str().into(),
+        if no_trunc { revision.image.clone() } else { short(&revision.image) }.into(),
         ago(revision.created_at.0).into(),
         match (revision.stable_at, revision.failed_at) {
             (Some(at), _) => ago(at.0).into(),
