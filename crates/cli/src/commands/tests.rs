@@ -218,6 +218,14 @@ async fn formats_of_the_configuration_are_dockers() {
         inspect --type service --format {{.Spec.UpdateConfig}} web
         inspect --type plugin web
         inspect --size --type service --format {{.ID}} web
+        ps --format {{.Nope}}
+        ps --format {{nope}}
+        ps --format {{.ID
+        ps --quiet --format {{.Nope}}
+        events --format {{.Nope}}
+        events --format {{nope}}
+        events --format {{.ID
+        save --output /nonexistent/images.tar web
         version --format {{";
     assert_eq!(crate::testing::differences(lines, &env).await, "");
     let ran = crate::testing::skep(&["service", "ls"], &env).await;

@@ -43,13 +43,27 @@ fn executing(name: &str, at: &str, what: &str) -> String {
 }
 
 impl TemplateError {
+    /// Go's sentence, without a title of Docker's.
+    pub(crate) fn bare(&self) -> String {
+        match self {
+            TemplateError::Parse(why) => format!("template: :{why}"),
+            TemplateError::Execute { at, what } => executing("", at, what),
+        }
+    }
+
+    /// Docker's sentence for `ps`, which tries a template before it asks for containers.
+    pub(crate) fn in_ps(&self) -> String {
+        match self {
+            TemplateError::Parse(_) => format!("failed to parse template: {}", self.bare()),
+            TemplateError::Execute { .. } => format!("failed to execute template: {}", self.bare()),
+        }
+    }
+
     /// Docker's sentence for a list, where filling in fails under another title than reading.
     pub(crate) fn in_list(&self) -> String {
         match self {
             TemplateError::Parse(_) => self.to_string(),
-            TemplateError::Execute { at, what } => {
-                format!("failed to execute template: {}", executing("", at, what))
-            }
+            TemplateError::Execute { .. } => format!("failed to execute template: {}", self.bare()),
         }
     }
 

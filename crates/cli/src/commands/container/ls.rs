@@ -75,6 +75,12 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     let Flags { all, list, last, latest, no_trunc, size, arguments } = flags;
     none(context, &arguments)?;
     let format = context.list_format(&list.format, "psFormat", list.quiet)?;
+    if list.quiet && !list.format.is_empty() {
+        context.io.warn("WARNING: Ignoring custom format, because both --format and --quiet are set.")?;
+    }
+    if !size {
+        try_on_nothing(&format)?;
+    }
     let last = if latest { Some(1) } else { last.and_then(|last| u64::try_from(last).ok()) };
     let query = ContainerQuery {
         all,
@@ -93,6 +99,13 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
         }
     }
     show_list(context, &listing, &format, list.quiet)
+}
+
+/// Fills a template in with a container that has nothing, so that a mistake in it shows also where there is no container.
+fn try_on_nothing(format: &str) -> Result<(), Fault> {
+    let nothing = listing(&[ContainerSummary::default()], false, Timestamp::UNIX_EPOCH);
+    let tried = nothing.render(&Format::parse(format)).map(drop);
+    tried.map_err(|error| Fault::new(error.in_ps()))
 }
 
 const RAW: &[(&str, &str)] = &[

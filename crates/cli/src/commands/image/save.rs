@@ -31,6 +31,9 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     if output.is_none() && context.io.output_is_terminal() {
         return Err(Fault::new("cowardly refusing to save to a terminal. Use the -o flag or redirect"));
     }
+    if let Some(path) = &output {
+        check_place(Path::new(path))?;
+    }
     let client = context.client().await?;
     let mut archive = client.save_images(&arguments, &platform_json(&platform)?).await?;
     if let Some(path) = output {
@@ -40,6 +43,19 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
         context.io.out.write_all(&chunk)?;
     }
     Ok(context.io.out.flush()?)
+}
+
+/// Refuses a place that no file can be written to before images are asked for.
+fn check_place(path: &Path) -> Result<(), Fault> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.exists());
+    match parent {
+        // Compat: Go's words for what is not there.
+        Some(parent) => Err(Fault::new(format!(
+            "failed to save image: invalid output path: stat {}: no such file or directory",
+            parent.display()
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Writes beside the file and renames at the end: a broken download leaves nothing that looks like an archive.

@@ -46,12 +46,7 @@ pub(crate) struct Flags {
 pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
     let Flags { filter, format, since, until, arguments } = flags;
     none(context, &arguments)?;
-    let format = format.trim();
-    let template = match format {
-        "" => None,
-        "json" => Some(Template::parse("{{json .}}")?),
-        template => Some(Template::parse(template)?),
-    };
+    let template = template(format.trim())?;
     let now = (context.now)();
     let (since, until) = (instant("", &since, now)?, instant("", &until, now)?);
     let client = context.client().await?;
@@ -65,6 +60,31 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
         context.io.out.flush()?;
     }
     Ok(())
+}
+
+/// The exit code of a template that cannot be used, as docker's.
+const USAGE: u8 = 64;
+
+/// Returns what each event is shown by, tried on one that has nothing: the first may be long in coming.
+fn template(format: &str) -> Result<Option<Template>, Fault> {
+    let format = match format {
+        "" => return Ok(None),
+        "json" => "{{json .}}",
+        template => template,
+    };
+    let mut nothing = value(&Message::default())?;
+    if let Value::Struct(object) = &mut nothing {
+        // Compat: docker tries it on a pointer.
+        object.type_name.insert(0, '*');
+    }
+    let tried = Template::parse(format).and_then(|template| {
+        template.render(&nothing)?;
+        Ok(template)
+    });
+    tried.map(Some).map_err(|error| {
+        let text = format!("Error parsing format: {}", error.bare());
+        Fault { code: USAGE, ..Fault::new(text) }
+    })
 }
 
 /// `2026-01-02T03:04:05.000000000Z service update ID (name=web)`.
