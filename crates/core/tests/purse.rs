@@ -136,6 +136,13 @@ fn a_share_of_the_slots_is_less_when_a_node_is_gone() {
     [1, 2, 3].into_iter().for_each(|number| update.put_due(SlotId::Node(node_id(number))));
     update.changes.push(Change::DeleteNode(node_id(2)));
     assert_eq!(update.look(2), 1, "half of two slots");
+
+    // The one that is gone comes last, and was drained before.
+    let mut update = Update::of(Mode::Global, &[("max-surge", "50%")]);
+    [1, 2].into_iter().for_each(|number| update.put_due(SlotId::Node(node_id(number))));
+    update.put(SlotId::Node(node_id(3)), 1, Desired::Shutdown, TaskState::Shutdown);
+    update.changes.push(Change::DeleteNode(node_id(3)));
+    assert_eq!(update.look(2), 1, "half of two slots");
 }
 
 #[test]

@@ -30,7 +30,8 @@ async fn a_registry_that_never_ends_is_left() {
     let registry = Registry::start().await;
     registry.rule(|request, _| {
         let part: u32 = request.path.split_once("part=").map_or(0, |(_, part)| part.parse().unwrap());
-        let list = serde_json::json!({"tags": (0..100).map(|tag| format!("{part}-{tag}")).collect::<Vec<_>>()});
+        let list =
+            serde_json::json!({"tags": (0..100).map(|tag| format!("{part}-{tag}")).collect::<Vec<_>>()});
         let next = format!("</v2/app/tags/list?part={}>; rel=\"next\"", part + 1);
         Some(Reply::new(200, list.to_string()).header("Link", next))
     });

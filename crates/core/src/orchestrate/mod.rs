@@ -4,7 +4,8 @@
 //! a restart and an election take the same path, and running it again on its own result, with any scope, proposes
 //! nothing.
 //!
-//! In order: [`rollout::judge`] counts failures, [`replicated`] drops slots, [`slot`] answers tasks that ended ([`restart`], [`attempt`]) and lets
+//! In order: [`rollout::judge`] counts failures, [`replicated`] drops slots, [`slot`] answers tasks that ended ([`restart`], [`attempt`]; the
+//! slots where one did come first) and lets
 //! prepared ones take over (`handover`), [`replicated`] makes slots ([`global`] and [`job`] make and drop theirs), [`rollout::advance`]
 //! takes up outdated slots, [`relocate`] moves what has to leave its node (also for evenness: [`rebalance`]), [`bake`] tells what works (of a service that is at `rest`), [`reap`] forgets old
 //! tasks. Before all of it, [`enforce`] marks what a node cannot keep. How much of a service may be in change at a time is
@@ -64,7 +65,8 @@ pub fn plan(
         // Before slots take their next steps: one that serves is kept, and may be about to hand over.
         replicated::give_up(draft, &service);
     }
-    // What ended, or is lost, spends the budget before anything is handed over.
+    // Invariant: what ended, or is gone, is counted before anything is handed over. A slot that has an end to answer hands
+    // over nothing that serves: what served in it is what ended.
     let (mut ended, mut left): (BTreeSet<_>, BTreeSet<_>) = slots_in(draft, agenda, &service, scope)
         .into_iter()
         .partition(|slot| slot::has_ended(draft, id, *slot));

@@ -93,8 +93,11 @@ pub fn plan(
     earlier(wake_at, handover::plan(draft, purse, service, rollout.as_deref(), slot))
 }
 
-/// Returns whether there is an end to answer in the slot.
+/// Returns whether there is an end to answer in the slot, or the end of the slot itself: its node is gone.
 pub(super) fn has_ended(store: &Store, service_id: ServiceId, id: SlotId) -> bool {
+    if matches!(id, SlotId::Node(node_id) if store.node(node_id).is_none()) {
+        return true;
+    }
     let mut live = store.tasks_in(service_id, id).filter(|task| task.is_live());
     live.any(|task| is_ended(store, task))
 }

@@ -183,7 +183,7 @@ fn of_rollout(store: &Store, service: &Service, rollout: &Rollout, now: Timestam
     // A lane that is free already is waited for by nobody.
     waits.retain(|wait| wait.until.is_none_or(|until| until > now));
     if waits.is_empty() && lanes::awaits_proof(rollout, &policy) {
-        let proven_at = lanes::first_batch_proven_at(store, service, &policy, now);
+        let proven_at = lanes::first_batch_proven_at(store, service, rollout, &policy, now);
         let text = "the first batch must live through the monitor period".to_owned();
         waits.extend(proven_at.map(|at| about(WaitCode::Monitor, at - policy.monitor, Some(at), text)));
     }

@@ -47,10 +47,12 @@ impl AttemptsAreBounded {
         let is_same = |other: &&Arc<Task>| {
             other.is_live() && (other.revision, other.iteration) == (task.revision, task.iteration)
         };
-        let leaves = |other: &Arc<Task>| other.is_live() && !other.is_over() && other.leaves.is_some();
-        let is_attempt = task.is_restart() && !slot_of(before, task).any(leaves);
-        let same = slot_of(before, task).filter(is_same);
-        match same.filter_map(|other| self.attempts.get(&other.id)).max() {
+        let same: Vec<_> = slot_of(before, task).filter(is_same).collect();
+        // It stands in for a task that has to leave, and knows of as many restarts as that.
+        let is_followed = |other: &Arc<Task>| !other.is_over() && other.leaves.is_some();
+        let is_attempt = task.is_restart()
+            && !same.iter().any(|other| is_followed(other) && other.restarts == task.restarts);
+        match same.iter().filter_map(|other| self.attempts.get(&other.id)).max() {
             // Only what failed is made to wait; a rollout's own tasks are not.
             Some(earlier) if !is_step => earlier + u64::from(is_attempt),
             Some(_) | None => 0,

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use skep_core::orchestrate::current::is_current;
 use skep_core::orchestrate::rollout;
 use skep_core::store::ChangeSet;
 use skep_core::{Change, Store};
@@ -20,7 +19,7 @@ use super::{
     Invariant, Moment, decided_at, is_beyond_rollouts, serves, slot_of, slot_service, task_writes, under_way,
     waits_for_budget,
 };
-use crate::fit::{is_closed, is_open};
+use crate::fit::{fulfils, is_closed, is_open};
 
 #[derive(Default)]
 pub struct BudgetIsNeverExceeded {
@@ -254,6 +253,14 @@ fn scale_down(before: &Store, after: &Store, changes: &ChangeSet) -> Result<(), 
     Ok(())
 }
 
+/// Returns whether the node of a task meets what its service asks of nodes now.
+fn may_be_there(store: &Store, task: &Task) -> bool {
+    let node = task.node_id.and_then(|id| store.node(id));
+    node.zip(store.service(task.service_id)).is_some_and(|(node, service)| {
+        service.spec.task.placement.constraints.iter().all(|text| fulfils(node, text))
+    })
+}
+
 /// Slots are only taken up while lanes are free: a lane is taken until its slot is settled, was up for long
 /// enough, and the delay has passed.
 fn lanes(before: &Store, after: &Store, rollout: &Rollout, now: Timestamp) -> Result<(), String> {
@@ -279,8 +286,7 @@ fn lanes(before: &Store, after: &Store, rollout: &Rollout, now: Timestamp) -> Re
         // A slot that went down after its lane was free is not waited for again; one that may not stay where it came to
         // has to be taken up again.
         let is_up = |task: &Arc<Task>| {
-            let is_wanted = after.service(id).is_some_and(|service| is_current(after, service, task));
-            is_wanted && task.is_live() && task.status.state == TaskState::Running
+            may_be_there(after, task) && task.is_live() && task.status.state == TaskState::Running
         };
         let min_healthy = match !step.failed && after.task(step.task_id).is_some_and(is_up) {
             true => policy.min_healthy,

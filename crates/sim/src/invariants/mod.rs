@@ -44,7 +44,7 @@ use skep_model::node::{Availability, DRAIN, NodeState};
 use skep_model::request::{Refusal, Reply, Request};
 use skep_model::rollout::Phase;
 use skep_model::task::{Desired, SlotId, TaskState};
-use skep_model::{NodeId, Rollout, Service, ServiceId, Step, Task, TaskId, Timestamp, policy};
+use skep_model::{NodeId, Rollout, Service, ServiceId, Step, Task, TaskId, TaskSpec, Timestamp, policy};
 
 use crate::Broken;
 use crate::engine::Container;
@@ -179,6 +179,12 @@ fn decided_at(before: &Store, changes: &ChangeSet) -> Timestamp {
 /// Returns the tasks of a task's slot, itself included.
 fn slot_of<'a>(store: &'a Store, task: &Task) -> impl Iterator<Item = &'a Arc<Task>> {
     store.tasks_in(task.service_id, task.slot)
+}
+
+/// Returns whether what was made from one template of a service goes on under another one.
+fn goes_on(store: &Store, service: &Service, was: &TaskSpec, is: &TaskSpec) -> bool {
+    let changes_in_place = rollout::policy(store, service, None).changes_in_place;
+    was.runs_the_same_elsewhere(is) || changes_in_place && was.can_become(is)
 }
 
 /// Returns whether the slot still belongs to a service.

@@ -38,16 +38,17 @@ impl FirstBatchesProveThemselves {
             same.unwrap_or(step)
         });
         let mut first: Vec<_> = is_so.filter(|step| !waits_for_budget(after, step)).collect();
-        // What is begun once more, because its node was lost, say, is of the batch no more where others of it are left.
+        // Where fewer lanes are left of an update than there were, what is begun once more need not be of the first batch.
         let is_given_up = |step: &Step| {
             let goes_on = after.step(id, step.slot).is_some_and(|is| is.taken_at == step.taken_at);
             step.settled_at.is_none() && !goes_on
         };
-        if !first.iter().all(|step| is_given_up(step)) {
+        if first.iter().filter(|step| !is_given_up(step)).count() as u64 >= policy.lanes {
             first.retain(|step| !is_given_up(step));
         }
         let lived_by = |at: Timestamp| at + policy.monitor <= self.latest;
-        let lived = !first.is_empty() && first.iter().all(|step| step.settled_at.is_some_and(lived_by));
+        let is_whole = first.len() as u64 >= policy.lanes.min(rollout.slot_count);
+        let lived = is_whole && first.iter().all(|step| step.settled_at.is_some_and(lived_by));
         let has = after.steps_of(id).filter(|step| !waits_for_budget(after, step)).count() as u64;
         let is_more = after.steps_of(id).any(|step| before.step(id, step.slot).is_none());
         if has > policy.lanes && is_more && !lived {

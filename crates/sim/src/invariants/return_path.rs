@@ -14,7 +14,7 @@ use skep_model::rollout::{Direction, Phase};
 use skep_model::task::TaskState;
 use skep_model::{Revision, Rollout, Service, ServiceId, Timestamp};
 
-use super::{Invariant, Moment};
+use super::{Invariant, Moment, goes_on};
 
 #[derive(Default)]
 pub struct RollbacksGoToWhatWorks {
@@ -49,6 +49,14 @@ impl Invariant for RollbacksGoToWhatWorks {
 }
 
 impl RollbacksGoToWhatWorks {
+    /// Returns whether the revision was seen to run, under whatever number, or one whose tasks go on under it. What the
+    /// one that failed shows says nothing for it.
+    fn has_run(&self, store: &Store, service: &Service, failed: &Revision, wanted: &Revision) -> bool {
+        let others =
+            self.seen.iter().filter(|((id, number), _)| *id == service.id && *number != failed.number);
+        others.map(|(_, one)| one).any(|one| goes_on(store, service, &one.template, &wanted.template))
+    }
+
     fn remember(&mut self, store: &Store, changes: &ChangeSet) {
         for change in changes.iter() {
             if let Change::PutTask(task) = change
@@ -94,7 +102,7 @@ impl RollbacksGoToWhatWorks {
             let restored = after.revision(service.id, rollout.revision);
             let is_right = match expected {
                 Some(stable) => stable == rollout.revision,
-                None => restored.is_some_and(|restored| self.has_run(restored)),
+                None => restored.is_some_and(|restored| self.has_run(after, service, failed, restored)),
             };
             let is_restored = restored.is_some_and(|one| one.template == service.spec.task);
             let differs = restored.is_some_and(|one| !is_alike(one, failed));
@@ -107,17 +115,6 @@ impl RollbacksGoToWhatWorks {
             Some(stable) => Err(format!("{} stays, and {stable} is stable", service.spec.name)),
             None => Ok(()),
         }
-    }
-}
-
-impl RollbacksGoToWhatWorks {
-    /// Returns whether the revision was seen to run, under whatever number, or one whose tasks go on under it.
-    fn has_run(&self, wanted: &Revision) -> bool {
-        let mut seen = self.seen.values().filter(|one| one.service_id == wanted.service_id);
-        seen.any(|one| {
-            let (was, is) = (&one.template, &wanted.template);
-            was.runs_the_same_elsewhere(is) || was.can_become(is)
-        })
     }
 }
 

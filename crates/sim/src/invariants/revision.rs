@@ -5,12 +5,12 @@
 use std::sync::Arc;
 
 use skep_core::Store;
-use skep_core::orchestrate::current::{goes_on, is_current};
+use skep_core::orchestrate::current::is_current;
 use skep_model::rollout::{Direction, Phase};
 use skep_model::task::{Desired, SlotId};
 use skep_model::{Task, Timestamp};
 
-use super::{Invariant, Moment, slot_of, task_writes};
+use super::{Invariant, Moment, goes_on, slot_of, task_writes};
 
 pub struct SlotsKeepTheirRevision;
 
@@ -48,13 +48,15 @@ fn is_right(before: &Store, after: &Store, task: &Task) -> bool {
         return true;
     }
     // A node that was closed and is open again begins anew, with what it had, or with what it was moved to, which a
-    // write of the placement gives another number.
+    // write of the placement, or of limits, gives another number.
     let is_vacant =
         matches!(task.slot, SlotId::Node(_)) && !slot_of(before, task).any(|other| other.is_live());
     let was_moved = before.step(task.service_id, task.slot).is_some_and(|step| {
         let is_so = step.settled_at.is_some() && !step.failed && task.revision == service.revision;
         let was = before.service(task.service_id).filter(|_| is_so);
-        was.is_some_and(|was| was.revision == service.revision || goes_on(after, service, &was.spec.task))
+        was.is_some_and(|was| {
+            was.revision == service.revision || goes_on(after, service, &was.spec.task, &service.spec.task)
+        })
     });
     if is_vacant && (was_moved || slot_of(before, task).any(|other| other.revision == task.revision)) {
         return true;
@@ -67,7 +69,7 @@ fn is_right(before: &Store, after: &Store, task: &Task) -> bool {
             .and_then(|rollout| rollout.from)
             .filter(|from| {
                 let known = after.revision(service.id, *from);
-                !known.is_some_and(|known| goes_on(after, service, &known.template))
+                !known.is_some_and(|known| goes_on(after, service, &known.template, &service.spec.task))
             });
         let is_kept = |other: &Task| other.desired != Desired::Remove && before.task(other.id).is_some();
         let is_first = !after.tasks_of(service.id).any(|other| is_kept(other));

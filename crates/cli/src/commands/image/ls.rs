@@ -107,12 +107,12 @@ fn listing(images: &[ImageSummary], digests: Digests, no_trunc: bool, now: Times
 }
 
 /// One row per image, under its first name.
-pub(crate) fn short_listing(images: &[ImageSummary], now: Timestamp) -> Listing {
+pub(crate) fn short_listing(images: &[ImageSummary], no_trunc: bool, now: Timestamp) -> Listing {
     let row = |image: &ImageSummary| {
         let tag = image.repo_tags.first().and_then(|tag| Reference::parse(tag));
         let repository = tag.as_ref().map_or(NONE.to_owned(), Reference::familiar_name);
         let tag = tag.as_ref().and_then(Reference::tag).unwrap_or(NONE).to_owned();
-        row(image, &Name { repository, tag, digest: NONE.to_owned() }, false, now)
+        row(image, &Name { repository, tag, digest: String::new() }, no_trunc, now)
     };
     with_rows(images.iter().map(row).collect())
 }

@@ -3,11 +3,12 @@
 use clap::Args;
 use skep_api::client::{ContainerSummary, DiskUsage, ImageSummary, Volume};
 
-use super::df_verbose::verbose;
-use crate::commands::{LIST_FORMAT_HELP, none, show_list};
+use super::df_verbose::{filled, verbose};
+use crate::commands::{LIST_FORMAT_HELP, none};
 use crate::context::Context;
 use crate::fault::Fault;
-use crate::format::{Cell, Column, Listing, decimal_bytes};
+use crate::format::{Cell, Column, Format, Listing, decimal_bytes};
+use crate::template::Template;
 
 /// Show disk usage of this node
 #[derive(Args, Debug)]
@@ -33,21 +34,34 @@ const COLUMNS: &[Column] = &[
 pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault> {
     let Flags { format, verbose: is_verbose, arguments } = flags;
     none(context, &arguments)?;
-    if is_verbose && !format.is_empty() {
-        return Err(Fault::new("the verbose and the format options conflict"));
-    }
+    let template = match Format::parse(&format) {
+        _ if !is_verbose => None,
+        Format::Table => None,
+        Format::Json => Some(Template::parse("{{json .}}")?),
+        Format::Rows(text) | Format::TableOf(text) => Some(Template::parse(&text)?),
+        Format::Raw => return Err(Fault::new("--format raw is not supported with --verbose: use json")),
+    };
     let client = context.client().await?;
     let usage = client.disk_usage().await?;
+    if let Some(template) = template {
+        // Compat: docker 28.2 gives the error no title, and the text no line end.
+        let text = filled(&template, usage, (context.now)());
+        return Ok(context.io.text(&text.map_err(|error| Fault::new(error.bare()))?)?);
+    }
     if is_verbose {
         let text = verbose(usage, (context.now)());
         return Ok(context.io.text(&text)?);
     }
-    show_list(context, &listing(&usage), &format, false)
+    let listing = listing(&usage);
+    let shown = listing.render(&Format::parse(&format));
+    // Compat: docker 28.2 has another title here than for other lists.
+    Ok(context.io.text(&shown.map_err(|error| Fault::new(error.to_string()))?)?)
 }
 
 fn listing(usage: &DiskUsage) -> Listing {
     Listing {
-        type_name: "*formatter.diskUsageContext",
+        // Compat: each row has a type of its own in docker, and the first one fails first.
+        type_name: "*formatter.diskUsageImagesContext",
         columns: COLUMNS,
         key: "Type",
         table: &["Type", "TotalCount", "Active", "Size", "Reclaimable"],

@@ -101,13 +101,8 @@ fn due(store: &Store, service: &Service, lanes: &Lanes) -> Vec<Slot> {
 
 /// Notes that the first batch has lived through the monitor period.
 fn prove_first_batch(store: &Draft, service: &Service, rollout: &mut Rollout, policy: &Policy) {
-    // A slot that was lost with its node has to be taken up again before the batch is whole.
-    let has_whole_batch = || {
-        let taken = store.steps_of(service.id).count() as u64;
-        taken >= policy.lanes.min(rollout.slot_count)
-    };
-    if lanes::awaits_proof(rollout, policy) && has_whole_batch() {
-        let proven_at = lanes::first_batch_proven_at(store, service, policy, store.now());
+    if lanes::awaits_proof(rollout, policy) {
+        let proven_at = lanes::first_batch_proven_at(store, service, rollout, policy, store.now());
         rollout.proven_at = proven_at.filter(|at| *at <= store.now());
     }
 }

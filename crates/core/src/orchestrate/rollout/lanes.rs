@@ -68,7 +68,7 @@ impl Lanes {
             let taken = draft.steps_of(service.id).count() as u64;
             free = free.min(policy.lanes.saturating_sub(taken));
             free_to_mend = free_to_mend.min(policy.lanes.saturating_sub(taken - held));
-            let proven_at = first_batch_proven_at(draft, service, policy, draft.now());
+            let proven_at = first_batch_proven_at(draft, service, rollout, policy, draft.now());
             wake_at = earlier(wake_at, proven_at.filter(|at| *at > draft.now()));
         }
         Lanes { busy, free, free_to_mend, blocked, wake_at }
@@ -134,18 +134,20 @@ pub fn awaits_proof(rollout: &Rollout, policy: &Policy) -> bool {
 }
 
 /// Returns when the first batch will have lived through the monitor period; `None` while one of its slots is
-/// not settled. A slot that failed and was tolerated holds nobody up for longer than another, and one that waits for the
-/// budget is not part of it yet.
+/// not settled, or has yet to be taken up, again where its replacement was lost with its node. A slot that failed and was
+/// tolerated holds nobody up for longer than another, and one that waits for the budget is not part of it yet.
 pub fn first_batch_proven_at(
     store: &Store,
     service: &Service,
+    rollout: &Rollout,
     policy: &Policy,
     now: Timestamp,
 ) -> Option<Timestamp> {
     let is_held = held(store, service, policy, now);
-    let mut proven_at = None;
+    let (mut taken, mut proven_at) = (0, None);
     for step in store.steps_of(service.id).filter(|step| !is_held(step)) {
+        taken += 1;
         proven_at = proven_at.max(Some(step.settled_at? + policy.monitor));
     }
-    proven_at
+    proven_at.filter(|_| taken >= policy.lanes.min(rollout.slot_count))
 }
