@@ -14,6 +14,11 @@ pub fn is_valid(text: &str) -> bool {
     is_name(name) && tag.is_none_or(is_tag) && digest.is_none_or(is_digest)
 }
 
+/// Returns whether there is neither a tag nor a digest: a repository, and no image of it, is named.
+pub fn is_name_only(text: &str) -> bool {
+    !text.contains('@') && split_tag(text).1.is_none()
+}
+
 /// Splits off the tag: what follows the last colon behind the last slash.
 fn split_tag(text: &str) -> (&str, Option<&str>) {
     let last_part = text.rfind('/').map_or(0, |slash| slash + 1);
@@ -94,7 +99,17 @@ fn is_digest(digest: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_valid;
+    use super::{is_name_only, is_valid};
+
+    #[test]
+    fn a_repository_is_told_from_its_images() {
+        for one in ["redis:7", "host:5000/redis:7", "redis@sha256:00"] {
+            assert!(!is_name_only(one), "{one}");
+        }
+        for all in ["redis", "host:5000/redis"] {
+            assert!(is_name_only(all), "{all}");
+        }
+    }
 
     #[test]
     fn accepts_what_docker_accepts() {

@@ -29,6 +29,14 @@ pub enum PullError {
         /// The registry's own words, `manifest unknown: manifest unknown`.
         detail: String,
     },
+    /// Every tag of a repository was asked for.
+    #[error("{name} has more than {limit} tags: pull those that you need by name")]
+    TooManyTags {
+        /// The repository as people type it.
+        name: String,
+        /// How many there may be.
+        limit: usize,
+    },
     /// The registry knows who asks and refuses.
     #[error(
         "pull access denied for {name}, repository does not exist or may require 'docker login': {detail}"
@@ -204,6 +212,7 @@ impl PullError {
             | Self::Storage { .. } => true,
             Self::Status { status, .. } => *status >= 500 || matches!(status, 408 | 429),
             Self::InvalidReference(_)
+            | Self::TooManyTags { .. }
             | Self::NotFound { .. }
             | Self::Denied { .. }
             | Self::Unauthorized { .. }

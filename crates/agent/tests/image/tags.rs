@@ -15,10 +15,10 @@ async fn tags(registry: &Registry) -> Result<Vec<String>, PullError> {
 async fn tags_come_in_parts() {
     let registry = Registry::start().await;
     registry.rule(|request, _| match request.path.as_str() {
-        "/v2/app/tags/list" => Some(
-            Reply::new(200, r#"{"name":"app","tags":["2","1"]}"#)
-                .header("Link", r#"</v2/app/tags/list?last=1&n=2>; rel="next""#),
-        ),
+        "/v2/app/tags/list" => Some(Reply::new(200, r#"{"name":"app","tags":["2","1"]}"#).header(
+            "Link",
+            r#"</v2/app/tags/list>; rel="first", </v2/app/tags/list?last=1&n=2>; rel="next""#,
+        )),
         "/v2/app/tags/list?last=1&n=2" => Some(Reply::new(200, r#"{"name":"app","tags":["3"]}"#)),
         _ => None,
     });
@@ -36,7 +36,27 @@ async fn a_registry_that_never_ends_is_left() {
         Some(Reply::new(200, list.to_string()).header("Link", next))
     });
     let error = tags(&registry).await.unwrap_err();
-    assert!(error.to_string().contains("too many tags"), "{error}");
+    assert!(error.to_string().contains("more than 1000 tags"), "{error}");
+    registry.rule(|request, _| {
+        let next = if request.path.ends_with("part=1") { 2 } else { 1 };
+        let link = format!("</v2/app/tags/list?part={next}>; rel=\"next\"");
+        Some(Reply::new(200, r#"{"tags":null}"#).header("Link", link))
+    });
+    let error = tags(&registry).await.unwrap_err();
+    assert!(error.to_string().contains("more than 1000 tags"), "{error}");
+}
+
+#[tokio::test]
+async fn only_the_next_link_is_followed_and_it_must_lead_somewhere() {
+    let registry = Registry::start().await;
+    let linked = |link: &'static str| {
+        registry.rule(move |_, _| Some(Reply::new(200, r#"{"tags":["1"]}"#).header("Link", link)));
+    };
+    linked(r#"</v2/app/tags/list?before=1>; rel="prev""#);
+    assert_eq!(tags(&registry).await.unwrap(), ["1"]);
+    linked(r#"</v2/app/tags/list>; rel="next""#);
+    let error = tags(&registry).await.unwrap_err();
+    assert!(error.to_string().contains("cannot be used"), "{error}");
 }
 
 #[tokio::test]

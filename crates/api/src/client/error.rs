@@ -59,14 +59,14 @@ pub enum ClientError {
         #[source]
         source: hyper::Error,
     },
-    /// A stream broke off: the daemon ended, or what is in between.
-    // Compat: docker prints the first two words alone.
-    #[error("unexpected EOF: the daemon closed the connection in the middle of its answer to {path}")]
+    /// A stream broke off: the daemon ended, for the most part, or what is in between.
+    #[error("the connection to the daemon was lost in the middle of its answer to {path}")]
     Cut {
         /// The path and query of the request.
         path: String,
-        /// What the connection said, which is no more than that.
-        cause: hyper::Error,
+        /// What the connection said.
+        #[source]
+        source: hyper::Error,
     },
     /// No answer came in time.
     #[error("error during connect: {method} {path}: no answer within {seconds} seconds")]

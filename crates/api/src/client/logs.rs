@@ -126,8 +126,8 @@ impl LogStream {
                         self.buffer.extend_from_slice(&data);
                     }
                 }
-                Some(Err(cause)) => {
-                    return Err(ClientError::Cut { path: std::mem::take(&mut self.path), cause });
+                Some(Err(source)) => {
+                    return Err(ClientError::Cut { path: std::mem::take(&mut self.path), source });
                 }
                 None if self.buffer.is_empty() => return Ok(None),
                 None => return Err(ClientError::Frame { reason: "it ends within a frame" }),

@@ -45,7 +45,7 @@ impl<T: DeserializeOwned> Messages<T> {
                         self.buffer.extend_from_slice(&data);
                     }
                 }
-                Some(Err(cause)) => return Err(ClientError::Cut { path: self.path.clone(), cause }),
+                Some(Err(source)) => return Err(ClientError::Cut { path: self.path.clone(), source }),
                 None if self.buffer.trim_ascii().is_empty() => return Ok(None),
                 None => {
                     return decode(&self.buffer.split()).map(Some).map_err(|source| self.malformed(source));

@@ -94,7 +94,12 @@ async fn ask(context: &mut Context, place: DaemonPlace) -> Result<Vec<Finding>, 
         Ok(client) => checkup(&client).await,
         Err(fault) => Err(fault),
     };
+    let is_named = place != DaemonPlace::default();
     let fault = match answer {
+        Ok(_) if is_named => {
+            return Err(Fault::new("a daemon answers, and looks where its own things are")
+                .hint("leave --data-root and --config-file out, or look without it with --local"));
+        }
         Ok(findings) => return Ok(findings),
         Err(fault) => fault,
     };
@@ -209,6 +214,14 @@ mod tests {
             {"Condition":"missing","Follows":"nothing fits","Message":"3 MiB free","Name":"disk space","Remedy":"free some"}
         "#]]
         .assert_eq(&text);
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_answers_is_not_told_where_its_things_are() {
+        let daemon = daemon("");
+        let ran = daemon.skep(&["doctor", "--data-root", "/d"]).await;
+        assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+        assert!(ran.err.contains("--local"), "{}", ran.err);
     }
 
     #[tokio::test]

@@ -63,8 +63,9 @@ pub(crate) fn int64(text: &str) -> Result<i64, Invalid> {
 pub(crate) fn float32(text: &str) -> Result<f32, Invalid> {
     match go_float(text)? as f32 {
         value if value.is_finite() => Ok(value),
-        // Compat: docker fails later, and less plainly.
-        _ => refuse!("strconv.ParseFloat: parsing {}: not a finite number", go_quote(text)),
+        // docker fails later, and less plainly.
+        value if value.is_nan() => refuse!("strconv.ParseFloat: parsing {}: not a number", go_quote(text)),
+        _ => refuse!("strconv.ParseFloat: parsing {}: value out of range", go_quote(text)),
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) fn bytes(text: &str) -> Result<i64, Invalid> {
         return refuse!("invalid suffix: '{suffix}'");
     };
     let bytes = size * 1024f64.powi(power);
-    // Compat: docker goes on with a number that has overflown.
+    // docker goes on with a number that has overflowed.
     if bytes.is_nan() || bytes >= i64::MAX as f64 {
         return refuse!("invalid size: '{text}': more than can be counted");
     }

@@ -64,7 +64,7 @@ impl Field<'_> {
         self.first_miss(load, claim, || self.demand.requirements.miss(&load.node))
     }
 
-    /// Returns whether a node can take a task that is known to be what is required.
+    /// Returns whether a node that is known to be what is required can take a task.
     pub fn takes_suited(&self, load: &Load) -> bool {
         debug_assert_eq!(
             self.demand.requirements.miss(&load.node),

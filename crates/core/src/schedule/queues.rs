@@ -25,6 +25,8 @@ pub struct Queues {
     strategy: Strategy,
     all: Queue,
     /// The ones asked for last come first.
+    // Invariant: in each stand the nodes that meet its requirements, and no other: the fleet has every node that is
+    // written reconsidered.
     kept: Vec<(Requirements, Queue)>,
 }
 

@@ -17,6 +17,9 @@ const CAPABILITY: &str = "security.capability";
 /// It is 24 bytes long; more is no capability.
 const CAPABILITY_BYTES_MAX: usize = 64;
 
+/// What a header has room for; a longer name is written before it, as it is.
+const NAME_BYTES_MAX: usize = 100;
+
 /// An archive being written.
 struct Packer<W: Write> {
     archive: Builder<W>,
@@ -46,11 +49,11 @@ impl Tree {
             name => {
                 // "dir/." means what is in the directory.
                 let is_content = name.is_none() || path.ends_with("/.") || path == ".";
-                let prefix = name.filter(|_| !is_content).map_or(Path::new(""), Path::new);
+                // Compat: clients put the name that the copy gets in the place of the dot (Docker).
+                let prefix = name.filter(|_| !is_content).map_or(Path::new("."), Path::new);
                 let directory = self.directory(&target.clean)?;
                 let stat = fstat(&directory).map_err(|error| failed(error.into()))?;
-                let path = if is_content { Path::new("./") } else { prefix };
-                packer.directory(path, &stat).map_err(failed)?;
+                packer.directory(prefix, &stat).map_err(failed)?;
                 self.pack_below(&mut packer, &directory, prefix)?;
             }
         }
@@ -87,9 +90,8 @@ impl<W: Write> Packer<W> {
             FileType::Directory => self.directory(entry.path, &entry.stat),
             FileType::Symlink => {
                 let target = readlinkat(entry.directory, entry.name, Vec::new())?;
-                let mut header = header(&entry.stat, EntryType::Symlink);
-                let target = std::ffi::OsStr::from_bytes(target.to_bytes());
-                self.archive.append_link(&mut header, entry.path, target)
+                let header = header(&entry.stat, EntryType::Symlink);
+                self.link(header, entry.path, Path::new(std::ffi::OsStr::from_bytes(target.to_bytes())))
             }
             FileType::Fifo => self.node(entry, EntryType::Fifo),
             FileType::CharacterDevice => self.node(entry, EntryType::Char),
@@ -104,14 +106,30 @@ impl<W: Write> Packer<W> {
         if !name.as_bytes().ends_with(b"/") {
             name.push("/");
         }
-        self.archive.append_data(&mut header(stat, EntryType::Directory), name, io::empty())
+        self.append(header(stat, EntryType::Directory), Path::new(&name), io::empty())
+    }
+
+    /// Appends an entry under its name, a leading dot included, which the library would leave out of a short one.
+    fn append(&mut self, mut header: Header, path: &Path, content: impl Read) -> io::Result<()> {
+        match path.starts_with(".") && set_name(&mut header, path) {
+            true => self.archive.append(&header, content),
+            false => self.archive.append_data(&mut header, path, content),
+        }
+    }
+
+    /// The same for a link.
+    fn link(&mut self, mut header: Header, path: &Path, target: &Path) -> io::Result<()> {
+        if path.starts_with(".") && path.as_os_str().len() <= NAME_BYTES_MAX {
+            self.archive.append_pax_extensions([("path", path.as_os_str().as_bytes())])?;
+        }
+        self.archive.append_link(&mut header, path, target)
     }
 
     fn node(&mut self, entry: &Entry<'_>, kind: EntryType) -> io::Result<()> {
         let mut header = header(&entry.stat, kind);
         header.set_device_major(major(entry.stat.st_rdev))?;
         header.set_device_minor(minor(entry.stat.st_rdev))?;
-        self.archive.append_data(&mut header, entry.path, io::empty())
+        self.append(header, entry.path, io::empty())
     }
 
     fn file(&mut self, entry: &Entry<'_>) -> io::Result<()> {
@@ -127,8 +145,8 @@ impl<W: Write> Packer<W> {
         }
         if stat.st_nlink > 1 {
             if let Some(first) = self.linked.get(&(stat.st_dev, stat.st_ino)) {
-                let mut header = header(&stat, EntryType::Link);
-                return self.archive.append_link(&mut header, entry.path, first);
+                let (header, first) = (header(&stat, EntryType::Link), first.clone());
+                return self.link(header, entry.path, &first);
             }
             self.linked.insert((stat.st_dev, stat.st_ino), entry.path.to_owned());
         }
@@ -141,8 +159,17 @@ impl<W: Write> Packer<W> {
         header.set_size(size);
         // The archive has promised this many bytes, whatever happens to the file meanwhile.
         let content = file.take(size).chain(io::repeat(0)).take(size);
-        self.archive.append_data(&mut header, entry.path, content)
+        self.append(header, entry.path, content)
     }
+}
+
+/// Writes a name that the header has room for as it is.
+fn set_name(header: &mut Header, path: &Path) -> bool {
+    let bytes = path.as_os_str().as_bytes();
+    let Some(place) = header.as_old_mut().name.get_mut(..bytes.len()) else { return false };
+    place.copy_from_slice(bytes);
+    header.set_cksum();
+    true
 }
 
 fn header(stat: &Stat, kind: EntryType) -> Header {

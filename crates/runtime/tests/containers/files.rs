@@ -99,7 +99,7 @@ async fn a_path_is_packed_under_its_own_name() {
     assert_eq!(packed(&handle, "/data").await, all);
     assert_eq!(packed(&handle, "/way").await, [entry("way", '2', "/data")]);
     assert_eq!(packed(&handle, "/way/sub/").await[0], entry("sub/", '5', ""));
-    assert_eq!(packed(&handle, "data/sub/.").await, [entry("./", '5', ""), entry("x", '0', "")]);
+    assert_eq!(packed(&handle, "data/sub/.").await, [entry("./", '5', ""), entry("./x", '0', "")]);
 }
 
 #[tokio::test]

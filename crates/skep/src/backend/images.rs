@@ -207,7 +207,7 @@ fn platform(platform: image::Platform) -> ImagePlatform {
 /// Returns what dockerd answers for the same failure.
 pub(super) fn pull_fault(error: &PullError) -> Fault {
     let class = match error {
-        PullError::InvalidReference(_) => FaultClass::Invalid,
+        PullError::InvalidReference(_) | PullError::TooManyTags { .. } => FaultClass::Invalid,
         PullError::NotFound { .. } | PullError::NoMatchingPlatform { .. } => FaultClass::NotFound,
         PullError::Unauthorized { .. } => FaultClass::Unauthorized,
         PullError::Denied { .. } => FaultClass::Denied,

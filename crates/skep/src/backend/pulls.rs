@@ -20,28 +20,28 @@ pub(super) fn steps(images: &Store, request: &PullRequest) -> Steps {
         Ok(parsed) => parsed,
         Err(fault) => return stream::iter([Err(fault)]).boxed(),
     };
-    let with = Manner { images: images.clone(), auth: request.auth.as_ref().and_then(credentials), platform };
+    let terms = Terms { images: images.clone(), auth: request.auth.as_ref().and_then(credentials), platform };
     if !request.all_tags {
-        return with.pull(reference);
+        return terms.pull(reference);
     }
-    let all = All { with, repository: reference, left: None, current: None, is_any_new: false };
-    stream::try_unfold(Some(all), |all| async {
-        match all {
-            Some(all) => all.next().await,
+    let tags = Tags { terms, repository: reference, left: None, current: None, is_any_new: false };
+    stream::try_unfold(Some(tags), |tags| async {
+        match tags {
+            Some(tags) => tags.next().await,
             None => Ok(None),
         }
     })
     .boxed()
 }
 
-/// Where to, as whom, and for what machine is pulled.
-struct Manner {
+/// Into which store, as whom, and for what machine is pulled.
+struct Terms {
     images: Store,
     auth: Option<image::Auth>,
     platform: image::Platform,
 }
 
-impl Manner {
+impl Terms {
     fn pull(&self, reference: Reference) -> Steps {
         let selector = match reference.digest() {
             Some(digest) => digest.to_string(),
@@ -59,8 +59,9 @@ impl Manner {
 }
 
 /// The tags of a repository, pulled one after another. Their end is told once; the first failure is the end.
-struct All {
-    with: Manner,
+struct Tags {
+    terms: Terms,
+    /// Its tag means nothing.
     repository: Reference,
     /// `None`: the registry was not asked yet.
     left: Option<VecDeque<Reference>>,
@@ -68,13 +69,13 @@ struct All {
     is_any_new: bool,
 }
 
-impl All {
+impl Tags {
     /// Returns the next step, and what comes after it.
-    async fn next(mut self) -> Result<Option<(PullStep, Option<All>)>, Fault> {
+    async fn next(mut self) -> Result<Option<(PullStep, Option<Tags>)>, Fault> {
         loop {
             match &mut self.current {
                 None => match self.next_tag().await? {
-                    Some(tag) => self.current = Some(self.with.pull(tag)),
+                    Some(tag) => self.current = Some(self.terms.pull(tag)),
                     None => {
                         let reference = self.repository.familiar_name();
                         return Ok(Some((PullStep::Ended { is_new: self.is_any_new, reference }, None)));
@@ -91,7 +92,7 @@ impl All {
 
     async fn next_tag(&mut self) -> Result<Option<Reference>, Fault> {
         if self.left.is_none() {
-            let tags = self.with.images.tags(&self.repository, self.with.auth.as_ref()).await;
+            let tags = self.terms.images.tags(&self.repository, self.terms.auth.as_ref()).await;
             self.left = Some(tags.map_err(|error| pull_fault(&error))?.into());
         }
         Ok(self.left.as_mut().and_then(VecDeque::pop_front))

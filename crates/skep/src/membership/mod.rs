@@ -52,7 +52,9 @@ pub enum MembershipError {
     )]
     StateLost { path: PathBuf, dir: PathBuf },
     #[error("this manager does not begin to lead its cluster: {0}")]
-    NoLeader(String),
+    Stopped(String),
+    #[error("this manager was not elected in time; see the messages before this one")]
+    NotElected,
     #[error("the key file {path} is damaged: it has {length} bytes, not 32; restore it from a backup")]
     Key { path: PathBuf, length: usize },
 }
@@ -160,10 +162,7 @@ impl Membership {
         let mut active = self.active.lock().await;
         let manager = self.start_manager(Bootstrap::Refuse)?;
         if !manager.leads().await {
-            let reason = self.fatal.reason();
-            return Err(MembershipError::NoLeader(
-                reason.unwrap_or_else(|| "it was not elected in time".into()),
-            ));
+            return Err(self.fatal.reason().map_or(MembershipError::NotElected, MembershipError::Stopped));
         }
         *active = Some(self.start_agent(manager, state).await);
         Ok(())

@@ -68,7 +68,7 @@ impl Spool {
     fn entries(source: impl Read, temps: &Temps) -> Result<Self, ArchiveError> {
         let mut archive = tar::Archive::new(source);
         let mut entries = HashMap::new();
-        for entry in archive.entries().map_err(ArchiveError::Read)? {
+        for entry in archive.entries().map_err(unreadable)? {
             let mut entry = entry.map_err(unreadable)?;
             if entries.len() >= ENTRIES_MAX {
                 return Err(invalid(format!("more than {ENTRIES_MAX} entries")));
@@ -87,7 +87,7 @@ impl Spool {
             if kind.is_file() || kind.is_contiguous() {
                 entries.insert(name, Entry::File(spool(&mut entry, temps)?));
             } else if kind.is_symlink() || kind.is_hard_link() {
-                let target = entry.link_name().map_err(ArchiveError::Read)?.unwrap_or_default();
+                let target = entry.link_name().map_err(unreadable)?.unwrap_or_default();
                 let base = if kind.is_symlink() { path.parent() } else { None };
                 let target = clean(&base.unwrap_or(Path::new("")).join(&target));
                 let target =
@@ -149,7 +149,7 @@ fn spool(source: &mut impl Read, temps: &Temps) -> Result<Spooled, ArchiveError>
             Ok(0) => break,
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(ArchiveError::Read(error)),
+            Err(error) => return Err(unreadable(error)),
         };
         hasher.update(&buffer[..count]);
         len += count as u64;
@@ -158,13 +158,16 @@ fn spool(source: &mut impl Read, temps: &Temps) -> Result<Spooled, ArchiveError>
     file.sync_all().map_err(failed())?;
     Ok(Spooled { temp, digest: hasher.finish(), len })
 }
+
 /// Tells what is no archive from one that cannot be read. What the library says of the former repeats what it found there,
 /// which may be anything.
+// Invariant: who hands an archive over marks his own failures with a kind of their own, as a lost connection has.
 fn unreadable(error: io::Error) -> ArchiveError {
     match error.kind() {
         io::ErrorKind::Other | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
             invalid("it is no tar archive, or a damaged one")
         }
+        io::ErrorKind::UnexpectedEof => invalid("it ends too early"),
         _ => ArchiveError::Read(error),
     }
 }

@@ -31,8 +31,10 @@ use super::reference::Reference;
 pub(super) const DOCUMENT_LEN_MAX: u64 = 4 << 20;
 /// The part of an error's body that is read for its message, in bytes.
 const ERROR_LEN_MAX: u64 = 64 << 10;
-/// Tags of a repository that are pulled at once; more is a mistake rather than a wish.
+/// Tags of a repository that are pulled one after another; to want more is a mistake rather than a wish.
 const TAGS_MAX: usize = 1_000;
+/// Parts in which a registry may tell them: enough for ten at a time.
+const TAG_PARTS_MAX: usize = TAGS_MAX / 10;
 /// Blobs are usually one redirect away, behind a content network.
 const REDIRECTS_MAX: usize = 5;
 
@@ -92,27 +94,20 @@ impl Registries {
     pub async fn tags(&self, source: &Source) -> Result<Vec<String>, PullError> {
         let mut tags = Vec::new();
         let mut path = "tags/list".to_owned();
-        loop {
+        for _ in 0..TAG_PARTS_MAX {
             let response = self.get(source, &path, None, 0).await?;
-            let (url, next) = (response.url().clone(), next_part(&response));
+            let (url, next) = (response.url().clone(), next_part(&response)?);
             let body = self.read(response, DOCUMENT_LEN_MAX).await?;
-            let part: TagList = serde_json::from_slice(&body).map_err(|_| PullError::Protocol {
-                url: shown(&url),
-                reason: "the answer is not a list of tags",
-            })?;
+            let part: TagList = serde_json::from_slice(&body)
+                .map_err(|_| broken(&url, "the answer is not a list of tags"))?;
             tags.extend(part.tags.unwrap_or_default());
-            if tags.len() > TAGS_MAX {
-                return Err(PullError::Protocol {
-                    url: shown(&url),
-                    reason: "the repository has too many tags",
-                });
-            }
             match next {
-                // One that names the same part again would never end.
-                Some(next) if next != path => path = next,
-                _ => return Ok(tags),
+                _ if tags.len() > TAGS_MAX => break,
+                Some(next) => path = next,
+                None => return Ok(tags),
             }
         }
+        Err(PullError::TooManyTags { name: source.reference.familiar_name(), limit: TAGS_MAX })
     }
 
     /// Starts the download of a blob at byte `offset`. The answer is 206 if the registry honours the offset, and 200
@@ -263,12 +258,22 @@ struct TagList {
     tags: Option<Vec<String>>,
 }
 
-/// Returns the path of the next part of a list of tags, if there is one: a link of the form `<URL>; rel="next"`.
-fn next_part(response: &Response) -> Option<String> {
-    let link = response.headers().get(LINK)?.to_str().ok()?;
-    let target = link.strip_prefix('<')?.split_once('>')?.0;
-    let url = response.url().join(target).ok()?;
-    Some(format!("tags/list?{}", url.query()?))
+/// Returns the path of the next part of a list of tags, if there is one: among the links, that of the form
+/// `<URL>; rel="next"`. One that cannot be followed is no end.
+fn next_part(response: &Response) -> Result<Option<String>, PullError> {
+    let unusable = || broken(response.url(), "the link to more tags cannot be used");
+    let headers = response.headers().get_all(LINK).iter();
+    let mut links = headers.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let is_next =
+        |link: &&str| link.split(';').skip(1).any(|part| part.replace('"', "").trim() == "rel=next");
+    let Some(next) = links.find(is_next) else { return Ok(None) };
+    let target = next.trim().strip_prefix('<').and_then(|rest| rest.split_once('>')).ok_or_else(unusable)?.0;
+    let url = response.url().join(target).map_err(|_| unusable())?;
+    Ok(Some(format!("tags/list?{}", url.query().ok_or_else(unusable)?)))
+}
+
+fn broken(url: &Url, reason: &'static str) -> PullError {
+    PullError::Protocol { url: shown(url), reason }
 }
 
 async fn send(

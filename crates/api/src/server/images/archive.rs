@@ -19,7 +19,9 @@ pub(super) async fn load(
     body: Body,
 ) -> Result<Response, Error> {
     let quiet = query.loose("quiet");
-    let archive = body.into_data_stream().map_err(std::io::Error::other).boxed();
+    // Nobody is to take it for a fault of the archive.
+    let cut = |error| std::io::Error::new(std::io::ErrorKind::ConnectionAborted, error);
+    let archive = body.into_data_stream().map_err(cut).boxed();
     let mut steps = context.backend.load_images(archive);
     let Some(first) = steps.next().await else {
         return Err(Error::invalid("the archive holds no image; make one with \"docker save\""));

@@ -1,5 +1,6 @@
 //! `POST /images/create`: fetching an image, told line by line.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -26,7 +27,8 @@ pub(super) async fn create(
         return Err(super::refuse(super::IMPORT));
     }
     let reference = reference(name, query.get("tag"));
-    let all_tags = !names_one(&reference);
+    // Where neither is named every tag is meant; clients that mean the latest say so.
+    let all_tags = skep_model::reference::is_name_only(&reference);
     if !skep_model::reference::is_valid(&reference) {
         return Err(invalid_reference(&reference));
     }
@@ -38,7 +40,7 @@ pub(super) async fn create(
     };
     let steps = context.backend.pull(request);
     let (first, rest) = begun(steps).await?;
-    let ended = told_at_end(context.clone(), reference);
+    let ended = told_at_end(context.clone(), reference, all_tags);
     let messages = stream::once(std::future::ready(Ok(first))).chain(rest).map(message).chain(ended);
     Ok(reply::lines(lines(messages).take_until(context.stop.clone().cancelled_owned())))
 }
@@ -50,13 +52,6 @@ fn reference(name: &str, tag: &str) -> String {
         digest if digest.contains(':') => format!("{name}@{digest}"),
         tag => format!("{name}:{tag}"),
     }
-}
-
-/// Returns whether there is a tag or a digest. Where there is neither, every tag is meant; clients that mean the latest
-/// say so.
-fn names_one(reference: &str) -> bool {
-    let has_tag = reference.rfind(':').is_some_and(|colon| !reference[colon..].contains('/'));
-    has_tag || reference.contains('@')
 }
 
 /// The sentence for what is no reference, with the reason that users meet most.
@@ -88,9 +83,20 @@ fn message(step: Result<PullStep, Fault>) -> ProgressMessage {
 }
 
 /// Tells those who follow events, when all is said; adds nothing to the answer.
-fn told_at_end(context: Arc<Context>, reference: String) -> impl Stream<Item = ProgressMessage> {
+fn told_at_end(
+    context: Arc<Context>,
+    reference: String,
+    all_tags: bool,
+) -> impl Stream<Item = ProgressMessage> {
     let tell = async move {
-        super::tell(&context, "pull", &reference, &reference).await;
+        match all_tags {
+            // Compat: dockerd tells of the repository.
+            true => {
+                let attributes = BTreeMap::from([("name".to_owned(), reference.clone())]);
+                context.tell("image", "pull", &reference, attributes);
+            }
+            false => super::tell(&context, "pull", &reference, &reference).await,
+        }
         None
     };
     stream::once(tell).filter_map(std::future::ready)
@@ -117,16 +123,6 @@ mod tests {
         assert_eq!(reference("host:5000/redis:7", ""), "host:5000/redis:7");
         assert_eq!(reference("redis", "sha256:00"), "redis@sha256:00");
         assert_eq!(reference("redis@sha256:00", ""), "redis@sha256:00");
-    }
-
-    #[test]
-    fn a_name_alone_means_every_tag() {
-        for one in ["redis:7", "host:5000/redis:7", "redis@sha256:00"] {
-            assert!(names_one(one), "{one}");
-        }
-        for all in ["redis", "host:5000/redis"] {
-            assert!(!names_one(all), "{all}");
-        }
     }
 
     #[test]

@@ -8,6 +8,8 @@ use skep_api::client::{Client, PathStat, Upload};
 use tokio::sync::{mpsc, oneshot};
 
 use super::cp::{absolute, names_directory, split};
+#[cfg(target_os = "linux")]
+use super::special;
 use crate::context::Context;
 use crate::fault::Fault;
 use crate::format::decimal_bytes;
@@ -173,9 +175,18 @@ fn write_archive(chunks: &mut Chunks, source: &Source, name: &str) -> io::Result
     match (source.is_directory, name) {
         (true, "") => archive.append_dir_all("", &source.path)?,
         (true, name) => archive.append_dir_all(name, &source.path)?,
-        (false, name) => archive.append_path_with_name(&source.path, name)?,
+        (false, name) => append_file(&mut archive, &source.path, name)?,
     }
     archive.finish()
+}
+
+/// Appends what is no directory. Of pipes and devices the library takes the path for the name.
+fn append_file(archive: &mut tar::Builder<&mut Chunks>, path: &Path, name: &str) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    if let Some(mut header) = special::header(&std::fs::symlink_metadata(path)?)? {
+        return archive.append_data(&mut header, name, io::empty());
+    }
+    archive.append_path_with_name(path, name)
 }
 
 /// A writer whose bytes go to an upload.

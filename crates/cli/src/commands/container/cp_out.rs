@@ -8,7 +8,7 @@ use skep_api::client::{Client, Download, PathStat};
 use tokio::sync::mpsc;
 
 use super::cp::{absolute, names_directory, split};
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 use super::special;
 use crate::context::Context;
 use crate::fault::Fault;
@@ -123,6 +123,8 @@ impl Place {
         for part in entry.components() {
             match part {
                 Component::Normal(name) => parts.push(name.to_owned()),
+                // The archive of what is in a directory has no name before the first slash.
+                Component::CurDir if self.rename.is_some() && parts.is_empty() => parts.push(".".into()),
                 Component::CurDir | Component::RootDir => {}
                 Component::ParentDir | Component::Prefix(_) => {
                     return Err(Fault::new(format!("the archive leaves its directory: {}", entry.display())));
@@ -213,7 +215,7 @@ fn write_entry<R: Read>(
     if !entry.header().entry_type().is_dir() {
         replace(&target)?;
     }
-    #[cfg(unix)]
+    #[cfg(target_os = "linux")]
     if let Some(kind) = special::kind(entry.header()) {
         return special::make(entry.header(), kind, &target, keep_owners);
     }

@@ -14,7 +14,7 @@ pub(crate) mod port;
 mod ports;
 mod prune;
 pub(crate) mod rm;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod special;
 pub(crate) mod stats;
 pub(crate) mod stop;

@@ -1,9 +1,14 @@
-//! Files of an archive that are no files: pipes and devices. The library would make empty files of them.
+//! Files of an archive that are no files: pipes and devices. The library would make empty files of them, or give them the
+//! name of the path that they have here.
 
+use std::fs::Metadata;
 use std::io;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, makedev, mknodat, utimensat};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, Timespec, Timestamps, major, makedev, minor, mknodat, utimensat,
+};
 
 /// Returns what an entry is, if it is such a one.
 pub(super) fn kind(header: &tar::Header) -> Option<FileType> {
@@ -15,11 +20,31 @@ pub(super) fn kind(header: &tar::Header) -> Option<FileType> {
     }
 }
 
+/// Returns the header of a pipe or a device, without its name; `None` for what is neither.
+pub(super) fn header(found: &Metadata) -> io::Result<Option<tar::Header>> {
+    let kind = match found.file_type() {
+        kind if kind.is_fifo() => tar::EntryType::Fifo,
+        kind if kind.is_char_device() => tar::EntryType::Char,
+        kind if kind.is_block_device() => tar::EntryType::Block,
+        _ => return Ok(None),
+    };
+    let mut header = tar::Header::new_gnu();
+    header.set_metadata(found);
+    header.set_entry_type(kind);
+    header.set_size(0);
+    header.set_device_major(major(found.rdev()))?;
+    header.set_device_minor(minor(found.rdev()))?;
+    Ok(Some(header))
+}
+
 /// Makes it at a path that is free. Devices are root's to make.
 pub(super) fn make(header: &tar::Header, kind: FileType, path: &Path, keep_owners: bool) -> io::Result<()> {
     let device = match kind {
         FileType::Fifo => 0,
-        _ => makedev(header.device_major()?.unwrap_or(0), header.device_minor()?.unwrap_or(0)),
+        _ => match (header.device_major()?, header.device_minor()?) {
+            (Some(major), Some(minor)) => makedev(major, minor),
+            _ => return Err(io::Error::other("a device without its numbers")),
+        },
     };
     mknodat(CWD, path, kind, Mode::from_raw_mode(0o600), device)?;
     if keep_owners {
@@ -27,15 +52,14 @@ pub(super) fn make(header: &tar::Header, kind: FileType, path: &Path, keep_owner
         std::os::unix::fs::lchown(path, Some(id(header.uid()?)?), Some(id(header.gid()?)?))?;
     }
     std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(header.mode()? & 0o7777))?;
-    let time = Timespec { tv_sec: i64::try_from(header.mtime()?).unwrap_or(0), tv_nsec: 0 };
+    let seconds = i64::try_from(header.mtime()?).map_err(|_| io::Error::other("its time is out of range"))?;
+    let time = Timespec { tv_sec: seconds, tv_nsec: 0 };
     let times = Timestamps { last_access: time, last_modification: time };
     Ok(utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
-
     use super::*;
 
     #[test]
@@ -50,6 +74,8 @@ mod tests {
         let made = std::fs::symlink_metadata(&path).expect("it is there");
         assert!(made.file_type().is_fifo());
         assert_eq!((made.mode() & 0o7777, made.mtime()), (0o640, 1_000_000));
+        let back = super::header(&made).expect("it can be described").expect("it is no file");
+        assert_eq!((back.entry_type(), back.size().expect("a size")), (tar::EntryType::Fifo, 0));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use skep_api::wire::Revision;
 use crate::commands::{LIST_FORMAT_HELP, exactly_one, show_list};
 use crate::context::Context;
 use crate::fault::Fault;
-use crate::format::{Cell, Column, Listing, since};
+use crate::format::{Cell, Column, Format, Listing, short_id, since};
 
 /// List the revisions of a service, the newest first
 #[derive(Args, Debug)]
@@ -40,6 +40,8 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     let reference = exactly_one(context, arguments)?;
     let revisions = context.client().await?.revisions(&reference).await?;
     let now = (context.now)();
+    // Scripts get all of it.
+    let no_trunc = no_trunc || !Format::parse(&format).is_table();
     let listing = Listing {
         type_name: "*rollout.revisionContext",
         columns: COLUMNS,
@@ -51,13 +53,12 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     show_list(context, &listing, &format, quiet)
 }
 
-/// Digits of a digest that tell one image from another.
-const DIGEST_LENGTH: usize = 12;
-
 /// Returns an image with as much of its digest as people compare.
 fn short(image: &str) -> String {
-    let end = image.find("@sha256:").map(|at| at + "@sha256:".len() + DIGEST_LENGTH);
-    end.and_then(|end| image.get(..end)).unwrap_or(image).to_owned()
+    match image.split_once("@sha256:") {
+        Some((name, digits)) => format!("{name}@sha256:{}", short_id(digits)),
+        None => image.to_owned(),
+    }
 }
 
 fn row(revision: &Revision, no_trunc: bool, now: Timestamp) -> Vec<Cell> {
