@@ -97,6 +97,7 @@ mod tests {
     use super::hash;
     use crate::ServiceSpec;
     use crate::endpoint::{Endpoint, Port};
+    use crate::mount::{Mount, MountKind, TmpfsMount};
     use crate::service::Mode;
     use crate::template::{Dns, GivenEmpty, Limits, RegistryAuth, RestartPolicy, TaskSpec};
 
@@ -127,6 +128,21 @@ mod tests {
         let mut scaled = ServiceSpec { mode: Mode::Replicated { replicas: 7 }, ..spec(|_| {}) };
         scaled.labels.insert("colour".into(), "red".into());
         assert_eq!(known, hash(&scaled));
+    }
+
+    #[test]
+    fn mounts_are_the_same_in_any_order() {
+        let mount = |target: &str| Mount {
+            target: target.into(),
+            read_only: false,
+            kind: MountKind::Tmpfs(TmpfsMount::default()),
+            consistency: String::new(),
+        };
+        let with = |targets: [&str; 2]| spec(|task| task.container.mounts = targets.map(mount).into());
+        let (one, other) = (with(["/t", "/data"]), with(["/data", "/t"]));
+        assert_eq!(hash(&one), hash(&other));
+        assert!(one.task.runs_the_same(&other.task));
+        assert_ne!(hash(&one), hash(&with(["/data", "/u"])));
     }
 
     #[test]

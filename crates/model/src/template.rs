@@ -144,7 +144,12 @@ impl ContainerSpec {
     }
 
     fn effective(&self) -> ContainerSpec {
+        // Where one lies below another decides in which order they are mounted, and docker's client sends them in
+        // another order with its first update of whatever.
+        let mut mounts = self.mounts.clone();
+        mounts.sort_by(|a, b| a.target.cmp(&b.target));
         ContainerSpec {
+            mounts,
             dns: self.dns.clone().filter(|dns| *dns != Dns::default()),
             privileges: self.privileges.clone().filter(|privileges| *privileges != Privileges::default()),
             stop_grace: self.stop_grace.filter(|grace| *grace != limits::STOP_GRACE_DEFAULT),

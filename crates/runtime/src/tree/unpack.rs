@@ -68,8 +68,8 @@ impl Tree {
         let mut unpacker =
             Unpacker { tree: self, base, keep_kinds: options.keep_kinds, owner, directories: Vec::new() };
         let mut archive = Archive::new(archive);
-        for entry in archive.entries().map_err(TreeError::Archive)? {
-            unpacker.put(entry.map_err(TreeError::Archive)?)?;
+        for entry in archive.entries().map_err(damaged)? {
+            unpacker.put(entry.map_err(damaged)?)?;
         }
         unpacker.finish()
     }
@@ -89,7 +89,7 @@ impl Tree {
 
 impl Unpacker<'_> {
     fn put(&mut self, mut entry: Entry<'_, impl Read>) -> Result<(), TreeError> {
-        let name = entry.path().map_err(TreeError::Archive)?.into_owned();
+        let name = entry.path().map_err(damaged)?.into_owned();
         let Some(relative) = inside(&name)? else { return Ok(()) };
         let path = self.base.join(&relative);
         let parent_path = path.parent().unwrap_or(Path::new("/")).to_owned();
@@ -203,6 +203,17 @@ impl Unpacker<'_> {
     }
 }
 
+/// Tells what is no archive from one that cannot be read: what the library says of the former repeats what it found there,
+/// which may be anything.
+fn damaged(error: io::Error) -> TreeError {
+    TreeError::Archive(match error.kind() {
+        io::ErrorKind::Other | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+            io::Error::new(io::ErrorKind::InvalidData, "it is no tar archive, or a damaged one")
+        }
+        _ => error,
+    })
+}
+
 /// What an entry says of itself beside its content.
 struct Metadata {
     uid: u32,
@@ -280,7 +291,7 @@ fn node(entry: &Entry<'_, impl Read>, kind: EntryType, parent: &OwnedFd, name: &
 }
 
 fn link_name(entry: &Entry<'_, impl Read>) -> Result<PathBuf, TreeError> {
-    let name = entry.link_name().map_err(TreeError::Archive)?;
+    let name = entry.link_name().map_err(damaged)?;
     let missing =
         || TreeError::Archive(io::Error::new(io::ErrorKind::InvalidData, "a link without a target"));
     Ok(name.ok_or_else(missing)?.into_owned())

@@ -52,6 +52,7 @@ fn stat_header(stat: &PathStat) -> [(HeaderName, HeaderValue); 1] {
 fn path(query: &Query) -> Result<&str, Error> {
     match query.get("path") {
         "" => Err(Error::invalid("bad parameter: path cannot be empty")),
+        path if path.contains('\0') => Err(Error::invalid("bad parameter: a path has no byte that is 0")),
         path => Ok(path),
     }
 }
@@ -103,7 +104,9 @@ async fn write(
         chown_to_user: query.loose("copyUIDGID"),
     };
     let id = find(&context, &reference).await?.id;
-    let archive = body.into_data_stream().map_err(std::io::Error::other).boxed();
+    // Nobody is to take it for a fault of the archive.
+    let cut = |error| std::io::Error::new(std::io::ErrorKind::ConnectionAborted, error);
+    let archive = body.into_data_stream().map_err(cut).boxed();
     let written = context.backend.write_archive(&id, path, options, archive).await;
     written.map_err(|fault| missing(fault, &reference, path))?;
     Ok(StatusCode::OK.into_response())
