@@ -4,6 +4,10 @@ use std::time::Duration;
 
 /// Smallest CPU limit or reservation, in billionths of a CPU (0.001 CPU).
 pub const NANO_CPUS_MIN: i64 = 1_000_000;
+/// Largest CPU limit or reservation, in billionths: a hundred thousand CPUs. The kernel's own bound is somewhat above.
+pub const NANO_CPUS_MAX: i64 = 100_000 * 1_000_000_000;
+/// Largest limit of processes: what the kernel can count, on 64 bits.
+pub const PIDS_MAX: i64 = 4_194_304;
 /// Smallest memory limit or reservation, in bytes (4 MiB).
 pub const MEMORY_BYTES_MIN: i64 = 4 * 1024 * 1024;
 /// Largest service specification, in bytes of the texts in it.

@@ -102,6 +102,10 @@ fn validate_resources(resources: &Resources) -> Result<(), Invalid> {
             let cpus = nano_cpus as f64 / 1e9;
             return refuse(format!("invalid cpu value {cpus}: Must be at least 0.001"));
         }
+        if nano_cpus > limits::NANO_CPUS_MAX {
+            let (cpus, most) = (nano_cpus as f64 / 1e9, limits::NANO_CPUS_MAX / 1_000_000_000);
+            return refuse(format!("invalid cpu value {cpus}: Must be at most {most}"));
+        }
         if memory_bytes != 0 && memory_bytes < limits::MEMORY_BYTES_MIN {
             return refuse(format!("invalid memory value {memory_bytes}: Must be at least 4MiB"));
         }
@@ -115,7 +119,11 @@ fn validate_resources(resources: &Resources) -> Result<(), Invalid> {
             return refuse(format!("cannot ask for negative resource {kind}"));
         }
     }
-    if resources.limits.as_ref().is_some_and(|limits| limits.pids < 0) {
+    let pids = resources.limits.as_ref().map_or(0, |limits| limits.pids);
+    if pids > limits::PIDS_MAX {
+        return refuse(format!("invalid pids limit {pids}: Must be at most {}", limits::PIDS_MAX));
+    }
+    if pids < 0 {
         return refuse("invalid pids limit: Must not be negative");
     }
     if resources.swap_bytes.is_some()
@@ -264,6 +272,15 @@ mod tests {
         assert_eq!(
             refusal(|_, t| t.resources.limits = Some(Limits { nano_cpus: 100_000, ..Default::default() })),
             "invalid cpu value 0.0001: Must be at least 0.001"
+        );
+        let with = |limits| refusal(|_, t| t.resources.limits = Some(limits));
+        assert_eq!(
+            with(Limits { nano_cpus: i64::MAX, ..Default::default() }),
+            "invalid cpu value 9223372036.854776: Must be at most 100000"
+        );
+        assert_eq!(
+            with(Limits { pids: 5_000_000, ..Default::default() }),
+            "invalid pids limit 5000000: Must be at most 4194304"
         );
         assert_eq!(
             refusal(|_, t| t.resources.limits = Some(Limits { memory_bytes: 1, ..Default::default() })),

@@ -58,6 +58,7 @@ pub struct Manager {
     published: watch::Receiver<Arc<Published>>,
     log: Log,
     task: Arc<tokio::sync::Mutex<Option<JoinHandle<()>>>>,
+    fatal: Fatal,
 }
 
 impl Manager {
@@ -74,19 +75,18 @@ impl Manager {
         let store = restore(recovered)?;
         let (inbox, inputs) = mpsc::channel(INBOX_MAX);
         let (publish, published) = watch::channel(Arc::new(Published { store: store.clone(), leads: false }));
-        let running = control_loop::ControlLoop::new(log.clone(), store, publish, changes, fatal);
+        let running = control_loop::ControlLoop::new(log.clone(), store, publish, changes, fatal.clone());
         let task = tokio::spawn(running.run(inputs, deliveries));
         let task = Arc::new(tokio::sync::Mutex::new(Some(task)));
-        Ok(Manager { inbox, published, log, task })
+        Ok(Manager { inbox, published, log, task, fatal })
     }
 
     /// Asks the control plane; answers when the change is committed and readable.
     pub async fn request(&self, request: Request) -> Result<Reply, Refusal> {
         let (answer, answered) = oneshot::channel();
-        let stopping = || Refusal::new(RefusalClass::Unavailable, "the manager is shutting down");
         let asked = async {
-            self.inbox.send(Input::Request(request, answer)).await.map_err(|_| stopping())?;
-            answered.await.unwrap_or_else(|_| Err(stopping()))
+            self.inbox.send(Input::Request(request, answer)).await.map_err(|_| self.stopping())?;
+            answered.await.unwrap_or_else(|_| Err(self.stopping()))
         };
         match tokio::time::timeout(REQUEST_TIMEOUT, asked).await {
             Ok(answer) => answer,
@@ -109,9 +109,16 @@ impl Manager {
         let index = self.log.read_index().await.map_err(no_leader)?;
         let mut published = self.published.clone();
         let reached = published.wait_for(|published| published.store.index() >= index).await;
-        reached
-            .map(|published| published.clone())
-            .map_err(|_| Refusal::new(RefusalClass::Unavailable, "the manager is shutting down"))
+        reached.map(|published| published.clone()).map_err(|_| self.stopping())
+    }
+
+    /// Says why nobody answers any more.
+    fn stopping(&self) -> Refusal {
+        let text = match self.fatal.reason() {
+            Some(reason) => format!("the manager cannot go on: {reason}"),
+            None => "the manager is shutting down".to_owned(),
+        };
+        Refusal::new(RefusalClass::Unavailable, text)
     }
 
     /// Returns the state as it is here, without asking anybody.
