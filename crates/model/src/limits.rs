@@ -4,7 +4,8 @@ use std::time::Duration;
 
 /// Smallest CPU limit or reservation, in billionths of a CPU (0.001 CPU).
 pub const NANO_CPUS_MIN: i64 = 1_000_000;
-/// Largest CPU limit or reservation, in billionths: a hundred thousand CPUs. The kernel's own bound is somewhat above.
+/// Largest CPU limit or reservation, in billionths: a hundred thousand CPUs, more than any machine has and less than the
+/// kernel refuses to count.
 pub const NANO_CPUS_MAX: i64 = 100_000 * 1_000_000_000;
 /// Largest limit of processes: what the kernel can count, on 64 bits.
 pub const PIDS_MAX: i64 = 4_194_304;

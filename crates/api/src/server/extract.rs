@@ -7,9 +7,11 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
+use super::backend::Upload;
 use super::error::Error;
 use crate::wire::decode::{decode, decode_or_default};
 
@@ -17,6 +19,12 @@ use crate::wire::decode::{decode, decode_or_default};
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Longest time that a body may take to arrive.
 const BODY_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// What a client uploads, part by part. Where it breaks off, that is told from a fault of what was sent by its kind.
+pub fn upload(body: Body) -> Upload {
+    let cut = |error| std::io::Error::new(std::io::ErrorKind::ConnectionAborted, error);
+    StreamExt::boxed(TryStreamExt::map_err(body.into_data_stream(), cut))
+}
 
 /// The reference in a path: an id, a name or a beginning of an id, percent-decoded.
 pub struct Reference(pub String);

@@ -163,12 +163,12 @@ impl Listing {
         }
     }
 
-    /// A row as template data, its fields in the order in which JSON shows them.
     /// Returns all rows, for a template that sees several lists at once.
     pub(crate) fn values(&self) -> Value {
         Value::List(self.rows.iter().map(|row| self.value(row)).collect())
     }
 
+    /// A row as template data, its fields in the order in which JSON shows them.
     fn value(&self, row: &[Cell]) -> Value {
         let field = |(column, cell): (&Column, &Cell)| {
             let value = match cell {

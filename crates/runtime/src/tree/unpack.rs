@@ -205,6 +205,7 @@ impl Unpacker<'_> {
 
 /// Tells what is no archive from one that cannot be read: what the library says of the former repeats what it found there,
 /// which may be anything.
+// Invariant: whoever hands an archive over marks other failures with a kind of their own, as a lost connection has.
 fn damaged(error: io::Error) -> TreeError {
     TreeError::Archive(match error.kind() {
         io::ErrorKind::Other | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {

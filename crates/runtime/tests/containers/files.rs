@@ -103,6 +103,24 @@ async fn a_path_is_packed_under_its_own_name() {
 }
 
 #[tokio::test]
+async fn what_is_in_a_directory_is_packed_below_a_dot() {
+    let world = World::new();
+    let long = "n".repeat(120);
+    let script = format!(
+        "mkdir -p /data/{long}; echo one > /data/file; ln /data/file /data/hard; ln -s file /data/link"
+    );
+    let handle = ready(&world, &script).await;
+    let all = [
+        entry("./", '5', ""),
+        entry("./file", '0', "one\n"),
+        entry("./hard", '1', "./file"),
+        entry("./link", '2', "file"),
+        entry(&format!("./{long}/"), '5', ""),
+    ];
+    assert_eq!(packed(&handle, "/data/.").await, all);
+}
+
+#[tokio::test]
 async fn a_stat_names_what_a_link_means() {
     let world = World::new();
     let handle =

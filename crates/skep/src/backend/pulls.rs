@@ -21,7 +21,7 @@ pub(super) fn steps(images: &Store, request: &PullRequest) -> Steps {
         Err(fault) => return stream::iter([Err(fault)]).boxed(),
     };
     let terms = Terms { images: images.clone(), auth: request.auth.as_ref().and_then(credentials), platform };
-    if !request.all_tags {
+    if !skep_model::reference::is_name_only(&request.reference) {
         return terms.pull(reference);
     }
     let tags = Tags { terms, repository: reference, left: None, current: None, is_any_new: false };

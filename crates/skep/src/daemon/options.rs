@@ -383,6 +383,18 @@ mod tests {
     }
 
     #[test]
+    fn a_place_stands_for_the_flags_that_name_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("daemon.json");
+        std::fs::write(&file, r#"{"bridge": "other0"}"#).unwrap();
+        let place = DaemonPlace { config_file: Some(file), data_root: Some("/d".into()) };
+        let settings = Settings::of_place(place).unwrap();
+        assert_eq!((settings.data_root.as_path(), settings.bridge.as_str()), (Path::new("/d"), "other0"));
+        let place = DaemonPlace { config_file: Some(dir.path().join("none")), data_root: None };
+        assert!(matches!(Settings::of_place(place), Err(SettingsError::Read { .. })));
+    }
+
+    #[test]
     fn flags_and_file_and_defaults_add_up() {
         let settings = settings(
             &["--data-root=/d", "-H", "unix:///s", "-H", "tcp://127.0.0.1:2375", "--label", "a=b", "-G", "bees"],

@@ -161,7 +161,7 @@ fn spool(source: &mut impl Read, temps: &Temps) -> Result<Spooled, ArchiveError>
 
 /// Tells what is no archive from one that cannot be read. What the library says of the former repeats what it found there,
 /// which may be anything.
-// Invariant: who hands an archive over marks his own failures with a kind of their own, as a lost connection has.
+// Invariant: whoever hands an archive over marks other failures with a kind of their own, as a lost connection has.
 fn unreadable(error: io::Error) -> ArchiveError {
     match error.kind() {
         io::ErrorKind::Other | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {

@@ -94,20 +94,28 @@ impl Registries {
     pub async fn tags(&self, source: &Source) -> Result<Vec<String>, PullError> {
         let mut tags = Vec::new();
         let mut path = "tags/list".to_owned();
-        for _ in 0..TAG_PARTS_MAX {
+        for part in 1.. {
             let response = self.get(source, &path, None, 0).await?;
             let (url, next) = (response.url().clone(), next_part(&response)?);
             let body = self.read(response, DOCUMENT_LEN_MAX).await?;
-            let part: TagList = serde_json::from_slice(&body)
+            let list: TagList = serde_json::from_slice(&body)
                 .map_err(|_| broken(&url, "the answer is not a list of tags"))?;
-            tags.extend(part.tags.unwrap_or_default());
+            tags.extend(list.tags.unwrap_or_default());
+            if tags.len() > TAGS_MAX {
+                return Err(PullError::TooManyTags {
+                    name: source.reference.familiar_name(),
+                    limit: TAGS_MAX,
+                });
+            }
             match next {
-                _ if tags.len() > TAGS_MAX => break,
+                Some(_) if part == TAG_PARTS_MAX => {
+                    return Err(broken(&url, "its tags come in too many parts"));
+                }
                 Some(next) => path = next,
-                None => return Ok(tags),
+                None => break,
             }
         }
-        Err(PullError::TooManyTags { name: source.reference.familiar_name(), limit: TAGS_MAX })
+        Ok(tags)
     }
 
     /// Starts the download of a blob at byte `offset`. The answer is 206 if the registry honours the offset, and 200
@@ -201,18 +209,18 @@ impl Registries {
             let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
             let target = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
             let (true, Some(target)) = (is_redirect, target) else { return Ok(response) };
-            let protocol = |reason| PullError::Protocol { url: shown(&url), reason };
-            let next = url.join(target).map_err(|_| protocol("redirected to something that is not a URL"))?;
+            let next =
+                url.join(target).map_err(|_| broken(&url, "redirected to something that is not a URL"))?;
             match (url.scheme(), next.scheme()) {
                 ("https", "https") | ("http", "http" | "https") => {}
-                _ => return Err(protocol("redirected away from TLS")),
+                _ => return Err(broken(&url, "redirected away from TLS")),
             }
             if next.origin() != url.origin() {
                 headers.remove(AUTHORIZATION);
             }
             url = next;
         }
-        Err(PullError::Protocol { url: shown(&url), reason: "redirected too often" })
+        Err(broken(&url, "redirected too often"))
     }
 
     /// Reads a whole body of at most `len_max` bytes.
@@ -299,7 +307,7 @@ async fn read_bounded(
             response.chunk().await.map_err(|error| PullError::transport(&url, &error, stall_after))?;
         let Some(chunk) = chunk else { return Ok(bytes) };
         if (bytes.len() + chunk.len()) as u64 > len_max {
-            return Err(PullError::Protocol { url: shown(&url), reason: "the answer is too long" });
+            return Err(broken(&url, "the answer is too long"));
         }
         bytes.extend_from_slice(&chunk);
     }

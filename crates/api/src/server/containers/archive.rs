@@ -9,12 +9,11 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use base64::Engine as _;
-use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 
 use super::super::Context;
 use super::super::error::Error;
-use super::super::extract::Reference;
+use super::super::extract::{Reference, upload};
 use super::super::facts::{ArchiveOptions, Fault, FaultClass, PathStat};
 use super::super::query::Query;
 use super::find;
@@ -104,10 +103,7 @@ async fn write(
         chown_to_user: query.loose("copyUIDGID"),
     };
     let id = find(&context, &reference).await?.id;
-    // Nobody is to take it for a fault of the archive.
-    let cut = |error| std::io::Error::new(std::io::ErrorKind::ConnectionAborted, error);
-    let archive = body.into_data_stream().map_err(cut).boxed();
-    let written = context.backend.write_archive(&id, path, options, archive).await;
+    let written = context.backend.write_archive(&id, path, options, upload(body)).await;
     written.map_err(|fault| missing(fault, &reference, path))?;
     Ok(StatusCode::OK.into_response())
 }

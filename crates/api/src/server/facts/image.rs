@@ -74,9 +74,8 @@ pub struct HistoryStep {
 /// An image to be fetched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PullRequest {
-    /// As typed: with a tag or a digest, or the name of a repository, all tags of which are wanted.
+    /// As typed: with a tag or a digest; a name alone ([`skep_model::reference::is_name_only`]) means every tag of it.
     pub reference: String,
-    pub all_tags: bool,
     /// `os/architecture[/variant]`; empty: this node's.
     pub platform: String,
     pub auth: Option<RegistryAuth>,

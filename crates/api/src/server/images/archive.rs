@@ -6,9 +6,10 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 
 use super::super::error::Error;
+use super::super::extract::upload;
 use super::super::query::Query;
 use super::super::{Context, reply};
 use super::{progress, pull};
@@ -19,10 +20,7 @@ pub(super) async fn load(
     body: Body,
 ) -> Result<Response, Error> {
     let quiet = query.loose("quiet");
-    // Nobody is to take it for a fault of the archive.
-    let cut = |error| std::io::Error::new(std::io::ErrorKind::ConnectionAborted, error);
-    let archive = body.into_data_stream().map_err(cut).boxed();
-    let mut steps = context.backend.load_images(archive);
+    let mut steps = context.backend.load_images(upload(body));
     let Some(first) = steps.next().await else {
         return Err(Error::invalid("the archive holds no image; make one with \"docker save\""));
     };

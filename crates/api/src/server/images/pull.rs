@@ -27,25 +27,23 @@ pub(super) async fn create(
         return Err(super::refuse(super::IMPORT));
     }
     let reference = reference(name, query.get("tag"));
-    // Where neither is named every tag is meant; clients that mean the latest say so.
-    let all_tags = skep_model::reference::is_name_only(&reference);
     if !skep_model::reference::is_valid(&reference) {
         return Err(invalid_reference(&reference));
     }
     let request = PullRequest {
         reference: reference.clone(),
-        all_tags,
         platform: query.get("platform").to_owned(),
         auth: registry_auth::of(&headers),
     };
     let steps = context.backend.pull(request);
     let (first, rest) = begun(steps).await?;
-    let ended = told_at_end(context.clone(), reference, all_tags);
+    let ended = told_at_end(context.clone(), reference);
     let messages = stream::once(std::future::ready(Ok(first))).chain(rest).map(message).chain(ended);
     Ok(reply::lines(lines(messages).take_until(context.stop.clone().cancelled_owned())))
 }
 
-/// Puts a name and what `tag` says together: a tag, or a digest.
+/// Puts a name and what `tag` says together: a tag, or a digest. Where neither is said every tag is meant; clients that
+/// mean the latest say so.
 fn reference(name: &str, tag: &str) -> String {
     match tag {
         "" => name.to_owned(),
@@ -83,13 +81,9 @@ fn message(step: Result<PullStep, Fault>) -> ProgressMessage {
 }
 
 /// Tells those who follow events, when all is said; adds nothing to the answer.
-fn told_at_end(
-    context: Arc<Context>,
-    reference: String,
-    all_tags: bool,
-) -> impl Stream<Item = ProgressMessage> {
+fn told_at_end(context: Arc<Context>, reference: String) -> impl Stream<Item = ProgressMessage> {
     let tell = async move {
-        match all_tags {
+        match skep_model::reference::is_name_only(&reference) {
             // Compat: dockerd tells of the repository.
             true => {
                 let attributes = BTreeMap::from([("name".to_owned(), reference.clone())]);

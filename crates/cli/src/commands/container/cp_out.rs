@@ -266,5 +266,10 @@ mod tests {
         let content = Place { directory: "/t".into(), rename: Some(String::new()) };
         assert_eq!(content.of(Path::new("old/")).expect("inside"), None);
         assert_eq!(content.of(Path::new("old/a")).expect("inside"), Some("a".into()));
+        // What is in a directory comes below a dot.
+        for (dotted, there) in [("./", None), ("./a", Some("a".into())), ("./sub/a", Some("sub/a".into()))] {
+            assert_eq!(content.of(Path::new(dotted)).expect("inside"), there);
+        }
+        assert_eq!(place.of(Path::new("./sub/a")).expect("inside"), Some("new/sub/a".into()));
     }
 }

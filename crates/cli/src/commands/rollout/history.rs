@@ -78,3 +78,18 @@ fn row(revision: &Revision, no_trunc: bool, now: Timestamp) -> Vec<Cell> {
         revision.reason.as_str().into(),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::short;
+
+    #[test]
+    fn a_digest_is_cut_and_the_rest_is_not() {
+        let digest = "0123456789abcdef".repeat(4);
+        assert_eq!(
+            short(&format!("host:5000/redis:7@sha256:{digest}")),
+            "host:5000/redis:7@sha256:0123456789ab"
+        );
+        assert_eq!(short("host:5000/redis:7"), "host:5000/redis:7");
+    }
+}

@@ -63,7 +63,7 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
 }
 
 /// The exit code of a template that cannot be used, as docker's.
-const USAGE: u8 = 64;
+const BAD_TEMPLATE: u8 = 64;
 
 /// Returns what each event is shown by, tried on one that has nothing: the first may be long in coming.
 fn template(format: &str) -> Result<Option<Template>, Fault> {
@@ -83,7 +83,7 @@ fn template(format: &str) -> Result<Option<Template>, Fault> {
     });
     tried.map(Some).map_err(|error| {
         let text = format!("Error parsing format: {}", error.bare());
-        Fault { code: USAGE, ..Fault::new(text) }
+        Fault { code: BAD_TEMPLATE, ..Fault::new(text) }
     })
 }
 
