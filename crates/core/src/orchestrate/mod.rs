@@ -4,12 +4,13 @@
 //! a restart and an election take the same path, and running it again on its own result, with any scope, proposes
 //! nothing.
 //!
-//! In order: [`rollout::judge`] counts failures, [`replicated`] drops slots, [`slot`] answers tasks that ended ([`restart`], [`attempt`]; the
-//! slots where one did come first) and lets
-//! prepared ones take over (`handover`), [`replicated`] makes slots ([`global`] and [`job`] make and drop theirs), [`rollout::advance`]
-//! takes up outdated slots, [`relocate`] moves what has to leave its node (also for evenness: [`rebalance`]), [`bake`] tells what works (of a service that is at `rest`), [`reap`] forgets old
-//! tasks. Before all of it, [`enforce`] marks what a node cannot keep. How much of a service may be in change at a time is
-//! the [`budget`]'s to say. [`why`] says what all of them wait for, and changes nothing.
+//! In order: [`rollout::judge`] counts failures, [`replicated`] drops slots, [`slot`] answers tasks that ended
+//! ([`restart`], [`attempt`]; the slots where one did come first) and lets prepared ones take over (`handover`),
+//! [`replicated`] makes slots ([`global`] and [`job`] make and drop theirs), [`rollout::advance`] takes up outdated slots,
+//! [`relocate`] moves what has to leave its node (also for evenness: [`rebalance`]), [`bake`] tells what works (of a
+//! service that is at `rest`), [`reap`] forgets old tasks. Before all of it, [`enforce`] marks what a node cannot keep.
+//! How much of a service may be in change at a time is the [`budget`]'s to say. [`why`] says what all of them wait for,
+//! and changes nothing.
 
 pub mod attempt;
 pub mod bake;
