@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use skep_api::client::Message;
 
 use crate::commands::flags::collect;
+use crate::commands::inspect::TEMPLATE;
 use crate::commands::{Condition, none};
 use crate::context::Context;
 use crate::fault::Fault;
@@ -62,9 +63,6 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
     Ok(())
 }
 
-/// The exit code of a template that cannot be used, as docker's.
-const BAD_TEMPLATE: u8 = 64;
-
 /// Returns what each event is shown by, tried on one that has nothing: the first may be long in coming.
 fn template(format: &str) -> Result<Option<Template>, Fault> {
     let format = match format {
@@ -83,7 +81,7 @@ fn template(format: &str) -> Result<Option<Template>, Fault> {
     });
     tried.map(Some).map_err(|error| {
         let text = format!("Error parsing format: {}", error.bare());
-        Fault { code: BAD_TEMPLATE, ..Fault::new(text) }
+        Fault { code: TEMPLATE, ..Fault::new(text) }
     })
 }
 
