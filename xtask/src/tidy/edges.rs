@@ -6,15 +6,17 @@ use super::Finding;
 use crate::workspace::{Package, Workspace};
 
 /// What a crate may depend on; a crate that is not listed may not exist.
-const TABLE: [(&str, &[&str]); 14] = [
+const TABLE: [(&str, &[&str]); 15] = [
     ("skep-model", &[]),
     ("skep-core", &["skep-model"]),
     ("skep-raft", &[]),
-    ("skep-runtime", &[]),
+    // Archives come from strangers everywhere: one reader for all (ADR 0017).
+    ("skep-archive", &[]),
+    ("skep-runtime", &["skep-archive"]),
     ("skep-net", &[]),
-    ("skep-agent", &["skep-model", "skep-core", "skep-runtime", "skep-net"]),
+    ("skep-agent", &["skep-model", "skep-core", "skep-runtime", "skep-net", "skep-archive"]),
     ("skep-api", &["skep-model"]),
-    ("skep-cli", &["skep-api"]),
+    ("skep-cli", &["skep-api", "skep-archive"]),
     (
         "skep",
         &[

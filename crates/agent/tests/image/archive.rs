@@ -173,7 +173,7 @@ async fn hostile_archives_are_refused_and_leave_nothing() {
             }),
             "is missing",
         ),
-        (plain().into_inner().unwrap()[..3000].to_vec(), "or a damaged one"),
+        (plain().into_inner().unwrap()[..3000].to_vec(), "it ends too early"),
     ];
     let fixture = Fixture::new();
     for (archive, expected) in cases {

@@ -1,5 +1,6 @@
 //! What ends up on disk, and what must not.
 
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
@@ -245,12 +246,29 @@ async fn overlayfs_own_attributes_are_left_out() {
 }
 
 #[tokio::test]
+async fn a_newline_ends_no_record() {
+    // Revision 2 of file capabilities, CAP_SETFCAP and CAP_SETPCAP among those permitted: a byte that is a newline.
+    let capability = b"\x01\0\0\x02\0\x0a\0\x80\0\0\0\0\0\0\0\0\0\0\0\0";
+    let target = b"harmless\n22 linkpath=/etc/evil\n";
+    let file: [(&str, &[u8]); 2] =
+        [("path", "z\u{e4}\nune".as_bytes()), ("SCHILY.xattr.security.capability", capability)];
+    let layer = Layer::new()
+        .entry(Entry { records: &file, ..entry(EntryType::Regular, "f") })
+        .entry(Entry { records: &[("linkpath", target)], ..entry(EntryType::Symlink, "link") });
+    let (_fixture, image) = pulled(&[layer.finish()]).await;
+    let root = &image.unwrap().layers[0];
+    let found = xattr(&root.join("z\u{e4}\nune"), "security.capability");
+    assert_eq!(found.as_deref(), Some(&capability[..]));
+    assert_eq!(std::fs::read_link(root.join("link")).unwrap().as_os_str().as_bytes(), target);
+}
+
+#[tokio::test]
 async fn headers_that_would_fill_the_memory_are_refused() {
     let huge = vec![b'x'; 2 << 20];
     let layer =
         Layer::new().entry(Entry { records: &[("comment", &huge)], ..entry(EntryType::Regular, "f") });
     let error = pulled(&[layer.finish()]).await.1.unwrap_err();
-    assert!(chain(&error).contains("the headers of an entry are too long"), "{}", chain(&error));
+    assert!(chain(&error).contains("metadata exceeds limit"), "{}", chain(&error));
     // As much content is nothing unusual, also where it is left out.
     let content = vec![b'x'; 3 << 20];
     let layer = Layer::new()

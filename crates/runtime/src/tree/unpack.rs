@@ -3,8 +3,10 @@
 //! Every parent is resolved anew inside the container's root, because the archive's own links, or the container, may have
 //! changed what it means; the entry itself is made below the open parent, never through a link.
 
+use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{
@@ -13,10 +15,13 @@ use rustix::fs::{
     utimensat,
 };
 use rustix::io::Errno;
-use tar::{Archive, Entry, EntryType};
+use skep_archive::{Archive, Content, Entry, Head, Kind, Time};
 
 use super::{Target, Tree, TreeError, open_below};
 use crate::spec::user::Accounts;
+
+/// The attribute of a file that has capabilities.
+const CAPABILITY: &str = "security.capability";
 
 /// Who owns what comes out of an archive.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,7 +50,7 @@ struct Unpacker<'a> {
     keep_kinds: bool,
     owner: Option<(u32, u32)>,
     /// Times of directories, set when nothing more is put into them.
-    directories: Vec<(PathBuf, i64)>,
+    directories: Vec<(PathBuf, Time)>,
 }
 
 impl Tree {
@@ -68,8 +73,8 @@ impl Tree {
         let mut unpacker =
             Unpacker { tree: self, base, keep_kinds: options.keep_kinds, owner, directories: Vec::new() };
         let mut archive = Archive::new(archive);
-        for entry in archive.entries().map_err(damaged)? {
-            unpacker.put(entry.map_err(damaged)?)?;
+        while let Some(entry) = archive.next_entry().map_err(damaged)? {
+            unpacker.put(entry)?;
         }
         unpacker.finish()
     }
@@ -88,19 +93,18 @@ impl Tree {
 }
 
 impl Unpacker<'_> {
-    fn put(&mut self, mut entry: Entry<'_, impl Read>) -> Result<(), TreeError> {
-        let name = entry.path().map_err(damaged)?.into_owned();
-        let Some(relative) = inside(&name)? else { return Ok(()) };
+    fn put(&mut self, entry: Entry<'_, impl Read>) -> Result<(), TreeError> {
+        let Entry { head, mut content } = entry;
+        let Some(relative) = inside(&head.name)? else { return Ok(()) };
         let path = self.base.join(&relative);
         let parent_path = path.parent().unwrap_or(Path::new("/")).to_owned();
         let parent = self.parent(&parent_path)?;
         let Some(last) = path.file_name() else { return Ok(()) };
         let failed = |error: io::Error| self.tree.error(&path, error);
-        let kind = entry.header().entry_type();
-        let is_there = self.make_room(&parent, last.as_ref(), &path, kind.is_dir())?;
-        let metadata = Metadata::of(&mut entry, self.owner).map_err(TreeError::Archive)?;
-        match kind {
-            EntryType::Directory => {
+        let metadata = Metadata::of(&head, self.owner).map_err(TreeError::Archive)?;
+        let is_there = self.make_room(&parent, last.as_ref(), &path, head.kind == Kind::Directory)?;
+        match head.kind {
+            Kind::Directory => {
                 if !is_there {
                     mkdirat(&parent, last, Mode::RWXU).map_err(|error| failed(error.into()))?;
                 }
@@ -109,28 +113,18 @@ impl Unpacker<'_> {
                 metadata.apply(&directory).map_err(failed)?;
                 self.directories.push((path.clone(), metadata.modified_at));
             }
-            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
-                let flags =
-                    OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::WRONLY | OFlags::CLOEXEC;
-                let file = openat(&parent, last, flags, Mode::RUSR | Mode::WUSR);
-                let mut file = std::fs::File::from(file.map_err(|error| failed(error.into()))?);
-                // The reader's errors are the archive's, the writer's are the container's; both come here.
-                io::copy(&mut entry, &mut file).map_err(failed)?;
-                metadata.apply(&file).map_err(failed)?;
-                futimens(&file, &times(metadata.modified_at)).map_err(|error| failed(error.into()))?;
-            }
-            EntryType::Symlink => {
-                let target = link_name(&entry)?;
-                symlinkat(&target, &parent, last).map_err(|error| failed(error.into()))?;
+            Kind::File => file(&metadata, &mut content, &parent, last.as_ref()).map_err(failed)?,
+            Kind::Symlink => {
+                symlinkat(target(&head)?, &parent, last).map_err(|error| failed(error.into()))?;
                 metadata.apply_to_link(&parent, last.as_ref()).map_err(failed)?;
             }
-            EntryType::Link => self.link(&entry, &parent, last.as_ref(), &path)?,
-            EntryType::Fifo | EntryType::Char | EntryType::Block => {
-                node(&entry, kind, &parent, last.as_ref()).map_err(failed)?;
+            Kind::HardLink => self.link(&head, &parent, last.as_ref(), &path)?,
+            Kind::Fifo | Kind::CharDevice | Kind::BlockDevice => {
+                node(&head, &parent, last.as_ref()).map_err(failed)?;
                 metadata.apply_to_link(&parent, last.as_ref()).map_err(failed)?;
             }
-            // Extensions were read together with their entry; what else there may be means nothing here.
-            _ => {}
+            // What else there may be means nothing here.
+            Kind::Other(_) => {}
         }
         Ok(())
     }
@@ -175,15 +169,9 @@ impl Unpacker<'_> {
     }
 
     /// Makes another name of a file that the archive has put down before.
-    fn link(
-        &self,
-        entry: &Entry<'_, impl Read>,
-        parent: &OwnedFd,
-        name: &Path,
-        path: &Path,
-    ) -> Result<(), TreeError> {
-        let target = link_name(entry)?;
-        let Some(target) = inside(&target)? else {
+    fn link(&self, head: &Head, parent: &OwnedFd, name: &Path, path: &Path) -> Result<(), TreeError> {
+        let target = target(head)?.as_os_str();
+        let Some(target) = inside(target.as_bytes())? else {
             return Err(TreeError::Escape(target.display().to_string()));
         };
         let target = self.base.join(target);
@@ -220,29 +208,25 @@ struct Metadata {
     uid: u32,
     gid: u32,
     mode: u32,
-    modified_at: i64,
-    attributes: Vec<(String, Vec<u8>)>,
+    modified_at: Time,
+    /// Its file capabilities.
+    capability: Option<Vec<u8>>,
 }
 
 impl Metadata {
-    fn of(entry: &mut Entry<'_, impl Read>, owner: Option<(u32, u32)>) -> io::Result<Metadata> {
-        let mut attributes = Vec::new();
-        for extension in entry.pax_extensions()?.into_iter().flatten() {
-            let extension = extension?;
-            let name = extension.key().ok().and_then(|key| key.strip_prefix("SCHILY.xattr."));
-            // Others could mean something to the file system below.
-            if let Some(name @ "security.capability") = name {
-                attributes.push((name.to_owned(), extension.value_bytes().to_vec()));
-            }
-        }
-        let header = entry.header();
-        let number = |value: u64| u32::try_from(value).map_err(|_| io::ErrorKind::InvalidData.into());
+    fn of(head: &Head, owner: Option<(u32, u32)>) -> io::Result<Metadata> {
+        let number = |id: u64| {
+            let reason = "it has an owner that Linux does not have";
+            u32::try_from(id).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, reason))
+        };
         let (uid, gid) = match owner {
             Some(owner) => owner,
-            None => (header.uid().and_then(number)?, header.gid().and_then(number)?),
+            None => (number(head.uid)?, number(head.gid)?),
         };
-        let modified_at = i64::try_from(header.mtime()?).unwrap_or_default();
-        Ok(Metadata { uid, gid, mode: header.mode()? & 0o7777, modified_at, attributes })
+        // Other attributes could mean something to the file system below.
+        let capability = head.attributes.iter().find(|(name, _)| name == CAPABILITY.as_bytes());
+        let capability = capability.map(|(_, value)| value.clone());
+        Ok(Metadata { uid, gid, mode: head.mode, modified_at: head.modified_at, capability })
     }
 
     fn ids(&self) -> (Option<Uid>, Option<Gid>) {
@@ -254,8 +238,8 @@ impl Metadata {
         fchown(&file, uid, gid)?;
         // A change of owner takes setuid bits and capabilities away, so they come after it.
         fchmod(&file, Mode::from_raw_mode(self.mode))?;
-        for (name, value) in &self.attributes {
-            fsetxattr(&file, name.as_str(), value, XattrFlags::empty())?;
+        if let Some(value) = &self.capability {
+            fsetxattr(&file, CAPABILITY, value, XattrFlags::empty())?;
         }
         Ok(())
     }
@@ -268,38 +252,46 @@ impl Metadata {
     }
 }
 
-fn times(modified_at: i64) -> Timestamps {
+fn times(modified_at: Time) -> Timestamps {
     Timestamps {
         last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_NOW },
-        last_modification: Timespec { tv_sec: modified_at, tv_nsec: 0 },
+        last_modification: Timespec { tv_sec: modified_at.seconds, tv_nsec: modified_at.nanos.into() },
     }
 }
 
-fn node(entry: &Entry<'_, impl Read>, kind: EntryType, parent: &OwnedFd, name: &Path) -> io::Result<()> {
-    let header = entry.header();
-    let (file_type, device) = match kind {
-        EntryType::Fifo => (FileType::Fifo, 0),
-        kind => {
-            let device = makedev(
-                header.device_major()?.unwrap_or_default(),
-                header.device_minor()?.unwrap_or_default(),
-            );
-            let is_char = kind == EntryType::Char;
-            (if is_char { FileType::CharacterDevice } else { FileType::BlockDevice }, device)
-        }
-    };
-    Ok(mknodat(parent, name, file_type, Mode::from_raw_mode(header.mode()? & 0o7777), device)?)
+fn file(
+    metadata: &Metadata,
+    content: &mut Content<'_, impl Read>,
+    parent: &OwnedFd,
+    name: &Path,
+) -> io::Result<()> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::WRONLY | OFlags::CLOEXEC;
+    let mut file = std::fs::File::from(openat(parent, name, flags, Mode::RUSR | Mode::WUSR)?);
+    // The reader's errors are the archive's, the writer's are the container's; both come here.
+    io::copy(content, &mut file)?;
+    metadata.apply(&file)?;
+    Ok(futimens(&file, &times(metadata.modified_at))?)
 }
 
-fn link_name(entry: &Entry<'_, impl Read>) -> Result<PathBuf, TreeError> {
-    let name = entry.link_name().map_err(damaged)?;
+fn node(head: &Head, parent: &OwnedFd, name: &Path) -> io::Result<()> {
+    let (major, minor) = head.device;
+    let (file_type, device) = match head.kind {
+        Kind::CharDevice => (FileType::CharacterDevice, makedev(major, minor)),
+        Kind::BlockDevice => (FileType::BlockDevice, makedev(major, minor)),
+        _ => (FileType::Fifo, 0),
+    };
+    Ok(mknodat(parent, name, file_type, Mode::from_raw_mode(head.mode), device)?)
+}
+
+fn target(head: &Head) -> Result<&Path, TreeError> {
     let missing =
         || TreeError::Archive(io::Error::new(io::ErrorKind::InvalidData, "a link without a target"));
-    Ok(name.ok_or_else(missing)?.into_owned())
+    Ok(Path::new(OsStr::from_bytes(head.target.as_ref().ok_or_else(missing)?)))
 }
 
 /// Returns an entry's path below the directory; `None` for the directory itself.
-fn inside(name: &Path) -> Result<Option<PathBuf>, TreeError> {
+fn inside(name: &[u8]) -> Result<Option<PathBuf>, TreeError> {
+    let name = Path::new(OsStr::from_bytes(name));
     let mut path = PathBuf::new();
     for component in name.components() {
         match component {

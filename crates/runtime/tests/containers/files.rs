@@ -163,6 +163,21 @@ async fn an_archive_is_unpacked_with_owners_modes_links_and_times() {
 }
 
 #[tokio::test]
+async fn names_with_newlines_and_times_before_1970_come_in() {
+    let world = World::new();
+    let handle = ready(&world, "mkdir /to").await;
+    let bytes = archive(|builder| {
+        let name = "z\u{e4}\nune".as_bytes();
+        builder.append_pax_extensions([("path", name), ("mtime", b"-1.5")]).expect("added");
+        add(builder, "short", tar::EntryType::Regular, "x");
+    });
+    put(&handle, "/to", bytes, PutOptions::default()).await.expect("unpacked");
+    let script = "cd /to; for name in *; do stat -c '%n %Y' \"$name\"; done";
+    let output = String::from_utf8(exec(&handle, &["sh", "-c", script]).await.output).expect("UTF-8");
+    assert_eq!(output, "z\u{e4}\nune -2\n");
+}
+
+#[tokio::test]
 async fn what_cannot_be_put_is_refused_in_words() {
     let world = World::new();
     let handle = ready(&world, "mkdir -p /to/dir; echo > /to/file; ln -s /circle /circle").await;

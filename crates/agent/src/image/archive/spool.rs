@@ -4,11 +4,14 @@
 //! goes to disk first. Names of entries are only ever keys of a map; links are followed in that map, never on disk.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
 
 use flate2::bufread::MultiGzDecoder;
+use skep_archive::{Archive, Head, Kind};
 
 use super::{ArchiveError, invalid};
 use crate::image::blobs::{Temp, Temps};
@@ -66,36 +69,34 @@ impl Spool {
     }
 
     fn entries(source: impl Read, temps: &Temps) -> Result<Self, ArchiveError> {
-        let mut archive = tar::Archive::new(source);
+        let mut archive = Archive::new(source);
         let mut entries = HashMap::new();
-        for entry in archive.entries().map_err(unreadable)? {
-            let mut entry = entry.map_err(unreadable)?;
+        while let Some(mut entry) = archive.next_entry().map_err(unreadable)? {
             if entries.len() >= ENTRIES_MAX {
                 return Err(invalid(format!("more than {ENTRIES_MAX} entries")));
             }
-            let path = entry.path().map_err(unreadable)?.into_owned();
-            let kind = entry.header().entry_type();
-            if kind.is_dir() {
+            let head = entry.head;
+            if head.kind == Kind::Directory {
                 continue;
             }
-            let Some(name) = clean(&path) else {
+            let path = Path::new(OsStr::from_bytes(&head.name));
+            let Some(name) = clean(path) else {
                 return Err(invalid(format!(
                     "the name {:?} leads out of the archive",
                     path.display().to_string()
                 )));
             };
-            if kind.is_file() || kind.is_contiguous() {
-                entries.insert(name, Entry::File(spool(&mut entry, temps)?));
-            } else if kind.is_symlink() || kind.is_hard_link() {
-                let target = entry.link_name().map_err(unreadable)?.unwrap_or_default();
-                let base = if kind.is_symlink() { path.parent() } else { None };
-                let target = clean(&base.unwrap_or(Path::new("")).join(&target));
-                let target =
-                    target.ok_or_else(|| invalid(format!("the link {name:?} leads out of the archive")))?;
-                entries.insert(name, Entry::Link(target));
-            } else {
-                return Err(invalid(format!("{name:?} is neither a file nor a directory nor a link")));
-            }
+            let found = match head.kind {
+                Kind::File => Entry::File(spool(&mut entry.content, temps)?),
+                Kind::Symlink | Kind::HardLink => Entry::Link(
+                    target(&head)
+                        .ok_or_else(|| invalid(format!("the link {name:?} leads out of the archive")))?,
+                ),
+                _ => {
+                    return Err(invalid(format!("{name:?} is neither a file nor a directory nor a link")));
+                }
+            };
+            entries.insert(name, found);
         }
         Ok(Self { entries })
     }
@@ -121,6 +122,16 @@ impl Spool {
         let bytes = std::fs::read(file.temp.path()).map_err(PullError::storage("read", file.temp.path()))?;
         Ok(Some(bytes))
     }
+}
+
+/// Returns the name in the archive that a link leads to. A symbolic one begins where it is, another at the top.
+fn target(link: &Head) -> Option<String> {
+    let target = Path::new(OsStr::from_bytes(link.target.as_deref()?));
+    let above = match link.kind {
+        Kind::Symlink => Path::new(OsStr::from_bytes(&link.name)).parent()?,
+        _ => Path::new(""),
+    };
+    clean(&above.join(target))
 }
 
 /// Returns the path without `.` and `..`, or `None` if it is absolute, leads out, or is too long.

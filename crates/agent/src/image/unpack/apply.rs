@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Timespec, Timestamps};
 use rustix::io::Errno;
-use tar::{Archive, Entry, EntryType};
+use skep_archive::{Archive, Kind};
 
 use super::head::{Head, clean};
-use super::stream::{Layer, Purse};
+use super::stream::Layer;
 use super::tree::{self, Place, Tree};
 use super::{DEPTH_MAX, ENTRIES_MAX, NAMES_LEN_MAX, UNPACKED_LEN_MAX, UnpackError};
 
@@ -29,18 +29,15 @@ const COPY_LEN: usize = 128 << 10;
 
 /// Applies all entries of `layer` inside `root` and returns the bytes that its files take.
 pub(super) fn apply(root: impl AsFd, layer: &mut Layer) -> Result<u64, UnpackError> {
-    let purse = layer.purse();
     let mut applier = Applier::new(root.as_fd());
     let mut archive = Archive::new(layer);
-    let mut entries = archive.entries().map_err(UnpackError::Archive)?;
-    for entry_count in 0.. {
-        purse.for_headers();
-        let Some(entry) = entries.next() else { break };
-        let entry = entry.map_err(UnpackError::Archive)?;
-        if entry_count >= ENTRIES_MAX {
+    let mut entry_count = 0;
+    while let Some(mut entry) = archive.next_entry().map_err(UnpackError::Archive)? {
+        entry_count += 1;
+        if entry_count > ENTRIES_MAX {
             return Err(UnpackError::TooLarge { what: "entries", max: ENTRIES_MAX });
         }
-        applier.entry(entry, &purse)?;
+        applier.apply(&Head::check(entry.head)?, &mut entry.content)?;
     }
     applier.finish()
 }
@@ -65,23 +62,7 @@ impl<'fd> Applier<'fd> {
         }
     }
 
-    fn entry(&mut self, mut entry: Entry<'_, impl Read>, purse: &Purse) -> Result<(), UnpackError> {
-        if entry.header().entry_type() == EntryType::XGlobalHeader {
-            purse.for_content();
-            return Ok(());
-        }
-        let head = Head::read(&mut entry)?;
-        purse.for_content();
-        self.apply(&head, &mut entry)?;
-        if head.kind != EntryType::GNUSparse {
-            // Whatever content is left is not counted as the next entry's headers. (The holes of a sparse file are
-            // not in the archive.)
-            io::copy(&mut entry, &mut io::sink()).map_err(UnpackError::Archive)?;
-        }
-        Ok(())
-    }
-
-    fn apply(&mut self, head: &Head, entry: &mut Entry<'_, impl Read>) -> Result<(), UnpackError> {
+    fn apply(&mut self, head: &Head, content: &mut impl Read) -> Result<(), UnpackError> {
         if head.path.as_os_str().is_empty() {
             return self.root(head);
         }
@@ -91,14 +72,14 @@ impl<'fd> Applier<'fd> {
             _ if head.path.iter().any(|part| part.as_bytes().starts_with(AUFS)) => Ok(()),
             _ => match name.strip_prefix(WHITEOUT) {
                 Some(hidden) => self.whiteout(head, OsStr::from_bytes(hidden)),
-                None => self.create(head, entry),
+                None => self.create(head, content),
             },
         }
     }
 
     /// `./`: only its attributes can be meant.
     fn root(&mut self, head: &Head) -> Result<(), UnpackError> {
-        if head.kind != EntryType::Directory {
+        if head.kind != Kind::Directory {
             return Err(head.wrong("the root must be a directory"));
         }
         let root = tree::open_dir(self.tree.root(), OsStr::new(".")).map_err(head.failed("open"))?;
@@ -106,25 +87,23 @@ impl<'fd> Applier<'fd> {
         self.remember(head, Some(head.modified_at))
     }
 
-    fn create(&mut self, head: &Head, entry: &mut Entry<'_, impl Read>) -> Result<(), UnpackError> {
+    fn create(&mut self, head: &Head, content: &mut impl Read) -> Result<(), UnpackError> {
         let place = self.tree.place(&head.path).map_err(head.failed("find the directory of"))?;
         match head.kind {
-            EntryType::Directory => self.directory(head, &place)?,
-            EntryType::Link => self.link(head, &place, entry)?,
-            EntryType::Symlink => {
-                let target = head.link(entry)?;
+            Kind::Directory => self.directory(head, &place)?,
+            Kind::HardLink => self.link(head, &place)?,
+            Kind::Symlink => {
+                let target = head.link()?;
                 place.remove().map_err(head.failed("replace"))?;
-                rustix::fs::symlinkat(target.as_path(), &place.dir, &place.name)
+                rustix::fs::symlinkat(target, &place.dir, &place.name)
                     .map_err(head.refused("create the symbolic link"))?;
                 head.dress_node(&place, false)?;
             }
-            EntryType::Char | EntryType::Block | EntryType::Fifo => node(head, &place, entry)?,
-            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
-                self.file(head, &place, entry)?;
-            }
-            _ => return Err(head.wrong("unknown kind of entry")),
+            Kind::CharDevice | Kind::BlockDevice | Kind::Fifo => node(head, &place)?,
+            Kind::File => self.file(head, &place, content)?,
+            Kind::Other(_) => return Err(head.wrong("unknown kind of entry")),
         }
-        let is_dir = head.kind == EntryType::Directory;
+        let is_dir = head.kind == Kind::Directory;
         self.remember(head, is_dir.then_some(head.modified_at))
     }
 
@@ -162,16 +141,11 @@ impl<'fd> Applier<'fd> {
     }
 
     /// A hard link resolves its target inside the image, also in lower layers, and never follows it.
-    fn link(
-        &mut self,
-        head: &Head,
-        place: &Place,
-        entry: &mut Entry<'_, impl Read>,
-    ) -> Result<(), UnpackError> {
-        let target = head.link(entry)?;
+    fn link(&mut self, head: &Head, place: &Place) -> Result<(), UnpackError> {
+        let target = head.link()?;
         let missing =
             || UnpackError::MissingTarget { entry: head.label.clone(), target: target.display().to_string() };
-        let clean = clean(&target).ok_or_else(|| UnpackError::Escape {
+        let clean = clean(target).ok_or_else(|| UnpackError::Escape {
             entry: head.label.clone(),
             target: target.display().to_string(),
         })?;
@@ -298,16 +272,13 @@ impl<'fd> Applier<'fd> {
 }
 
 /// Devices and pipes. Character device 0:0 is overlayfs's own whiteout and cannot be content.
-fn node(head: &Head, place: &Place, entry: &mut Entry<'_, impl Read>) -> Result<(), UnpackError> {
+fn node(head: &Head, place: &Place) -> Result<(), UnpackError> {
     let kind = match head.kind {
-        EntryType::Char => FileType::CharacterDevice,
-        EntryType::Block => FileType::BlockDevice,
+        Kind::CharDevice => FileType::CharacterDevice,
+        Kind::BlockDevice => FileType::BlockDevice,
         _ => FileType::Fifo,
     };
-    let number =
-        |number: io::Result<Option<u32>>| number.map_err(UnpackError::Archive).map(Option::unwrap_or_default);
-    let major = number(entry.header().device_major())?;
-    let minor = number(entry.header().device_minor())?;
+    let (major, minor) = head.device;
     if kind == FileType::CharacterDevice && (major, minor) == (0, 0) {
         return Err(head.wrong("character device 0:0 is reserved for whiteouts"));
     }

@@ -42,8 +42,6 @@ pub(super) const UNPACKED_LEN_MAX: u64 = 1 << 40;
 pub(super) const PATH_LEN_MAX: usize = 4095;
 /// All names of one layer together, which are remembered until it is done.
 pub(super) const NAMES_LEN_MAX: usize = 256 << 20;
-/// Long names and extended attributes of one entry, which the archive's reader holds in memory.
-pub(super) const HEADER_LEN_MAX: u64 = 1 << 20;
 /// Nested directories, in a path and in what a whiteout removes; each one costs stack and an open file.
 pub(super) const DEPTH_MAX: usize = 256;
 

@@ -1,19 +1,16 @@
 //! The bytes of a layer: decompressed, counted, hashed.
 //!
 //! Decides the compression from the first bytes (media types lie), bounds what comes out, and knows at the end
-//! whether it was the archive that the image's configuration promised. Also lends the archive reader a purse: while
-//! it reads an entry's headers, which it keeps in memory, it gets only a bounded number of bytes.
+//! whether it was the archive that the image's configuration promised.
 
-use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufReader, Chain, Cursor, Read};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::{HEADER_LEN_MAX, UNPACKED_LEN_MAX, UnpackError};
+use super::{UNPACKED_LEN_MAX, UnpackError};
 use crate::image::digest::{Digest, Hasher};
 use crate::image::progress::Meter;
 
@@ -54,24 +51,7 @@ pub(super) struct Layer {
     decoder: Decoder,
     hasher: Hasher,
     read_len: u64,
-    purse: Purse,
     cancelled: Arc<AtomicBool>,
-}
-
-/// How many bytes may still be read; shared between the layer and whoever drives the archive reader.
-#[derive(Clone)]
-pub(super) struct Purse(Rc<Cell<u64>>);
-
-impl Purse {
-    /// Allows one entry's headers.
-    pub fn for_headers(&self) {
-        self.0.set(HEADER_LEN_MAX);
-    }
-
-    /// Allows any content; the layer's own bound still holds.
-    pub fn for_content(&self) {
-        self.0.set(u64::MAX);
-    }
 }
 
 impl Layer {
@@ -91,17 +71,11 @@ impl Layer {
             [b'B', b'Z', b'h', b'1'..=b'9', ..] => return Err(UnpackError::Compression("bzip2")),
             _ => Decoder::Plain(raw),
         };
-        let purse = Purse(Rc::new(Cell::new(u64::MAX)));
-        Ok(Self { decoder, hasher: Hasher::default(), read_len: 0, purse, cancelled })
-    }
-
-    pub fn purse(&self) -> Purse {
-        self.purse.clone()
+        Ok(Self { decoder, hasher: Hasher::default(), read_len: 0, cancelled })
     }
 
     /// Reads what follows the archive (padding, usually) and compares the digest of everything with `expected`.
     pub fn verify(mut self, expected: Digest) -> Result<(), UnpackError> {
-        self.purse.for_content();
         let mut buffer = vec![0; BUFFER_LEN];
         while self.read(&mut buffer).map_err(UnpackError::Archive)? > 0 {}
         match self.hasher.finish() {
@@ -126,9 +100,6 @@ impl Read for Layer {
         if self.read_len > UNPACKED_LEN_MAX {
             return Err(io::Error::other("the layer unpacks to too many bytes"));
         }
-        let allowed = self.purse.0.get().checked_sub(len as u64);
-        let allowed = allowed.ok_or_else(|| io::Error::other("the headers of an entry are too long"))?;
-        self.purse.0.set(if self.purse.0.get() == u64::MAX { u64::MAX } else { allowed });
         Ok(len)
     }
 }

@@ -5,11 +5,11 @@ use std::path::{Component, Path, PathBuf};
 
 use bytes::Bytes;
 use skep_api::client::{Client, Download, PathStat};
+use skep_archive::{Archive, Entry, Kind};
 use tokio::sync::mpsc;
 
 use super::cp::{absolute, names_directory, split};
-#[cfg(target_os = "linux")]
-use super::special;
+use super::extract;
 use crate::context::Context;
 use crate::fault::Fault;
 use crate::format::decimal_bytes;
@@ -174,27 +174,29 @@ async fn unpack(mut archive: Download, place: Place, keep_owners: bool) -> Resul
 
 fn write_entries(reader: &mut Chunks, place: &Place, keep_owners: bool) -> Result<(), Fault> {
     let broken = |error: io::Error| Fault::new(format!("cannot read the archive: {error}"));
-    let mut archive = tar::Archive::new(reader);
-    archive.set_preserve_permissions(true);
-    archive.set_preserve_ownerships(keep_owners);
-    for entry in archive.entries().map_err(broken)? {
-        let mut entry = entry.map_err(broken)?;
-        let path = entry.path().map_err(broken)?.into_owned();
-        let Some(relative) = place.of(&path)? else { continue };
-        write_entry(&mut entry, place, &relative, keep_owners).map_err(|error| {
-            Fault::new(format!("cannot write {}: {error}", place.directory.join(&relative).display()))
-        })?;
+    let mut archive = Archive::new(reader);
+    let mut directories = Vec::new();
+    while let Some(entry) = archive.next_entry().map_err(broken)? {
+        let Some(relative) = place.of(&extract::path(&entry.head.name))? else { continue };
+        let shown = place.directory.join(&relative);
+        let failed = |error: io::Error| Fault::new(format!("cannot write {}: {error}", shown.display()));
+        let directory = write_entry(entry, place, &relative, keep_owners).map_err(failed)?;
+        directories.extend(directory.map(|directory| (shown, directory)));
+    }
+    for (path, directory) in directories.into_iter().rev() {
+        let finished = directory.finish();
+        finished.map_err(|error| Fault::new(format!("cannot write {}: {error}", path.display())))?;
     }
     Ok(())
 }
 
-/// Writes one entry. `unpack_in` refuses whatever would follow a link out of the directory, so entries are renamed first.
+/// Writes one entry, and refuses whatever would follow a link out of the directory.
 fn write_entry<R: Read>(
-    entry: &mut tar::Entry<'_, R>,
+    mut entry: Entry<'_, R>,
     place: &Place,
     relative: &Path,
     keep_owners: bool,
-) -> io::Result<()> {
+) -> io::Result<Option<extract::Directory>> {
     let target = place.directory.join(relative);
     let parent = target.parent().unwrap_or(&place.directory);
     let root = place.directory.canonicalize()?;
@@ -202,24 +204,21 @@ fn write_entry<R: Read>(
     if !parent.canonicalize()?.starts_with(&root) {
         return Err(io::Error::other("a link in its path leads out of the directory"));
     }
-    if entry.header().entry_type().is_hard_link() {
-        let Some(link) = entry.link_name()? else { return Err(io::Error::other("a link without a target")) };
-        let source = place.of(&link).map_err(|fault| io::Error::other(fault.text))?.unwrap_or_default();
-        let source = root.join(source).canonicalize()?;
+    if entry.head.kind == Kind::HardLink {
+        let Some(link) = &entry.head.target else { return Err(io::Error::other("a link without a target")) };
+        let source = place.of(&extract::path(link)).map_err(|fault| io::Error::other(fault.text))?;
+        let source = root.join(source.unwrap_or_default()).canonicalize()?;
         if !source.starts_with(&root) {
             return Err(io::Error::other("a hard link leads out of the directory"));
         }
         replace(&target)?;
-        return std::fs::hard_link(source, &target);
+        std::fs::hard_link(source, &target)?;
+        return Ok(None);
     }
-    if !entry.header().entry_type().is_dir() {
+    if entry.head.kind != Kind::Directory {
         replace(&target)?;
     }
-    #[cfg(target_os = "linux")]
-    if let Some(kind) = special::kind(entry.header()) {
-        return special::make(entry.header(), kind, &target, keep_owners);
-    }
-    entry.unpack(&target).map(drop)
+    extract::make(&entry.head, &mut entry.content, &target, keep_owners)
 }
 
 /// Makes room for a file: what is written never goes through a link that is there.

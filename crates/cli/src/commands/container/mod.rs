@@ -6,6 +6,7 @@ mod cp_in;
 mod cp_out;
 pub(crate) mod diff;
 pub(crate) mod exec;
+mod extract;
 mod inspect;
 pub(crate) mod kill;
 pub(crate) mod logs;

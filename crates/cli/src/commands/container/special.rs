@@ -1,5 +1,5 @@
-//! Files of an archive that are no files: pipes and devices. The library would make empty files of them, or give them the
-//! name of the path that they have here.
+//! Files of an archive that are no files: pipes and devices. The library that writes archives would give them the name of the
+//! path that they have here.
 
 use std::fs::Metadata;
 use std::io;
@@ -9,16 +9,7 @@ use std::path::Path;
 use rustix::fs::{
     AtFlags, CWD, FileType, Mode, Timespec, Timestamps, major, makedev, minor, mknodat, utimensat,
 };
-
-/// Returns what an entry is, if it is such a one.
-pub(super) fn kind(header: &tar::Header) -> Option<FileType> {
-    match header.entry_type() {
-        tar::EntryType::Fifo => Some(FileType::Fifo),
-        tar::EntryType::Char => Some(FileType::CharacterDevice),
-        tar::EntryType::Block => Some(FileType::BlockDevice),
-        _ => None,
-    }
-}
+use skep_archive::{Head, Kind, Time};
 
 /// Returns the header of a pipe or a device, without its name; `None` for what is neither.
 pub(super) fn header(found: &Metadata) -> io::Result<Option<tar::Header>> {
@@ -38,50 +29,56 @@ pub(super) fn header(found: &Metadata) -> io::Result<Option<tar::Header>> {
 }
 
 /// Makes it at a path that is free. Devices are root's to make.
-pub(super) fn make(header: &tar::Header, kind: FileType, path: &Path, keep_owners: bool) -> io::Result<()> {
-    let device = match kind {
-        FileType::Fifo => 0,
-        _ => match (header.device_major()?, header.device_minor()?) {
-            (Some(major), Some(minor)) => makedev(major, minor),
-            _ => return Err(io::Error::other("a device without its numbers")),
-        },
+pub(super) fn make(head: &Head, path: &Path) -> io::Result<()> {
+    let (major, minor) = head.device;
+    let (kind, device) = match head.kind {
+        Kind::CharDevice => (FileType::CharacterDevice, makedev(major, minor)),
+        Kind::BlockDevice => (FileType::BlockDevice, makedev(major, minor)),
+        _ => (FileType::Fifo, 0),
     };
-    mknodat(CWD, path, kind, Mode::from_raw_mode(0o600), device)?;
-    if keep_owners {
-        let id = |id: u64| u32::try_from(id).map_err(|_| io::Error::other("its owner is out of range"));
-        std::os::unix::fs::lchown(path, Some(id(header.uid()?)?), Some(id(header.gid()?)?))?;
-    }
-    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(header.mode()? & 0o7777))?;
-    let seconds = i64::try_from(header.mtime()?).map_err(|_| io::Error::other("its time is out of range"))?;
-    let time = Timespec { tv_sec: seconds, tv_nsec: 0 };
+    Ok(mknodat(CWD, path, kind, Mode::from_raw_mode(0o600), device)?)
+}
+
+/// Sets the time of what must not be opened for it: a pipe waits for whoever writes.
+pub(super) fn set_time(path: &Path, time: Time) -> io::Result<()> {
+    let time = Timespec { tv_sec: time.seconds, tv_nsec: time.nanos.into() };
     let times = Timestamps { last_access: time, last_modification: time };
     Ok(utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::super::extract;
     use super::*;
 
     #[test]
-    fn a_pipe_comes_out_as_a_pipe() {
-        let mut header = tar::Header::new_gnu();
-        header.set_entry_type(tar::EntryType::Fifo);
-        header.set_mode(0o640);
-        header.set_mtime(1_000_000);
+    fn a_pipe_goes_into_an_archive_and_comes_out_again() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("pipe");
-        make(&header, kind(&header).expect("it is no file"), &path, false).expect("it is made");
-        let made = std::fs::symlink_metadata(&path).expect("it is there");
+        mknodat(CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("a pipe");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).expect("a mode");
+        set_time(&path, Time { seconds: 1_000_000, nanos: 0 }).expect("a time");
+        let found = std::fs::symlink_metadata(&path).expect("it is there");
+        let mut header = header(&found).expect("it can be described").expect("it is no file");
+        let mut writer = tar::Builder::new(Vec::new());
+        writer.append_data(&mut header, "pipe", io::empty()).expect("it fits");
+        let bytes = writer.into_inner().expect("an archive");
+
+        let mut archive = skep_archive::Archive::new(bytes.as_slice());
+        let mut entry = archive.next_entry().expect("an archive").expect("an entry");
+        let copy = dir.path().join("copy");
+        extract::make(&entry.head, &mut entry.content, &copy, false).expect("it is made");
+        let made = std::fs::symlink_metadata(&copy).expect("it is there");
         assert!(made.file_type().is_fifo());
         assert_eq!((made.mode() & 0o7777, made.mtime()), (0o640, 1_000_000));
-        let back = super::header(&made).expect("it can be described").expect("it is no file");
-        assert_eq!((back.entry_type(), back.size().expect("a size")), (tar::EntryType::Fifo, 0));
     }
 
     #[test]
     fn files_are_the_librarys() {
-        let mut header = tar::Header::new_gnu();
-        header.set_entry_type(tar::EntryType::Regular);
-        assert_eq!(kind(&header), None);
+        let dir = tempfile::tempdir().expect("a directory");
+        let found = std::fs::symlink_metadata(dir.path()).expect("it is there");
+        assert!(header(&found).expect("it can be described").is_none());
     }
 }

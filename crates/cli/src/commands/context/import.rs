@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use clap::Args;
+use skep_archive::Archive;
 use tokio::io::AsyncReadExt;
 
 use super::{check_name, store};
@@ -13,9 +14,6 @@ use crate::store::{Stored, TLS_FILES, parse};
 
 /// The largest archive that is read: a few certificates take a few kilobytes.
 const ARCHIVE_BYTES_MAX: u64 = 10 << 20;
-
-/// An entry of an archive fills whole blocks of so many bytes; two empty ones are its end.
-const TAR_BLOCK: usize = 512;
 
 /// What a zip archive begins with.
 const ZIP: &[u8] = b"PK\x03\x04";
@@ -68,14 +66,11 @@ type Tls = Vec<(&'static str, Vec<u8>)>;
 /// Takes what is known by name and looks at no path: nothing of an archive is unpacked anywhere.
 fn unpack(bytes: &[u8]) -> std::io::Result<(Stored, Tls)> {
     let (mut stored, mut tls) = (None, Tls::new());
-    // Compat: docker 28.2 leaves the end of its archives away.
-    let mut whole = bytes.to_vec();
-    whole.resize(bytes.len().next_multiple_of(TAR_BLOCK) + 2 * TAR_BLOCK, 0);
-    for entry in tar::Archive::new(whole.as_slice()).entries()? {
-        let mut entry = entry?;
-        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+    let mut archive = Archive::new(bytes);
+    while let Some(mut entry) = archive.next_entry()? {
+        let path = String::from_utf8_lossy(&entry.head.name).into_owned();
         let mut content = Vec::new();
-        entry.read_to_end(&mut content)?;
+        entry.content.read_to_end(&mut content)?;
         let file = TLS_FILES.into_iter().find(|file| path == format!("tls/docker/{file}"));
         match (path.as_str(), file) {
             ("meta.json", _) => stored = Some(parse(&content)?),
