@@ -9,6 +9,7 @@
 pub mod wire;
 
 pub mod convert;
+pub mod keys;
 pub mod platform;
 
 #[cfg(feature = "client")]

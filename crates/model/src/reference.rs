@@ -14,9 +14,14 @@ pub fn is_valid(text: &str) -> bool {
     is_name(name) && tag.is_none_or(is_tag) && digest.is_none_or(is_digest)
 }
 
+/// Returns what stands before the tag and the digest: the repository, as it is written.
+pub fn name(text: &str) -> &str {
+    split_tag(text.split('@').next().unwrap_or(text)).0
+}
+
 /// Returns whether there is neither a tag nor a digest: a repository, and no image of it, is named.
 pub fn is_name_only(text: &str) -> bool {
-    !text.contains('@') && split_tag(text).1.is_none()
+    name(text) == text
 }
 
 /// Splits off the tag: what follows the last colon behind the last slash.
@@ -99,13 +104,15 @@ fn is_digest(digest: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_name_only, is_valid};
+    use super::{is_name_only, is_valid, name};
 
     #[test]
     fn a_repository_is_told_from_its_images() {
-        for one in ["redis:7", "host:5000/redis:7", "redis@sha256:00"] {
+        for one in ["redis:7", "redis@sha256:00", "redis:7@sha256:00"] {
             assert!(!is_name_only(one), "{one}");
+            assert_eq!(name(one), "redis", "{one}");
         }
+        assert_eq!(name("host:5000/redis:7"), "host:5000/redis");
         for all in ["redis", "host:5000/redis"] {
             assert!(is_name_only(all), "{all}");
         }

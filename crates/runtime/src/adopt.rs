@@ -163,6 +163,7 @@ impl Inner {
         if let Some(shim) = shim {
             send_signal(&shim, libc::SIGKILL).map_err(failed)?;
         }
+        let started_at = record.as_ref().and_then(|record| record.started_at);
         if let Some(init) = record.and_then(|record| record.init)
             && let Some(init) = init.open().map_err(failed)?
         {
@@ -170,7 +171,7 @@ impl Inner {
         }
         self.await_orphan(id)?;
         // It may have ended properly at the very last moment.
-        Ok(Condition::Ended(self.exit(id).unwrap_or_else(Exit::lost)))
+        Ok(Condition::Ended(self.exit(id).unwrap_or_else(|| Exit::lost(started_at))))
     }
 
     /// Kills until no process holds the container's lock. A shim just born has it before it has written its record, and gives

@@ -267,7 +267,8 @@ impl Handle {
         if let Some(watched) = init.and_then(|init| init.try_clone().and_then(watch).ok()) {
             ended(&watched).await;
         }
-        Exit::lost()
+        // Whoever waits here knows whether it was started.
+        Exit::lost(None)
     }
 
     /// Removes everything of the container, killing it first if it runs. Deleting twice is fine.

@@ -42,6 +42,7 @@ impl Life {
     /// Notes how it ended; returns whether that is news.
     pub fn end(&mut self, ended: &skep_runtime::Exit) -> bool {
         let is_news = self.ended.is_none();
+        self.started_at = self.started_at.or(ended.started_at.map(timestamp));
         self.ended.get_or_insert_with(|| (exit(ended), timestamp(ended.at)));
         is_news
     }

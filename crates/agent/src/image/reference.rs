@@ -98,11 +98,6 @@ impl Reference {
         render(self.familiar_name(), self.tag(), self.digest)
     }
 
-    /// Returns the familiar form without the digest: `redis:7`; only the name if there is no tag.
-    pub fn familiar_without_digest(&self) -> String {
-        render(self.familiar_name(), self.tag(), None)
-    }
-
     /// Returns the same repository pinned to `digest`, without a tag.
     pub fn at_digest(&self, digest: Digest) -> Reference {
         Reference { tag: None, digest: Some(digest), ..self.clone() }
@@ -302,12 +297,10 @@ mod tests {
     fn a_digest_wins_over_a_tag() {
         let both = parsed(&format!("redis:7@{DIGEST}"));
         assert_eq!(both.familiar(), format!("redis:7@{DIGEST}"));
-        assert_eq!(both.familiar_without_digest(), "redis:7");
         assert_eq!(both.selector(), DIGEST);
         assert_eq!(both.key().familiar(), format!("redis@{DIGEST}"));
         let only = parsed(&format!("redis@{DIGEST}"));
         assert_eq!(only.tag(), None);
-        assert_eq!(only.familiar_without_digest(), "redis");
     }
 
     #[test]

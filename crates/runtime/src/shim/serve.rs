@@ -264,7 +264,14 @@ impl<'a> Serve<'a> {
         if let Err(failure) = self.container.oci.delete() {
             tracing::error!(message = failure.message, "state of the OCI runtime not removed");
         }
-        write_json(&self.setting.state.exit(), &Exit::observed(ended, oom_killed), Durability::Durable)
+        let exit = Exit::observed(ended, oom_killed, self.container.record.started_at);
+        let written = write_json(&self.setting.state.exit(), &exit, Durability::Durable);
+        // Its processes are gone with its first one. The kernel has room for some tens of thousands of groups with memory of
+        // their own, and what has ended may be shown for long.
+        if let Err(error) = self.setting.hierarchies.remove(&self.setting.bundle.cgroup) {
+            tracing::error!(error = chain(&error), "cgroup not removed");
+        }
+        written
     }
 
     fn drain(&mut self) -> io::Result<()> {

@@ -32,6 +32,26 @@ async fn limits_reach_the_kernel() {
 }
 
 #[tokio::test]
+async fn a_container_that_ended_has_no_group() {
+    let world = World::new();
+    let handle = world.start(&world.shell("sleep 60")).await;
+    let groups = || {
+        let below = format!("{}/{}", world.options.cgroup_parent.trim_start_matches('/'), handle.id());
+        let root = PathBuf::from("/sys/fs/cgroup");
+        let hierarchies = fs::read_dir(&root).expect("readable").map(|entry| entry.expect("readable").path());
+        hierarchies.chain([root]).filter(|hierarchy| hierarchy.join(&below).is_dir()).count()
+    };
+    assert_ne!(groups(), 0);
+    handle.signal(9).expect("it is killed");
+    let exit = handle.wait().await;
+    assert_eq!(groups(), 0);
+    assert!(exit.started_at.is_some_and(|at| at <= exit.at), "{exit:?}");
+    assert!(matches!(handle.usage().await, Err(skep_runtime::UsageError::NotRunning(_))));
+    assert_eq!(handle.processes().await.expect("none is not wrong").len(), 0);
+    handle.delete().await.expect("it can be deleted all the same");
+}
+
+#[tokio::test]
 async fn memory_over_the_limit_is_an_oom_kill() {
     let world = World::new();
     let mut container = world.container(&["sh", "-c", "exec tail /dev/zero"]);

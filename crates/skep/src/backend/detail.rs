@@ -85,10 +85,14 @@ async fn image_of(daemon: &Daemon, view: &ContainerView) -> Option<image::Image>
 
 fn assemble(daemon: &Daemon, view: &ContainerView, image: Option<&image::Image>) -> ContainerFacts {
     let record = &view.record;
-    let state = match (&view.ended, view.started_at) {
-        (Some(_), _) => ContainerState::Exited,
-        (None, Some(_)) => ContainerState::Running,
-        (None, None) => ContainerState::Created,
+    let (state, finished_at) = match (view.started_at, &view.ended) {
+        (Some(_), None) => (ContainerState::Running, Timestamp::default()),
+        // Of what was lost with its machine nobody knows whether it had been started.
+        (started_at, Some((exit, at))) if started_at.is_some() || exit.lost.is_some() => {
+            (ContainerState::Exited, *at)
+        }
+        // Compat: what never ran is created for as long as it is there, whatever became of it.
+        (_, _) => (ContainerState::Created, Timestamp::default()),
     };
     ContainerFacts {
         id: record.container_id.clone(),
@@ -101,7 +105,7 @@ fn assemble(daemon: &Daemon, view: &ContainerView, image: Option<&image::Image>)
         state,
         health: view.health.as_ref().map(|view| health_state(view.health.state)),
         started_at: view.started_at.unwrap_or_default(),
-        finished_at: view.ended.as_ref().map_or(Timestamp::default(), |(_, at)| *at),
+        finished_at,
         exit_code: view.ended.as_ref().map_or(0, |(exit, _)| exit.code),
         ports: ports(record, image),
         mounts: record.mounts.iter().map(|one| mount(daemon, one)).collect(),

@@ -119,8 +119,19 @@ pub(super) struct Told {
 }
 
 impl Told {
-    pub(super) fn new(began: PullStep, named: String) -> Self {
-        Told { began: Some(began), named, here: Vec::new(), digest: None }
+    pub(super) fn of(reference: &image::Reference) -> Self {
+        // Compat: of a digest all is said where a tag is said alone.
+        let tag = match reference.digest() {
+            Some(_) => reference.to_string(),
+            None => reference.tag().unwrap_or_default().to_owned(),
+        };
+        Told {
+            began: Some(PullStep::Began { repository: reference.repository().to_owned(), tag }),
+            named: reference.familiar(),
+            here: Vec::new(),
+            // It is known before the registry says it.
+            digest: reference.digest().map(resolved),
+        }
     }
 
     /// Returns what is to be said at a step of the store.
@@ -138,7 +149,7 @@ impl Told {
                 }
             }
             image::PullStep::Resolved { digest } => {
-                self.digest = Some(PullStep::Resolved { digest: digest.to_string() });
+                self.digest = Some(resolved(digest));
             }
             image::PullStep::Ended { is_new, image: _ } => {
                 if is_new {
@@ -150,6 +161,10 @@ impl Told {
         }
         said
     }
+}
+
+fn resolved(digest: image::Digest) -> PullStep {
+    PullStep::Resolved { digest: digest.to_string() }
 }
 
 /// Returns the steps of a load; one image may have several names.

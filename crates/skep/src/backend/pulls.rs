@@ -43,12 +43,7 @@ struct Terms {
 
 impl Terms {
     fn pull(&self, reference: Reference) -> Steps {
-        let selector = match reference.digest() {
-            Some(digest) => digest.to_string(),
-            None => reference.tag().unwrap_or_default().to_owned(),
-        };
-        let began = PullStep::Began { repository: reference.repository().to_owned(), tag: selector };
-        let mut told = Told::new(began, reference.familiar_without_digest());
+        let mut told = Told::of(&reference);
         let steps = self.images.pull_steps(reference, self.auth.clone(), self.platform.clone());
         let say = move |step| match step {
             Ok(step) => told.next(step).into_iter().map(Ok).collect(),

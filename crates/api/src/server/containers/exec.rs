@@ -45,6 +45,7 @@ async fn create(
 }
 
 fn to_model(config: wire::ExecConfig) -> Result<ExecSpec, Error> {
+    check_keys(&config.detach_keys, "escape")?;
     Ok(ExecSpec {
         command: config.cmd,
         env: config.env.unwrap_or_default(),
@@ -58,6 +59,14 @@ fn to_model(config: wire::ExecConfig) -> Result<ExecSpec, Error> {
         stderr: config.attach_stderr,
         detach_keys: config.detach_keys,
     })
+}
+
+/// Keys are the client's to look for; what no client can look for is refused here, as dockerd does.
+pub(super) fn check_keys(keys: &str, kind: &str) -> Result<(), Error> {
+    match keys.is_empty() || crate::keys::parse(keys).is_some() {
+        true => Ok(()),
+        false => Err(Error::invalid(format!("Invalid {kind} keys ({keys}) provided"))),
+    }
 }
 
 fn size(given: Option<[u32; 2]>) -> Result<Option<TerminalSize>, Error> {

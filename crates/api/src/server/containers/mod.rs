@@ -150,6 +150,7 @@ async fn attach(
     hijack: Hijack,
 ) -> Result<Response, Error> {
     let found = find(&context, &reference).await?;
+    exec::check_keys(query.get("detachKeys"), "detach")?;
     let tty = context.backend.container(&found.id).await?.process.tty;
     let streams = AttachRequest {
         stdin: query.loose("stdin"),

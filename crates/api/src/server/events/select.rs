@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use skep_model::reference;
 
 use super::super::error::Error;
 use super::super::filters::Filters;
@@ -86,12 +87,7 @@ impl Selection {
 fn is_image(event: &Event, value: &str) -> bool {
     let key = if event.kind == "image" { "name" } else { "image" };
     let name = event.actor.attributes.get(key).map(String::as_str).unwrap_or_default();
-    let without_tag = |name: &'_ str| -> String {
-        let start = name.rfind('/').map_or(0, |slash| slash + 1);
-        let end = name[start..].find([':', '@']).map_or(name.len(), |at| start + at);
-        name[..end].to_owned()
-    };
-    [event.actor.id.as_str(), name].iter().any(|found| *found == value || without_tag(found) == value)
+    [event.actor.id.as_str(), name].iter().any(|found| *found == value || reference::name(found) == value)
 }
 
 /// Reads an instant: Unix seconds with up to nine decimals, RFC 3339, or a span before now.
@@ -103,7 +99,7 @@ pub(in super::super) fn instant(text: &str) -> Result<Option<Timestamp>, Error> 
         .or_else(|| text.parse().ok())
         .or_else(|| ago(text))
         .map(Some)
-        .ok_or_else(|| Error::invalid(format!("failed to parse {text:?} as a time")))
+        .ok_or_else(|| Error::invalid(format!("failed to parse value as time or duration: {text:?}")))
 }
 
 /// Reads `seconds[.nanoseconds]`.

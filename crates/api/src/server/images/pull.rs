@@ -1,6 +1,5 @@
 //! `POST /images/create`: fetching an image, told line by line.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -31,15 +30,23 @@ pub(super) async fn create(
         return Err(invalid_reference(&reference));
     }
     let request = PullRequest {
-        reference: reference.clone(),
+        reference,
         platform: query.get("platform").to_owned(),
         auth: registry_auth::of(&headers),
     };
     let steps = context.backend.pull(request);
     let (first, rest) = begun(steps).await?;
-    let ended = told_at_end(context.clone(), reference);
-    let messages = stream::once(std::future::ready(Ok(first))).chain(rest).map(message).chain(ended);
-    Ok(reply::lines(lines(messages).take_until(context.stop.clone().cancelled_owned())))
+    let stop = context.stop.clone().cancelled_owned();
+    let messages = stream::once(std::future::ready(Ok(first))).chain(rest).then(move |step| {
+        let context = context.clone();
+        async move {
+            if let Ok(PullStep::Ended { reference, .. }) = &step {
+                tell(&context, reference).await;
+            }
+            message(step)
+        }
+    });
+    Ok(reply::lines(lines(messages).take_until(stop)))
 }
 
 /// Puts a name and what `tag` says together: a tag, or a digest. Where neither is said every tag is meant; clients that
@@ -80,20 +87,17 @@ fn message(step: Result<PullStep, Fault>) -> ProgressMessage {
     }
 }
 
-/// Tells those who follow events, when all is said; adds nothing to the answer.
-fn told_at_end(context: Arc<Context>, reference: String) -> impl Stream<Item = ProgressMessage> {
-    let tell = async move {
-        match skep_model::reference::is_name_only(&reference) {
-            // Compat: dockerd tells of the repository.
-            true => {
-                let attributes = BTreeMap::from([("name".to_owned(), reference.clone())]);
-                context.tell("image", "pull", &reference, attributes);
-            }
-            false => super::tell(&context, "pull", &reference, &reference).await,
-        }
-        None
+/// Tells those who follow events of what is pulled: of the reference, with the name of its repository and, where one image is
+/// named, the labels of that.
+async fn tell(context: &Context, reference: &str) {
+    let name = skep_model::reference::name(reference);
+    let image = match name == reference {
+        true => None,
+        false => context.backend.image(reference).await.ok(),
     };
-    stream::once(tell).filter_map(std::future::ready)
+    let mut attributes = image.map(|image| image.config.labels).unwrap_or_default();
+    attributes.insert("name".to_owned(), name.to_owned());
+    context.tell("image", "pull", reference, attributes);
 }
 
 /// Encodes messages as Docker does, each with a line end of two letters.

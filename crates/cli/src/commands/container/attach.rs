@@ -37,9 +37,10 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
         return Err(Fault::new("the input device is not a TTY"));
     }
     let keys = if keys.is_empty() { context.config()?.text("detachKeys").to_owned() } else { keys };
-    let session = Session { tty, interactive, detach_keys: detach_keys(&keys)? };
-    let options = AttachOptions { stdin: interactive, detach_keys: keys };
+    let options = AttachOptions { stdin: interactive, detach_keys: keys.clone() };
+    // The daemon refuses what are no keys, in docker's words.
     let connection = client.attach(&container.id, &options).await?;
+    let session = Session { tty, interactive, detach_keys: detach_keys(&keys)? };
     let interrupt = std::rc::Rc::clone(&context.interrupt);
     let held = (sig_proxy.unwrap_or(true) && !tty).then(|| interrupt.hold());
     let streaming =

@@ -73,8 +73,9 @@ pub(crate) async fn run(context: &mut Context, flags: Flags) -> Result<(), Fault
         return Err(Fault::new("the input device is not a TTY")
             .hint("leave -t out when the input is a pipe or a file"));
     }
-    let session = Session { tty, interactive: request.attach_stdin, detach_keys: detach_keys(&keys)? };
+    // The daemon refuses what are no keys, in docker's words.
     let id = client.create_exec(&container, &request).await?;
+    let session = Session { tty, interactive: request.attach_stdin, detach_keys: detach_keys(&keys)? };
     let start = ExecStart { detach, tty, console_size: request.console_size };
     if detach {
         return Ok(client.start_exec_detached(&id, start).await?);
