@@ -49,3 +49,8 @@ fn manifest() {
 fn query() {
     short("query");
 }
+
+#[test]
+fn tar() {
+    short("tar");
+}

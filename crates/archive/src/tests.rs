@@ -2,11 +2,11 @@
 
 use std::io::{self, ErrorKind, Read};
 
-use tar::{Builder, EntryType, Header};
+use tar::{Builder, EntryType, Header as Block};
 
-use super::{Archive, Head, Kind, Time};
+use super::{Archive, Header, Kind, Piece, REGIONS_MAX, Time};
 
-type Found = (Head, Vec<u8>);
+type Found = (Header, Vec<u8>);
 
 fn read(bytes: &[u8]) -> io::Result<Vec<Found>> {
     let mut archive = Archive::new(Dribble(bytes));
@@ -14,7 +14,7 @@ fn read(bytes: &[u8]) -> io::Result<Vec<Found>> {
     while let Some(mut entry) = archive.next_entry()? {
         let mut content = Vec::new();
         entry.content.read_to_end(&mut content)?;
-        found.push((entry.head, content));
+        found.push((entry.header, content));
     }
     Ok(found)
 }
@@ -29,8 +29,8 @@ impl Read for Dribble<'_> {
     }
 }
 
-fn header(name: &str, kind: EntryType, len: u64) -> Header {
-    let mut header = Header::new_ustar();
+fn header(name: &str, kind: EntryType, len: u64) -> Block {
+    let mut header = Block::new_ustar();
     header.set_path(name).expect("a short name");
     header.set_entry_type(kind);
     header.set_size(len);
@@ -43,7 +43,7 @@ fn header(name: &str, kind: EntryType, len: u64) -> Header {
 }
 
 /// An archive of one entry with extended records.
-fn with_records(records: &[(&str, &[u8])], header: &Header, content: &[u8]) -> Vec<u8> {
+fn with_records(records: &[(&str, &[u8])], header: &Block, content: &[u8]) -> Vec<u8> {
     let mut builder = Builder::new(Vec::new());
     builder.append_pax_extensions(records.iter().copied()).expect("records");
     builder.append(header, content).expect("an entry");
@@ -64,7 +64,7 @@ fn kind_of_error(bytes: &[u8]) -> ErrorKind {
 fn entries_say_what_they_are() {
     let mut builder = Builder::new(Vec::new());
     builder.append(&header("a", EntryType::Regular, 3), &b"abc"[..]).expect("a file");
-    builder.append(&header("old/", EntryType::Regular, 0), io::empty()).expect("an old directory");
+    builder.append(&header("dir/", EntryType::Directory, 0), io::empty()).expect("a directory");
     let mut link = header("s", EntryType::Symlink, 0);
     link.set_link_name("../a").expect("a target");
     link.set_cksum();
@@ -74,16 +74,29 @@ fn entries_say_what_they_are() {
     device.set_device_minor(3).expect("a ustar header");
     device.set_cksum();
     builder.append(&device, io::empty()).expect("a device");
+    for (name, kind) in [("h", EntryType::Link), ("b", EntryType::Block), ("f", EntryType::Fifo)] {
+        builder.append(&header(name, kind, 0), io::empty()).expect("an entry");
+    }
     builder.append(&header("v", EntryType::new(b'V'), 0), io::empty()).expect("a volume label");
     let found = read(&builder.into_inner().expect("an archive")).expect("it is sound");
 
-    let kinds: Vec<Kind> = found.iter().map(|(head, _)| head.kind).collect();
-    assert_eq!(kinds, [Kind::File, Kind::Directory, Kind::Symlink, Kind::CharDevice, Kind::Other(b'V')]);
+    let kinds: Vec<Kind> = found.iter().map(|(header, _)| header.kind).collect();
+    let expected = [
+        Kind::File,
+        Kind::Directory,
+        Kind::Symlink,
+        Kind::CharDevice,
+        Kind::HardLink,
+        Kind::BlockDevice,
+        Kind::Fifo,
+        Kind::Other(b'V'),
+    ];
+    assert_eq!(kinds, expected);
     assert_eq!(found[0].1, b"abc");
     let (file, _) = &found[0];
     assert_eq!((file.mode, file.uid, file.gid), (0o644, 1, 2));
     assert_eq!(file.modified_at, Time { seconds: 1_000, nanos: 0 });
-    assert_eq!(found[2].0.target.as_deref(), Some(&b"../a"[..]));
+    assert_eq!(found[2].0.link_name.as_deref(), Some(&b"../a"[..]));
     assert_eq!(found[3].0.device, (1, 3));
 }
 
@@ -91,7 +104,7 @@ fn entries_say_what_they_are() {
 fn long_names_have_any_byte() {
     let name = format!("{}/with\na line", "n".repeat(300));
     let mut builder = Builder::new(Vec::new());
-    let mut header = Header::new_gnu();
+    let mut header = Block::new_gnu();
     header.set_size(0);
     builder.append_data(&mut header, &name, io::empty()).expect("an entry");
     assert_eq!(only(&builder.into_inner().expect("an archive")).0.name, name.as_bytes());
@@ -110,8 +123,8 @@ fn a_record_ends_where_it_says() {
     ];
     let (head, content) = only(&with_records(&records, &header("short", EntryType::Regular, 3), b"abc"));
     assert_eq!(head.name, b"n\xc3\xa4me\nx");
-    assert_eq!(head.target.as_deref(), Some(&target[..]));
-    assert_eq!(head.attributes, [(b"security.capability".to_vec(), capability.to_vec())]);
+    assert_eq!(head.link_name.as_deref(), Some(&target[..]));
+    assert_eq!(head.xattrs, [(b"security.capability".to_vec(), capability.to_vec())]);
     assert_eq!(head.modified_at, Time { seconds: -2, nanos: 500_000_000 });
     assert_eq!(content, b"abc");
 }
@@ -136,7 +149,7 @@ fn records_replace_numbers_and_have_to_be_numbers() {
 #[test]
 fn holes_are_zeros() {
     // GNU's own form: 100 bytes, of which 10 at 20 and 5 at 60 are stored.
-    let mut header = Header::new_gnu();
+    let mut header = Block::new_gnu();
     header.set_path("sparse").expect("a short name");
     header.set_entry_type(EntryType::GNUSparse);
     header.set_size(15);
@@ -159,37 +172,203 @@ fn holes_are_zeros() {
 }
 
 #[test]
-fn holes_by_records_are_zeros() {
-    // What GNU tar writes with --sparse --format=posix: the map stands before the content, in a block of its own.
-    let records: [(&str, &[u8]); 4] = [
-        ("GNU.sparse.major", b"1"),
-        ("GNU.sparse.minor", b"0"),
-        ("GNU.sparse.name", b"sparse"),
-        ("GNU.sparse.realsize", b"50"),
-    ];
-    let mut stored = b"1\n40\n4\n".to_vec();
-    stored.resize(512, 0);
-    stored.extend(b"data");
-    let header = header("GNUSparseFile.0/sparse", EntryType::Regular, stored.len() as u64);
-    let (head, content) = only(&with_records(&records, &header, &stored));
-    let mut expected = [0; 50];
-    expected[40..44].copy_from_slice(b"data");
-    assert_eq!((head.name.as_slice(), content.as_slice()), (&b"sparse"[..], &expected[..]));
-
-    let mut endless = stored.clone();
-    endless[..512].fill(b'1');
-    let sizes = [
-        b"9\n".repeat(256),       // More pieces than lines, none of them in order.
-        endless,                  // A line without an end.
-        b"1\n48\n4\n\0".to_vec(), // A piece that leads out of the file.
-    ];
-    for mut stored in sizes {
-        stored.resize(1024, b'1');
-        let mut header = header.clone();
-        header.set_size(stored.len() as u64);
-        header.set_cksum();
-        assert_eq!(kind_of_error(&with_records(&records, &header, &stored)), ErrorKind::InvalidData);
+fn holes_take_no_room() {
+    let bytes = sparse(3, |_| {});
+    let mut archive = Archive::new(bytes.as_slice());
+    let mut entry = archive.next_entry().expect("it is sound").expect("an entry");
+    let mut buffer = [0; 8];
+    let mut pieces = Vec::new();
+    loop {
+        match entry.content.next_piece(&mut buffer).expect("it is sound") {
+            Piece::End => break,
+            piece => pieces.push(piece),
+        }
     }
+    assert_eq!(pieces, [Piece::Hole(1), Piece::Data(1)].repeat(3));
+
+    // A tebibyte of nothing, with a word at its beginning.
+    let mut block = Block::new_gnu();
+    block.set_path("sparse").expect("a short name");
+    block.set_entry_type(EntryType::GNUSparse);
+    block.set_size(4);
+    let gnu = block.as_gnu_mut().expect("a GNU header");
+    gnu.sparse[0].offset = *b"00000000000\0";
+    gnu.sparse[0].numbytes = *b"00000000004\0";
+    gnu.realsize = *b"\x80\0\0\0\0\0\x01\0\0\0\0\0";
+    block.set_cksum();
+    let bytes = [&block.as_bytes()[..], b"word", &[0; 508], &[0; 1024]].concat();
+    let mut archive = Archive::new(bytes.as_slice());
+    let mut entry = archive.next_entry().expect("it is sound").expect("an entry");
+    let path = std::env::temp_dir().join(format!("skep-archive-holes-{}", std::process::id()));
+    let mut file = std::fs::File::create(&path).expect("a file");
+    let written = entry.content.write_to(&mut file);
+    let found = file.metadata();
+    std::fs::remove_file(&path).expect("it was made");
+    written.expect("a file system that has files of a tebibyte");
+    let found = found.expect("it is there");
+    assert_eq!(found.len(), 1 << 40);
+    assert!(std::os::unix::fs::MetadataExt::blocks(&found) < 100);
+}
+
+/// A sparse file of GNU's form with so many regions of a byte, each behind a hole of one.
+fn sparse(region_count: usize, extend: impl Fn(&mut Vec<[u8; 512]>)) -> Vec<u8> {
+    let number =
+        |number: usize| -> [u8; 12] { format!("{number:011o}\0").into_bytes().try_into().expect("12") };
+    let mut block = Block::new_gnu();
+    block.set_path("sparse").expect("a short name");
+    block.set_entry_type(EntryType::GNUSparse);
+    block.set_size(region_count as u64);
+    let gnu = block.as_gnu_mut().expect("a GNU header");
+    gnu.realsize = number(2 * region_count);
+    gnu.isextended[0] = u8::from(region_count > gnu.sparse.len());
+    let mut regions = (0..region_count).map(|at| (number(2 * at + 1), number(1)));
+    for (place, (offset, len)) in gnu.sparse.iter_mut().zip(&mut regions) {
+        (place.offset, place.numbytes) = (offset, len);
+    }
+    block.set_cksum();
+    let rest: Vec<_> = regions.collect();
+    let chunks = rest.chunks(21);
+    let last = chunks.len().saturating_sub(1);
+    let mut blocks: Vec<[u8; 512]> = vec![*block.as_bytes()];
+    for (index, chunk) in chunks.enumerate() {
+        let mut more = tar::GnuExtSparseHeader::new();
+        for (place, (offset, len)) in more.sparse.iter_mut().zip(chunk) {
+            (place.offset, place.numbytes) = (*offset, *len);
+        }
+        more.isextended[0] = u8::from(index < last);
+        blocks.push(*more.as_bytes());
+    }
+    extend(&mut blocks);
+    let content = vec![b'x'; region_count.next_multiple_of(512)];
+    [blocks.concat(), content, vec![0; 1024]].concat()
+}
+
+#[test]
+fn a_map_may_go_on_behind_its_header_and_is_bounded() {
+    for region_count in [4, 5, 25, 26, 100, REGIONS_MAX] {
+        let (header, content) = only(&sparse(region_count, |_| {}));
+        assert_eq!(header.kind, Kind::SparseFile);
+        assert_eq!(content, [0, b'x'].repeat(region_count), "{region_count} regions");
+    }
+    assert_eq!(kind_of_error(&sparse(REGIONS_MAX + 1, |_| {})), ErrorKind::InvalidData);
+    // Blocks without a region could follow each other for ever.
+    let idle = |blocks: &mut Vec<[u8; 512]>| {
+        let mut more = tar::GnuExtSparseHeader::new();
+        more.isextended[0] = 1;
+        blocks.insert(1, *more.as_bytes());
+    };
+    assert_eq!(kind_of_error(&sparse(26, idle)), ErrorKind::InvalidData);
+}
+
+#[test]
+fn regions_that_lie_are_refused() {
+    // The place of the first region, where it ends, what is stored, the length of the file.
+    for (offset, len, stored, real) in
+        [(1, 5, 5, 5), (u64::MAX, 1, 1, 9), (0, 5, 4, 9), (0, 4, 5, 9), (0, 9, 9, 8)]
+    {
+        let mut block = Block::new_gnu();
+        block.set_path("sparse").expect("a short name");
+        block.set_entry_type(EntryType::GNUSparse);
+        block.set_size(stored);
+        let gnu = block.as_gnu_mut().expect("a GNU header");
+        let number = |number: u64| -> [u8; 12] {
+            let mut bytes = [0; 12];
+            bytes[0] = 0x80;
+            bytes[4..].copy_from_slice(&number.to_be_bytes());
+            bytes
+        };
+        (gnu.sparse[0].offset, gnu.sparse[0].numbytes) = (number(offset), number(len));
+        gnu.realsize = number(real);
+        block.set_cksum();
+        let bytes = [&block.as_bytes()[..], &[b'x'; 512], &[0; 1024]].concat();
+        assert_eq!(kind_of_error(&bytes), ErrorKind::InvalidData, "{offset} {len} {stored} {real}");
+    }
+}
+
+#[test]
+fn sparse_files_by_records_are_refused_by_name() {
+    for record in ["GNU.sparse.name", "GNU.sparse.major", "GNU.sparse.map"] {
+        let bytes = with_records(&[(record, b"1")], &header("good", EntryType::Regular, 0), b"");
+        let error = read(&bytes).expect_err("it is refused");
+        assert!(error.to_string().contains("sparse"), "{error}");
+    }
+}
+
+#[test]
+fn what_has_no_content_has_none_whatever_its_size() {
+    let kinds = [
+        EntryType::Link,
+        EntryType::Symlink,
+        EntryType::Directory,
+        EntryType::Char,
+        EntryType::Block,
+        EntryType::Fifo,
+    ];
+    for kind in kinds {
+        let mut liar = header("liar", kind, 512);
+        liar.set_link_name("target").expect("a target");
+        liar.set_cksum();
+        let mut bytes = liar.as_bytes().to_vec();
+        bytes.extend_from_slice(header("next", EntryType::Regular, 1).as_bytes());
+        bytes.extend([&[b'x'; 512][..], &[0; 1024][..]].concat());
+        let names: Vec<_> =
+            read(&bytes).expect("it is sound").into_iter().map(|(head, _)| head.name).collect();
+        assert_eq!(names, [b"liar".to_vec(), b"next".to_vec()], "{kind:?}");
+    }
+    // An old directory too, and only an old one.
+    let mut old = header("old/", EntryType::Regular, 512);
+    old.as_old_mut().linkflag = [0];
+    old.set_cksum();
+    let next = header("next", EntryType::Regular, 0);
+    let found = read(&[&old.as_bytes()[..], next.as_bytes()].concat()).expect("it is sound");
+    assert_eq!(
+        found.iter().map(|(header, _)| header.kind).collect::<Vec<_>>(),
+        [Kind::Directory, Kind::File]
+    );
+    assert_eq!(only(header("new/", EntryType::Regular, 0).as_bytes()).0.kind, Kind::File);
+}
+
+#[test]
+fn empty_records_leave_what_the_header_says() {
+    let records: [(&str, &[u8]); 5] =
+        [("path", b""), ("size", b""), ("uid", b""), ("gid", b""), ("mtime", b"")];
+    let (header, content) = only(&with_records(&records, &header("a", EntryType::Regular, 3), b"abc"));
+    assert_eq!((header.name.as_slice(), content.as_slice()), (&b"a"[..], &b"abc"[..]));
+    assert_eq!((header.uid, header.gid, header.modified_at.seconds), (1, 2, 1_000));
+}
+
+#[test]
+fn names_have_their_prefix_and_headers_their_sign() {
+    let mut long = header("name", EntryType::Regular, 0);
+    let ustar = long.as_ustar_mut().expect("a ustar header");
+    ustar.prefix[..3].copy_from_slice(b"dir");
+    ustar.version = *b"  ";
+    long.set_cksum();
+    assert_eq!(only(long.as_bytes()).0.name, b"dir/name");
+    let mut early = header("early", EntryType::Regular, 0);
+    early.as_old_mut().mtime = [0xff; 12];
+    early.set_cksum();
+    assert_eq!(only(early.as_bytes()).0.modified_at, Time { seconds: -1, nanos: 0 });
+    let mut huge = header("huge", EntryType::Regular, 0);
+    huge.as_old_mut().size = *b"\x80\0\0\x01\0\0\0\0\0\0\0\x03";
+    huge.set_cksum();
+    assert_eq!(kind_of_error(huge.as_bytes()), ErrorKind::InvalidData);
+    huge.as_old_mut().size = [0xff; 12];
+    huge.set_cksum();
+    assert_eq!(kind_of_error(huge.as_bytes()), ErrorKind::InvalidData);
+}
+
+#[test]
+fn gnus_names_win_over_records() {
+    let mut builder = Builder::new(Vec::new());
+    builder.append_pax_extensions([("path", &b"record"[..])]).expect("records");
+    let mut long = Block::new_gnu();
+    long.set_entry_type(EntryType::GNULongName);
+    long.set_size(9);
+    long.set_cksum();
+    builder.append(&long, &b"long\0rest"[..]).expect("a long name");
+    builder.append(&header("short", EntryType::Regular, 0), io::empty()).expect("an entry");
+    assert_eq!(only(&builder.into_inner().expect("an archive")).0.name, b"long");
 }
 
 #[test]
@@ -203,7 +382,7 @@ fn what_is_not_read_is_skipped() {
     let mut archive = Archive::new(&mut rest);
     for name in ["a", "b"] {
         let entry = archive.next_entry().expect("it is sound").expect("an entry");
-        assert_eq!(entry.head.name, name.as_bytes());
+        assert_eq!(entry.header.name, name.as_bytes());
     }
     assert!(archive.next_entry().expect("it is sound").is_none());
     assert!(archive.next_entry().expect("the end stays the end").is_none());
@@ -244,12 +423,15 @@ fn what_is_no_archive_is_told_apart() {
     // Records of an entry that does not follow.
     let records = with_records(&[("path", b"x")], &header("a", EntryType::Regular, 0), b"");
     assert_eq!(kind_of_error(&[&records[..1024], &[0; 1024][..]].concat()), ErrorKind::InvalidData);
-    assert!(read(&records[..1024]).is_err());
+    assert_eq!(kind_of_error(&records[..1024]), ErrorKind::InvalidData);
+    // An empty block between an entry and its records.
+    let apart = [&records[..1024], &[0; 512][..], &records[1024..]].concat();
+    assert_eq!(kind_of_error(&apart), ErrorKind::InvalidData);
 }
 
 #[test]
 fn headers_are_bounded() {
-    let long = vec![b'v'; super::HEADERS_LEN_MAX as usize];
+    let long = vec![b'v'; super::EXTENSION_LEN_MAX as usize];
     let records = with_records(&[("comment", &long)], &header("a", EntryType::Regular, 0), b"");
     assert_eq!(kind_of_error(&records), ErrorKind::InvalidData);
     let global = header("g", EntryType::XGlobalHeader, 0);

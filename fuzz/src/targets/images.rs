@@ -12,7 +12,7 @@ use tempfile::TempDir;
 /// In memory: what is unpacked is removed again at once.
 const WORKSPACES: &str = "/dev/shm";
 /// A tar's unit.
-const BLOCK: usize = 512;
+pub(super) const BLOCK: usize = 512;
 
 /// A layer is unpacked by root; whatever it holds, nothing outside of its own tree may change.
 pub fn layer(input: &[u8]) {
@@ -65,7 +65,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 /// Mends the checksums of an archive's headers: a wrong one ends every reader's work before it has begun.
-fn with_checksums(input: &[u8]) -> Vec<u8> {
+pub(super) fn with_checksums(input: &[u8]) -> Vec<u8> {
     let mut archive = input.to_vec();
     let mut at = 0;
     while let Some(header) = archive.get_mut(at..at + BLOCK) {

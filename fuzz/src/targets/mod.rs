@@ -3,16 +3,18 @@
 mod images;
 mod logs;
 mod requests;
+mod tars;
 
 pub use images::{archive, layer, manifest};
 pub use logs::{frames, log};
 pub use requests::{body, query};
+pub use tars::tar;
 
 /// A target's name and what it does with an input.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, by name.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     ("archive", archive),
     ("body", body),
     ("frames", frames),
@@ -20,4 +22,5 @@ pub const TARGETS: [Target; 7] = [
     ("log", log),
     ("manifest", manifest),
     ("query", query),
+    ("tar", tar),
 ];

@@ -35,7 +35,7 @@ const TABLE: [(&str, &[&str]); 15] = [
     ("skep-sim", &["skep-model", "skep-core", FOR_TESTS]),
     (FOR_TESTS, &["skep-model"]),
     // The targets read what strangers send, with the readers of the crates that meet it.
-    ("skep-fuzz", &["skep-agent", "skep-api", "skep-runtime"]),
+    ("skep-fuzz", &["skep-agent", "skep-api", "skep-archive", "skep-runtime"]),
     // The black box reaches the product through its binary and its sockets only.
     ("skep-tests", &[]),
     ("xtask", &[]),

@@ -15,7 +15,7 @@ use rustix::fs::{
     utimensat,
 };
 use rustix::io::Errno;
-use skep_archive::{Archive, Content, Entry, Head, Kind, Time};
+use skep_archive::{Archive, Content, Entry, Header, Kind, Time};
 
 use super::{Target, Tree, TreeError, open_below};
 use crate::spec::user::Accounts;
@@ -94,16 +94,20 @@ impl Tree {
 
 impl Unpacker<'_> {
     fn put(&mut self, entry: Entry<'_, impl Read>) -> Result<(), TreeError> {
-        let Entry { head, mut content } = entry;
-        let Some(relative) = inside(&head.name)? else { return Ok(()) };
+        let Entry { header, mut content } = entry;
+        if matches!(header.kind, Kind::Other(_)) {
+            // Volume labels and the like mean nothing here, and replace nothing.
+            return Ok(());
+        }
+        let Some(relative) = inside(&header.name)? else { return Ok(()) };
         let path = self.base.join(&relative);
         let parent_path = path.parent().unwrap_or(Path::new("/")).to_owned();
         let parent = self.parent(&parent_path)?;
         let Some(last) = path.file_name() else { return Ok(()) };
         let failed = |error: io::Error| self.tree.error(&path, error);
-        let metadata = Metadata::of(&head, self.owner).map_err(TreeError::Archive)?;
-        let is_there = self.make_room(&parent, last.as_ref(), &path, head.kind == Kind::Directory)?;
-        match head.kind {
+        let metadata = Metadata::of(&header, self.owner).map_err(TreeError::Archive)?;
+        let is_there = self.make_room(&parent, last.as_ref(), &path, header.kind == Kind::Directory)?;
+        match header.kind {
             Kind::Directory => {
                 if !is_there {
                     mkdirat(&parent, last, Mode::RWXU).map_err(|error| failed(error.into()))?;
@@ -113,18 +117,19 @@ impl Unpacker<'_> {
                 metadata.apply(&directory).map_err(failed)?;
                 self.directories.push((path.clone(), metadata.modified_at));
             }
-            Kind::File => file(&metadata, &mut content, &parent, last.as_ref()).map_err(failed)?,
+            Kind::File | Kind::SparseFile => {
+                file(&metadata, &mut content, &parent, last.as_ref()).map_err(failed)?
+            }
             Kind::Symlink => {
-                symlinkat(target(&head)?, &parent, last).map_err(|error| failed(error.into()))?;
+                symlinkat(target(&header)?, &parent, last).map_err(|error| failed(error.into()))?;
                 metadata.apply_to_link(&parent, last.as_ref()).map_err(failed)?;
             }
-            Kind::HardLink => self.link(&head, &parent, last.as_ref(), &path)?,
+            Kind::HardLink => self.link(&header, &parent, last.as_ref(), &path)?,
             Kind::Fifo | Kind::CharDevice | Kind::BlockDevice => {
-                node(&head, &parent, last.as_ref()).map_err(failed)?;
+                node(&header, &parent, last.as_ref()).map_err(failed)?;
                 metadata.apply_to_link(&parent, last.as_ref()).map_err(failed)?;
             }
-            // What else there may be means nothing here.
-            Kind::Other(_) => {}
+            Kind::Other(_) => unreachable!("it was passed over"),
         }
         Ok(())
     }
@@ -169,8 +174,8 @@ impl Unpacker<'_> {
     }
 
     /// Makes another name of a file that the archive has put down before.
-    fn link(&self, head: &Head, parent: &OwnedFd, name: &Path, path: &Path) -> Result<(), TreeError> {
-        let target = target(head)?.as_os_str();
+    fn link(&self, header: &Header, parent: &OwnedFd, name: &Path, path: &Path) -> Result<(), TreeError> {
+        let target = target(header)?.as_os_str();
         let Some(target) = inside(target.as_bytes())? else {
             return Err(TreeError::Escape(target.display().to_string()));
         };
@@ -182,7 +187,8 @@ impl Unpacker<'_> {
     }
 
     fn finish(self) -> Result<(), TreeError> {
-        for (path, modified_at) in self.directories.iter().rev() {
+        // Of a directory that came twice the last word counts.
+        for (path, modified_at) in &self.directories {
             let directory = self.tree.directory(path)?;
             futimens(&directory, &times(*modified_at))
                 .map_err(|error| self.tree.error(path, error.into()))?;
@@ -214,19 +220,14 @@ struct Metadata {
 }
 
 impl Metadata {
-    fn of(head: &Head, owner: Option<(u32, u32)>) -> io::Result<Metadata> {
-        let number = |id: u64| {
-            let reason = "it has an owner that Linux does not have";
-            u32::try_from(id).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, reason))
-        };
-        let (uid, gid) = match owner {
-            Some(owner) => owner,
-            None => (number(head.uid)?, number(head.gid)?),
-        };
+    fn of(header: &Header, owner: Option<(u32, u32)>) -> io::Result<Metadata> {
+        let reason = "it has an owner that Linux does not have";
+        let unknown = || io::Error::new(io::ErrorKind::InvalidData, reason);
+        let (uid, gid) = owner.or(header.owner()).ok_or_else(unknown)?;
         // Other attributes could mean something to the file system below.
-        let capability = head.attributes.iter().find(|(name, _)| name == CAPABILITY.as_bytes());
+        let capability = header.xattrs.iter().rfind(|(name, _)| name == CAPABILITY.as_bytes());
         let capability = capability.map(|(_, value)| value.clone());
-        Ok(Metadata { uid, gid, mode: head.mode, modified_at: head.modified_at, capability })
+        Ok(Metadata { uid, gid, mode: header.mode, modified_at: header.modified_at, capability })
     }
 
     fn ids(&self) -> (Option<Uid>, Option<Gid>) {
@@ -268,25 +269,25 @@ fn file(
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::WRONLY | OFlags::CLOEXEC;
     let mut file = std::fs::File::from(openat(parent, name, flags, Mode::RUSR | Mode::WUSR)?);
     // The reader's errors are the archive's, the writer's are the container's; both come here.
-    io::copy(content, &mut file)?;
+    content.write_to(&mut file)?;
     metadata.apply(&file)?;
     Ok(futimens(&file, &times(metadata.modified_at))?)
 }
 
-fn node(head: &Head, parent: &OwnedFd, name: &Path) -> io::Result<()> {
-    let (major, minor) = head.device;
-    let (file_type, device) = match head.kind {
+fn node(header: &Header, parent: &OwnedFd, name: &Path) -> io::Result<()> {
+    let (major, minor) = header.device;
+    let (file_type, device) = match header.kind {
         Kind::CharDevice => (FileType::CharacterDevice, makedev(major, minor)),
         Kind::BlockDevice => (FileType::BlockDevice, makedev(major, minor)),
         _ => (FileType::Fifo, 0),
     };
-    Ok(mknodat(parent, name, file_type, Mode::from_raw_mode(head.mode), device)?)
+    Ok(mknodat(parent, name, file_type, Mode::from_raw_mode(header.mode), device)?)
 }
 
-fn target(head: &Head) -> Result<&Path, TreeError> {
+fn target(header: &Header) -> Result<&Path, TreeError> {
     let missing =
         || TreeError::Archive(io::Error::new(io::ErrorKind::InvalidData, "a link without a target"));
-    Ok(Path::new(OsStr::from_bytes(head.target.as_ref().ok_or_else(missing)?)))
+    Ok(Path::new(OsStr::from_bytes(header.link_name.as_ref().ok_or_else(missing)?)))
 }
 
 /// Returns an entry's path below the directory; `None` for the directory itself.

@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
 
 use flate2::bufread::MultiGzDecoder;
-use skep_archive::{Archive, Head, Kind};
+use skep_archive::{Archive, Header, Kind};
 
 use super::{ArchiveError, invalid};
 use crate::image::blobs::{Temp, Temps};
@@ -75,21 +75,21 @@ impl Spool {
             if entries.len() >= ENTRIES_MAX {
                 return Err(invalid(format!("more than {ENTRIES_MAX} entries")));
             }
-            let head = entry.head;
-            if head.kind == Kind::Directory {
+            let header = entry.header;
+            if header.kind == Kind::Directory {
                 continue;
             }
-            let path = Path::new(OsStr::from_bytes(&head.name));
+            let path = Path::new(OsStr::from_bytes(&header.name));
             let Some(name) = clean(path) else {
                 return Err(invalid(format!(
                     "the name {:?} leads out of the archive",
                     path.display().to_string()
                 )));
             };
-            let found = match head.kind {
+            let found = match header.kind {
                 Kind::File => Entry::File(spool(&mut entry.content, temps)?),
                 Kind::Symlink | Kind::HardLink => Entry::Link(
-                    target(&head)
+                    target(&header)
                         .ok_or_else(|| invalid(format!("the link {name:?} leads out of the archive")))?,
                 ),
                 _ => {
@@ -125,8 +125,8 @@ impl Spool {
 }
 
 /// Returns the name in the archive that a link leads to. A symbolic one begins where it is, another at the top.
-fn target(link: &Head) -> Option<String> {
-    let target = Path::new(OsStr::from_bytes(link.target.as_deref()?));
+fn target(link: &Header) -> Option<String> {
+    let target = Path::new(OsStr::from_bytes(link.link_name.as_deref()?));
     let above = match link.kind {
         Kind::Symlink => Path::new(OsStr::from_bytes(&link.name)).parent()?,
         _ => Path::new(""),

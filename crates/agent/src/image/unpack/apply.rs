@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Timespec, Timestamps};
 use rustix::io::Errno;
-use skep_archive::{Archive, Kind};
+use skep_archive::{Archive, Content, Kind, Piece, pass_hole};
 
 use super::head::{Head, clean};
 use super::stream::Layer;
@@ -37,7 +37,7 @@ pub(super) fn apply(root: impl AsFd, layer: &mut Layer) -> Result<u64, UnpackErr
         if entry_count > ENTRIES_MAX {
             return Err(UnpackError::TooLarge { what: "entries", max: ENTRIES_MAX });
         }
-        applier.apply(&Head::check(entry.head)?, &mut entry.content)?;
+        applier.apply(&Head::check(entry.header)?, &mut entry.content)?;
     }
     applier.finish()
 }
@@ -62,7 +62,7 @@ impl<'fd> Applier<'fd> {
         }
     }
 
-    fn apply(&mut self, head: &Head, content: &mut impl Read) -> Result<(), UnpackError> {
+    fn apply(&mut self, head: &Head, content: &mut Content<'_, impl Read>) -> Result<(), UnpackError> {
         if head.path.as_os_str().is_empty() {
             return self.root(head);
         }
@@ -87,7 +87,7 @@ impl<'fd> Applier<'fd> {
         self.remember(head, Some(head.modified_at))
     }
 
-    fn create(&mut self, head: &Head, content: &mut impl Read) -> Result<(), UnpackError> {
+    fn create(&mut self, head: &Head, content: &mut Content<'_, impl Read>) -> Result<(), UnpackError> {
         let place = self.tree.place(&head.path).map_err(head.failed("find the directory of"))?;
         match head.kind {
             Kind::Directory => self.directory(head, &place)?,
@@ -100,7 +100,7 @@ impl<'fd> Applier<'fd> {
                 head.dress_node(&place, false)?;
             }
             Kind::CharDevice | Kind::BlockDevice | Kind::Fifo => node(head, &place)?,
-            Kind::File => self.file(head, &place, content)?,
+            Kind::File | Kind::SparseFile => self.file(head, &place, content)?,
             Kind::Other(_) => return Err(head.wrong("unknown kind of entry")),
         }
         let is_dir = head.kind == Kind::Directory;
@@ -119,22 +119,33 @@ impl<'fd> Applier<'fd> {
         head.dress(place.open_dir().map_err(head.failed("open"))?)
     }
 
-    fn file(&mut self, head: &Head, place: &Place, content: &mut impl Read) -> Result<(), UnpackError> {
+    fn file(
+        &mut self,
+        head: &Head,
+        place: &Place,
+        content: &mut Content<'_, impl Read>,
+    ) -> Result<(), UnpackError> {
         place.remove().map_err(head.failed("replace"))?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&place.dir, &place.name, flags, Mode::RUSR | Mode::WUSR);
         let mut file = std::fs::File::from(file.map_err(head.refused("create"))?);
         loop {
-            let len = content.read(&mut self.buffer).map_err(UnpackError::Archive)?;
-            if len == 0 {
-                break;
-            }
-            self.file_len += len as u64;
-            // Holes of sparse files cost the archive nothing, so they are counted here and not in the stream.
+            let piece = content.next_piece(&mut self.buffer).map_err(UnpackError::Archive)?;
+            self.file_len = self.file_len.saturating_add(match piece {
+                Piece::Data(len) => len as u64,
+                // They cost the archive nothing, so they are counted here and not in the stream.
+                Piece::Hole(len) => len,
+                Piece::End => break,
+            });
             if self.file_len > UNPACKED_LEN_MAX {
                 return Err(UnpackError::TooLarge { what: "bytes", max: UNPACKED_LEN_MAX });
             }
-            file.write_all(&self.buffer[..len]).map_err(head.failed("write"))?;
+            match piece {
+                Piece::Data(len) => file.write_all(&self.buffer[..len]),
+                Piece::Hole(len) => pass_hole(&mut file, len),
+                Piece::End => Ok(()),
+            }
+            .map_err(head.failed("write"))?;
         }
         head.dress(&file)?;
         rustix::fs::futimens(&file, &head.times()).map_err(head.refused("set the times of"))

@@ -1,6 +1,7 @@
 //! What the headers of an archive's entry say, checked.
 //!
-//! Decides which names, owners and extended attributes are acceptable, and in which order they are given to a file. What an entry does to the tree is decided in `apply.rs`.
+//! Decides which names, owners and extended attributes are acceptable, and in which order they are given to a file.
+//! What an entry does to the tree is decided in `apply.rs`.
 
 use std::ffi::OsStr;
 use std::io;
@@ -34,33 +35,32 @@ pub(super) struct Head {
 }
 
 impl Head {
-    pub fn check(head: skep_archive::Head) -> Result<Self, UnpackError> {
-        let label = String::from_utf8_lossy(&head.name).into_owned();
+    pub fn check(header: skep_archive::Header) -> Result<Self, UnpackError> {
+        let label = String::from_utf8_lossy(&header.name).into_owned();
         let wrong = |reason| UnpackError::Entry { entry: label.clone(), reason };
-        if head.name.len() > PATH_LEN_MAX {
+        if header.name.len() > PATH_LEN_MAX {
             return Err(UnpackError::TooLarge { what: "bytes in a name", max: PATH_LEN_MAX as u64 });
         }
-        let path = clean(Path::new(OsStr::from_bytes(&head.name)))
+        let path = clean(Path::new(OsStr::from_bytes(&header.name)))
             .ok_or_else(|| UnpackError::Escape { entry: label.clone(), target: label.clone() })?;
         if path.components().count() > DEPTH_MAX {
             return Err(UnpackError::TooLarge { what: "nested directories", max: DEPTH_MAX as u64 });
         }
-        // The largest id means "unchanged" to the kernel.
-        let owner = |id| u32::try_from(id).ok().filter(|id| *id != u32::MAX);
-        let no_owner = || wrong("an owner that Linux does not have");
-        let mut xattrs = head.attributes;
+        let owner = header.owner();
+        let (uid, gid) = owner.ok_or_else(|| wrong("an owner that Linux does not have"))?;
+        let mut xattrs = header.xattrs;
         xattrs.retain(|(name, _)| !is_overlay_xattr(name));
         Ok(Self {
-            uid: owner(head.uid).ok_or_else(no_owner)?,
-            gid: owner(head.gid).ok_or_else(no_owner)?,
-            mode: Mode::from_raw_mode(head.mode),
+            uid,
+            gid,
+            mode: Mode::from_raw_mode(header.mode),
             modified_at: Timespec {
-                tv_sec: head.modified_at.seconds,
-                tv_nsec: head.modified_at.nanos.into(),
+                tv_sec: header.modified_at.seconds,
+                tv_nsec: header.modified_at.nanos.into(),
             },
-            target: head.target,
-            device: head.device,
-            kind: head.kind,
+            target: header.link_name,
+            device: header.device,
+            kind: header.kind,
             xattrs,
             path,
             label,

@@ -1,5 +1,6 @@
 //! Files out of a container. The archive is unpacked here, and nothing in it gets out of the directory it goes to.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
@@ -173,62 +174,85 @@ async fn unpack(mut archive: Download, place: Place, keep_owners: bool) -> Resul
 }
 
 fn write_entries(reader: &mut Chunks, place: &Place, keep_owners: bool) -> Result<(), Fault> {
+    let failed =
+        |path: &Path, error: io::Error| Fault::new(format!("cannot write {}: {error}", path.display()));
+    let root = place.directory.canonicalize().map_err(|error| failed(&place.directory, error))?;
+    let mut directories = BTreeMap::new();
+    let written = write_each(reader, place, &root, keep_owners, &mut directories);
+    // The deepest ones first: the mode of a directory may forbid to go below it. Also where something failed, since until then
+    // they are their owner's only.
+    for (path, finish) in directories.into_iter().rev() {
+        extract::finish(&root.join(&path), finish).map_err(|error| failed(&path, error))?;
+    }
+    written
+}
+
+/// Writes all entries, and notes what is to be done for directories in the end, by their path below the root.
+fn write_each(
+    reader: &mut Chunks,
+    place: &Place,
+    root: &Path,
+    keep_owners: bool,
+    directories: &mut BTreeMap<PathBuf, extract::Finish>,
+) -> Result<(), Fault> {
     let broken = |error: io::Error| Fault::new(format!("cannot read the archive: {error}"));
     let mut archive = Archive::new(reader);
-    let mut directories = Vec::new();
     while let Some(entry) = archive.next_entry().map_err(broken)? {
-        let Some(relative) = place.of(&extract::path(&entry.head.name))? else { continue };
+        let Some(relative) = place.of(&extract::path(&entry.header.name))? else { continue };
         let shown = place.directory.join(&relative);
-        let failed = |error: io::Error| Fault::new(format!("cannot write {}: {error}", shown.display()));
-        let directory = write_entry(entry, place, &relative, keep_owners).map_err(failed)?;
-        directories.extend(directory.map(|directory| (shown, directory)));
-    }
-    for (path, directory) in directories.into_iter().rev() {
-        let finished = directory.finish();
-        finished.map_err(|error| Fault::new(format!("cannot write {}: {error}", path.display())))?;
+        let finish = write_entry(entry, place, root, &relative, keep_owners)
+            .map_err(|error| Fault::new(format!("cannot write {}: {error}", shown.display())))?;
+        directories.extend(finish);
     }
     Ok(())
 }
 
-/// Writes one entry, and refuses whatever would follow a link out of the directory.
+/// Writes one entry. Returns the path of a directory below the root, which no link is part of, with what is to be done in the end.
 fn write_entry<R: Read>(
     mut entry: Entry<'_, R>,
     place: &Place,
+    root: &Path,
     relative: &Path,
     keep_owners: bool,
-) -> io::Result<Option<extract::Directory>> {
-    let target = place.directory.join(relative);
-    let parent = target.parent().unwrap_or(&place.directory);
-    let root = place.directory.canonicalize()?;
-    std::fs::create_dir_all(parent)?;
-    if !parent.canonicalize()?.starts_with(&root) {
-        return Err(io::Error::other("a link in its path leads out of the directory"));
-    }
-    if entry.head.kind == Kind::HardLink {
-        let Some(link) = &entry.head.target else { return Err(io::Error::other("a link without a target")) };
+) -> io::Result<Option<(PathBuf, extract::Finish)>> {
+    let name = relative.file_name().ok_or_else(|| io::Error::other("it has no name"))?;
+    let target = parent(root, relative.parent().unwrap_or(Path::new("")))?.join(name);
+    if entry.header.kind == Kind::HardLink {
+        let link = entry.header.link_name.as_deref();
+        let link = link.ok_or_else(|| io::Error::other("a link without a target"))?;
         let source = place.of(&extract::path(link)).map_err(|fault| io::Error::other(fault.text))?;
         let source = root.join(source.unwrap_or_default()).canonicalize()?;
-        if !source.starts_with(&root) {
+        if !source.starts_with(root) {
             return Err(io::Error::other("a hard link leads out of the directory"));
         }
-        replace(&target)?;
+        extract::replace(&target)?;
         std::fs::hard_link(source, &target)?;
         return Ok(None);
     }
-    if entry.head.kind != Kind::Directory {
-        replace(&target)?;
-    }
-    extract::make(&entry.head, &mut entry.content, &target, keep_owners)
+    let finish = extract::make(&entry.header, &mut entry.content, &target, keep_owners)?;
+    let path = target.strip_prefix(root).expect("it is below the root").to_owned();
+    Ok(finish.map(|finish| (path, finish)))
 }
 
-/// Makes room for a file: what is written never goes through a link that is there.
-fn replace(target: &Path) -> io::Result<()> {
-    match std::fs::symlink_metadata(target) {
-        Ok(found) if found.is_dir() => Err(io::Error::other("it is a directory")),
-        Ok(_) => std::fs::remove_file(target),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
+/// Returns the directory that an entry goes into, and makes what the archive left out of the way there. Links are followed as
+/// long as they stay below the root, which has no link in it.
+fn parent(root: &Path, relative: &Path) -> io::Result<PathBuf> {
+    let mut directory = root.to_owned();
+    for part in relative.components() {
+        let next = directory.join(part);
+        directory = match extract::look(&next)? {
+            Some(found) if found.is_symlink() => next.canonicalize()?,
+            Some(_) => next,
+            None => {
+                std::fs::create_dir(&next)?;
+                next
+            }
+        };
+        if !directory.starts_with(root) {
+            return Err(io::Error::other("a link in its path leads out of the directory"));
+        }
     }
+    Ok(directory)
 }
 
 /// Chunks of a channel as a reader.
@@ -256,6 +280,85 @@ impl Read for Chunks {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Unpacks an archive into a directory of its own.
+    fn unpacked(build: impl FnOnce(&mut tar::Builder<Vec<u8>>)) -> (tempfile::TempDir, Result<(), Fault>) {
+        let outer = tempfile::tempdir().expect("a directory");
+        for name in ["in", "out"] {
+            std::fs::create_dir(outer.path().join(name)).expect("a directory");
+        }
+        let mut builder = tar::Builder::new(Vec::new());
+        build(&mut builder);
+        let bytes = builder.into_inner().expect("an archive");
+        let (_, chunks) = mpsc::channel(1);
+        let mut reader = Chunks { chunks, rest: bytes.into(), count: 0 };
+        let place = Place { directory: outer.path().join("in"), rename: None };
+        let written = write_entries(&mut reader, &place, false);
+        (outer, written)
+    }
+
+    fn add(builder: &mut tar::Builder<Vec<u8>>, name: &str, kind: tar::EntryType, mode: u32) {
+        let mut header = tar::Header::new_ustar();
+        header.set_path(name).expect("a short name");
+        header.set_entry_type(kind);
+        header.set_mode(mode);
+        header.set_mtime(1_000);
+        header.set_size(0);
+        if matches!(kind, tar::EntryType::Symlink | tar::EntryType::Link) {
+            header.set_link_name("../out").expect("a short name");
+        }
+        header.set_cksum();
+        builder.append(&header, io::empty()).expect("it fits");
+    }
+
+    fn mode_and_time(path: &Path) -> (u32, i64) {
+        use std::os::unix::fs::MetadataExt as _;
+        let found = std::fs::symlink_metadata(path).expect("it is there");
+        (found.mode() & 0o7777, found.mtime())
+    }
+
+    #[test]
+    fn links_lead_nowhere() {
+        use tar::EntryType::{Directory, Link, Regular, Symlink};
+        // A directory takes the place of a link, and what the link leads to stays as it was.
+        let (outer, written) = unpacked(|builder| {
+            add(builder, "x", Symlink, 0o777);
+            add(builder, "x/", Directory, 0o777);
+            add(builder, "x/file", Regular, 0o644);
+        });
+        written.expect("it is unpacked");
+        let (mode, time) = mode_and_time(&outer.path().join("out"));
+        assert!(mode != 0o777 && time != 1_000);
+        assert_eq!(mode_and_time(&outer.path().join("in/x")), (0o777, 1_000));
+        assert_eq!(mode_and_time(&outer.path().join("in/x/file")), (0o644, 1_000));
+        assert_eq!(std::fs::read_dir(outer.path().join("out")).expect("readable").count(), 0);
+        // A path through a link that leads out is refused before anything is made there.
+        for kind in [Regular, Directory, Symlink] {
+            let (outer, written) = unpacked(|builder| {
+                add(builder, "x", Symlink, 0o777);
+                add(builder, "x/made/by/us", kind, 0o777);
+            });
+            let fault = written.expect_err("it is refused");
+            assert!(fault.text.contains("leads out of the directory"), "{}", fault.text);
+            assert_eq!(std::fs::read_dir(outer.path().join("out")).expect("readable").count(), 0);
+        }
+        let (_, written) = unpacked(|builder| add(builder, "x", Link, 0o644));
+        assert!(written.expect_err("it is refused").text.contains("leaves its directory"));
+    }
+
+    #[test]
+    fn directories_have_the_last_mode_they_were_given() {
+        use tar::EntryType::{Directory, Regular};
+        let (outer, written) = unpacked(|builder| {
+            add(builder, "d/below/", Directory, 0o711);
+            add(builder, "d/", Directory, 0o700);
+            add(builder, "d/file", Regular, 0o600);
+            add(builder, "d/", Directory, 0o555);
+        });
+        written.expect("it is unpacked");
+        let of = |name: &str| mode_and_time(&outer.path().join("in").join(name));
+        assert_eq!((of("d"), of("d/below"), of("d/file")), ((0o555, 1_000), (0o711, 1_000), (0o600, 1_000)));
+    }
 
     #[test]
     fn nothing_leaves_its_directory() {

@@ -3,13 +3,14 @@
 
 use std::fs::Metadata;
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt};
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, Timespec, Timestamps, major, makedev, minor, mknodat, utimensat,
+    AtFlags, CWD, FileType, Mode, OFlags, Timespec, Timestamps, major, makedev, minor, mknodat, utimensat,
 };
-use skep_archive::{Head, Kind, Time};
+use skep_archive::{Header, Kind, Time};
 
 /// Returns the header of a pipe or a device, without its name; `None` for what is neither.
 pub(super) fn header(found: &Metadata) -> io::Result<Option<tar::Header>> {
@@ -29,14 +30,21 @@ pub(super) fn header(found: &Metadata) -> io::Result<Option<tar::Header>> {
 }
 
 /// Makes it at a path that is free. Devices are root's to make.
-pub(super) fn make(head: &Head, path: &Path) -> io::Result<()> {
-    let (major, minor) = head.device;
-    let (kind, device) = match head.kind {
+pub(super) fn make(header: &Header, path: &Path) -> io::Result<()> {
+    let (major, minor) = header.device;
+    let (kind, device) = match header.kind {
         Kind::CharDevice => (FileType::CharacterDevice, makedev(major, minor)),
         Kind::BlockDevice => (FileType::BlockDevice, makedev(major, minor)),
         _ => (FileType::Fifo, 0),
     };
     Ok(mknodat(CWD, path, kind, Mode::from_raw_mode(0o600), device)?)
+}
+
+/// Sets the mode of what must not be opened for it.
+pub(super) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    let node = rustix::fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    let itself = format!("/proc/self/fd/{}", node.as_raw_fd());
+    std::fs::set_permissions(itself, PermissionsExt::from_mode(mode))
 }
 
 /// Sets the time of what must not be opened for it: a pipe waits for whoever writes.
@@ -48,8 +56,6 @@ pub(super) fn set_time(path: &Path, time: Time) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::super::extract;
     use super::*;
 
@@ -69,7 +75,7 @@ mod tests {
         let mut archive = skep_archive::Archive::new(bytes.as_slice());
         let mut entry = archive.next_entry().expect("an archive").expect("an entry");
         let copy = dir.path().join("copy");
-        extract::make(&entry.head, &mut entry.content, &copy, false).expect("it is made");
+        extract::make(&entry.header, &mut entry.content, &copy, false).expect("it is made");
         let made = std::fs::symlink_metadata(&copy).expect("it is there");
         assert!(made.file_type().is_fifo());
         assert_eq!((made.mode() & 0o7777, made.mtime()), (0o640, 1_000_000));
@@ -77,8 +83,10 @@ mod tests {
 
     #[test]
     fn files_are_the_librarys() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let found = std::fs::symlink_metadata(dir.path()).expect("it is there");
-        assert!(header(&found).expect("it can be described").is_none());
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        for path in [file.path(), Path::new("/")] {
+            let found = std::fs::symlink_metadata(path).expect("it is there");
+            assert!(header(&found).expect("it can be described").is_none());
+        }
     }
 }

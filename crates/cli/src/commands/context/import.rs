@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use clap::Args;
-use skep_archive::Archive;
+use skep_archive::{Archive, Kind};
 use tokio::io::AsyncReadExt;
 
 use super::{check_name, store};
@@ -68,8 +68,12 @@ fn unpack(bytes: &[u8]) -> std::io::Result<(Stored, Tls)> {
     let (mut stored, mut tls) = (None, Tls::new());
     let mut archive = Archive::new(bytes);
     while let Some(mut entry) = archive.next_entry()? {
-        let path = String::from_utf8_lossy(&entry.head.name).into_owned();
+        if entry.header.kind != Kind::File {
+            continue;
+        }
+        let path = String::from_utf8_lossy(&entry.header.name).into_owned();
         let mut content = Vec::new();
+        // What is in an archive is no longer than the archive.
         entry.content.read_to_end(&mut content)?;
         let file = TLS_FILES.into_iter().find(|file| path == format!("tls/docker/{file}"));
         match (path.as_str(), file) {
