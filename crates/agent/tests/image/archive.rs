@@ -137,6 +137,17 @@ async fn archives_of_older_dockers_are_read() {
     assert_eq!(View::of(&fixture.store.lookup("old:1").await.unwrap()).read("b"), "b");
 }
 
+/// An archive that begins with a file of a tebibyte, none of which is in it.
+fn sparse_layer(archive: &[u8]) -> Vec<u8> {
+    let mut header = tar::Header::new_gnu();
+    header.set_path("l0/layer.tar").unwrap();
+    header.set_entry_type(tar::EntryType::GNUSparse);
+    header.set_size(0);
+    header.as_gnu_mut().unwrap().realsize = *b"\x80\0\0\0\0\0\x01\0\0\0\0\0";
+    header.set_cksum();
+    [&header.as_bytes()[..], archive].concat()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_archives_are_refused_and_leave_nothing() {
     let layer = Layer::new().file("a", "a").finish();
@@ -174,6 +185,15 @@ async fn hostile_archives_are_refused_and_leave_nothing() {
             "is missing",
         ),
         (plain().into_inner().unwrap()[..3000].to_vec(), "it ends too early"),
+        (sparse_layer(&plain().into_inner().unwrap()), "neither a file nor a directory nor a link"),
+        (
+            {
+                let named = format!("app@sha256:{}", "0af9".repeat(16));
+                let entry = json!([{"Config": config, "RepoTags": [named], "Layers": ["l0/layer.tar"]}]);
+                with(&|archive| put(archive, "manifest.json", entry.to_string().as_bytes()))
+            },
+            "an archive names images by tags",
+        ),
     ];
     let fixture = Fixture::new();
     for (archive, expected) in cases {

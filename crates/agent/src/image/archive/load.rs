@@ -316,8 +316,17 @@ fn of_index(
     Ok(())
 }
 
+/// Reads the name that an archive gives an image. A digest names one content for ever, and only who fetches it by that digest knows
+/// that this is it.
 fn parse(text: &str) -> Result<Reference, ArchiveError> {
-    text.parse().map_err(|error| ArchiveError::Lookup(LookupError::Reference(error)))
+    let reference: Reference =
+        text.parse().map_err(|error| ArchiveError::Lookup(LookupError::Reference(error)))?;
+    match reference.digest() {
+        None => Ok(reference),
+        Some(_) => {
+            Err(invalid(format!("invalid tag {text:?}: an archive names images by tags, not by digests")))
+        }
+    }
 }
 
 fn blob_name(digest: Digest) -> String {
