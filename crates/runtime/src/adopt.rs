@@ -20,7 +20,7 @@ use rustix::fs::FlockOperation;
 use crate::container::{Container, is_valid_id};
 use crate::error::AdoptError;
 use crate::exit::Exit;
-use crate::files::read_json;
+use crate::files::{Durability, read_json, write_json};
 use crate::handle::{Handle, Live};
 use crate::paths::Bundle;
 use crate::protocol::{ShimRecord, boot_id};
@@ -133,13 +133,15 @@ impl Inner {
     }
 
     fn examine(&self, id: &str, boot: &str) -> Result<Condition, AdoptError> {
-        if let Some(exit) = self.exit(id) {
-            return Ok(Condition::Ended(exit));
-        }
         let record: Option<ShimRecord> = read_json(&self.paths.state(id).shim()).unwrap_or_else(|error| {
             tracing::warn!(container.id = id, %error, "record of a shim unreadable");
             None
         });
+        let started_at = record.as_ref().and_then(|record| record.started_at);
+        if let Some(exit) = self.exit(id) {
+            // Shims of earlier versions left it to their record.
+            return Ok(Condition::Ended(Exit { started_at: exit.started_at.or(started_at), ..exit }));
+        }
         let record = record.filter(|record| record.boot == boot);
         let failed = |source| AdoptError::State { id: id.to_owned(), source };
         let shim = record.as_ref().map(|r| r.shim.open()).transpose().map_err(failed)?.flatten();
@@ -171,7 +173,7 @@ impl Inner {
         }
         self.await_orphan(id)?;
         // It may have ended properly at the very last moment.
-        Ok(Condition::Ended(self.exit(id).unwrap_or_else(|| Exit::lost(started_at))))
+        Ok(Condition::Ended(self.exit(id).unwrap_or_else(|| self.lose(id, started_at))))
     }
 
     /// Kills until no process holds the container's lock. A shim just born has it before it has written its record, and gives
@@ -206,10 +208,27 @@ impl Inner {
         }
     }
 
-    fn exit(&self, id: &str) -> Option<Exit> {
-        read_json(&self.paths.state(id).exit()).unwrap_or_else(|error| {
-            tracing::warn!(container.id = id, %error, "exit of a container unreadable");
-            None
+    /// Returns how a container ended, if its shim, or an earlier look, wrote it down. The run directory is gone after a reboot.
+    pub(crate) fn exit(&self, id: &str) -> Option<Exit> {
+        let places = [self.paths.state(id).exit(), self.paths.bundle(id).exit()];
+        places.iter().find_map(|place| {
+            read_json(place).unwrap_or_else(|error| {
+                tracing::warn!(container.id = id, %error, "exit of a container unreadable");
+                None
+            })
         })
+    }
+
+    /// Writes down that nobody knows how a container ended, so that it is the same at every later look.
+    pub(crate) fn lose(&self, id: &str, started_at: Option<SystemTime>) -> Exit {
+        let exit = Exit::lost(started_at);
+        match write_json(&self.paths.bundle(id).exit(), &exit, Durability::Durable) {
+            // What has no bundle is forgotten together with this.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(container.id = id, %error, "exit of a container not written");
+            }
+            _ => {}
+        }
+        exit
     }
 }

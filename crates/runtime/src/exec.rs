@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 
@@ -179,16 +180,17 @@ impl Capture {
         Ok(count > 0)
     }
 
-    /// Reads what is there, at most what a pipe can hold several times over.
+    /// Reads what is there, at most what a pipe can hold several times over. The kernel is asked: the event loop may not have heard
+    /// of the last bytes yet.
     fn drain(&mut self, pipe: &pipe::Receiver) -> io::Result<()> {
         const READ_COUNT_MAX: usize = 64;
         let mut buffer = [0; 4096];
         for _ in 0..READ_COUNT_MAX {
-            match pipe.try_read(&mut buffer) {
-                Ok(0) => break,
+            match rustix::io::read(pipe, &mut buffer) {
+                Ok(0) | Err(Errno::AGAIN) => break,
                 Ok(count) => self.keep(&buffer[..count]),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(())

@@ -244,13 +244,9 @@ impl Handle {
         if let Some(live) = &self.shared.live {
             ended(&live.shim).await;
         }
-        match read_json(&self.shared.runtime.paths.state(self.id()).exit()) {
-            Ok(Some(exit)) => exit,
-            Ok(None) => self.mourn().await,
-            Err(error) => {
-                tracing::error!(container.id = self.id(), %error, "exit of a container unreadable");
-                self.mourn().await
-            }
+        match self.shared.runtime.exit(self.id()) {
+            Some(exit) => exit,
+            None => self.mourn().await,
         }
     }
 
@@ -267,8 +263,8 @@ impl Handle {
         if let Some(watched) = init.and_then(|init| init.try_clone().and_then(watch).ok()) {
             ended(&watched).await;
         }
-        // Whoever waits here knows whether it was started.
-        Exit::lost(None)
+        // Whoever waits here knows whether it was started; later lookers have the shim's record.
+        self.shared.runtime.lose(self.id(), None)
     }
 
     /// Removes everything of the container, killing it first if it runs. Deleting twice is fine.

@@ -55,6 +55,10 @@ impl BundlePaths {
     pub(crate) fn bundle(&self) -> PathBuf {
         self.0.join("bundle.json")
     }
+    /// The same as the state's, for after a reboot.
+    pub(crate) fn exit(&self) -> PathBuf {
+        self.0.join("exit.json")
+    }
     pub(crate) fn config(&self) -> PathBuf {
         self.0.join("config.json")
     }

@@ -219,6 +219,11 @@ impl Hierarchies {
         self.list.iter().try_for_each(|hierarchy| tree::kill(&hierarchy.group(path)))
     }
 
+    /// Removes `path` and all groups below at once, as far as nothing is in them.
+    pub(crate) fn remove_empty(&self, path: &str) -> Result<(), CgroupError> {
+        self.list.iter().try_for_each(|hierarchy| tree::remove_empty(&hierarchy.group(path)))
+    }
+
     /// Removes `path` and all groups below, killing what still runs there. Goes on after an error, and returns the first.
     pub(crate) fn remove(&self, path: &str) -> Result<(), CgroupError> {
         let mut result = Ok(());

@@ -57,6 +57,14 @@ pub(super) fn remove(root: &Path) -> Result<(), CgroupError> {
     Err(CgroupError::Remove { path: root.into(), source })
 }
 
+/// Removes `root` and everything below, unless something is in there.
+pub(super) fn remove_empty(root: &Path) -> Result<(), CgroupError> {
+    match remove_groups(root) {
+        Err(error) if error.kind() == io::ErrorKind::ResourceBusy => Ok(()),
+        done => done.map_err(|source| CgroupError::Remove { path: root.into(), source }),
+    }
+}
+
 fn remove_groups(root: &Path) -> io::Result<()> {
     for group in groups(root)?.into_iter().rev() {
         match fs::remove_dir(&group) {

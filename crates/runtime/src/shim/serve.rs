@@ -1,6 +1,6 @@
 //! The life of a shim: one poll loop over the container's output, its children and the daemon's requests.
 //!
-//! It ends with the container: logs drained, OOM counted, `exit.json` on disk, then the process. A daemon that waits for
+//! It ends with the container: logs drained, OOM counted, cgroup removed, `exit.json` on disk, then the process. A daemon that waits for
 //! the shim's end therefore finds everything in place, and a shim that ends without `exit.json` was killed.
 
 use std::io;
@@ -264,14 +264,17 @@ impl<'a> Serve<'a> {
         if let Err(failure) = self.container.oci.delete() {
             tracing::error!(message = failure.message, "state of the OCI runtime not removed");
         }
-        let exit = Exit::observed(ended, oom_killed, self.container.record.started_at);
-        let written = write_json(&self.setting.state.exit(), &exit, Durability::Durable);
         // Its processes are gone with its first one. The kernel has room for some tens of thousands of groups with memory of
-        // their own, and what has ended may be shown for long.
-        if let Err(error) = self.setting.hierarchies.remove(&self.setting.bundle.cgroup) {
+        // their own, and what has ended may be shown for long. A group that is busy goes with the container.
+        if let Err(error) = self.setting.hierarchies.remove_empty(&self.setting.bundle.cgroup) {
             tracing::error!(error = chain(&error), "cgroup not removed");
         }
-        written
+        let exit = Exit::observed(ended, oom_killed, self.container.record.started_at);
+        // After a reboot this is all there is. A power failure may take it along, and then the container was lost with it.
+        if let Err(error) = write_json(&self.setting.paths.exit(), &exit, Durability::UntilReboot) {
+            tracing::error!(%error, "exit not kept for after a reboot");
+        }
+        write_json(&self.setting.state.exit(), &exit, Durability::Durable)
     }
 
     fn drain(&mut self) -> io::Result<()> {

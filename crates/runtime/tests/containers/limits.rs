@@ -43,9 +43,8 @@ async fn a_container_that_ended_has_no_group() {
     };
     assert_ne!(groups(), 0);
     handle.signal(9).expect("it is killed");
-    let exit = handle.wait().await;
+    handle.wait().await;
     assert_eq!(groups(), 0);
-    assert!(exit.started_at.is_some_and(|at| at <= exit.at), "{exit:?}");
     assert!(matches!(handle.usage().await, Err(skep_runtime::UsageError::NotRunning(_))));
     assert_eq!(handle.processes().await.expect("none is not wrong").len(), 0);
     handle.delete().await.expect("it can be deleted all the same");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use skep_runtime::{Adopted, Runtime, State};
+use skep_runtime::{Adopted, Handle, Runtime, State};
 
 use crate::exec::shim_pid;
 use crate::world::{PATIENCE, World, exec, printed, records, text};
@@ -42,6 +42,7 @@ async fn a_new_daemon_finds_every_container_in_its_state() {
     assert!(text(&records(&running.handle, Default::default()).await).ends_with("bye\n"));
 
     let State::Exited(exit) = &find(&ids[2]).state else { panic!("not exited") };
+    assert!(exit.started_at.is_some_and(|started_at| started_at <= exit.at));
     assert_eq!((exit.code, exit.shim_lost), (5, false));
     assert_eq!(find(&ids[2]).handle.wait().await, *exit);
 }
@@ -100,17 +101,36 @@ async fn a_shim_killed_while_no_daemon_ran_is_reported_by_the_next_one() {
 }
 
 #[tokio::test]
-async fn after_a_reboot_containers_have_ended() {
+async fn after_a_reboot_containers_have_ended_as_they_did() {
     let mut world = World::new();
-    let handle = world.start(&world.shell("sleep 60")).await;
-    handle.signal(9).expect("sent");
-    handle.wait().await;
-    // A reboot empties the execution root.
+    let ended = world.start(&world.shell("exit 3")).await;
+    let exit = ended.wait().await;
+    let lost = world.start(&world.shell("sleep 60")).await;
+    // A reboot ends everything and empties the execution root.
+    let shim = shim_pid(&world, lost.id());
+    kill(shim);
+    dead(shim).await;
     fs::remove_dir_all(world.path("exec/run")).expect("removed");
-    world.reopen();
-    let adopted = adopt(&world.runtime).await;
-    assert!(matches!(&adopted[0].state, State::Exited(exit) if exit.shim_lost));
-    adopted[0].handle.delete().await.expect("deleted");
+    let mut looks = Vec::new();
+    for _ in 0..2 {
+        world.reopen();
+        let adopted = adopt(&world.runtime).await;
+        let state = |handle: &Handle| {
+            let found = adopted.iter().find(|adopted| adopted.id == handle.id()).expect("found");
+            match &found.state {
+                State::Exited(exit) => exit.clone(),
+                state => panic!("{state:?}"),
+            }
+        };
+        assert_eq!(state(&ended), exit);
+        let lost = state(&lost);
+        assert!(lost.shim_lost, "{lost:?}");
+        looks.push(lost);
+    }
+    assert_eq!(looks[0], looks[1], "what is found once is found again");
+    for adopted in adopt(&world.runtime).await {
+        adopted.handle.delete().await.expect("deleted");
+    }
 }
 
 #[tokio::test]

@@ -87,7 +87,7 @@ fn assemble(daemon: &Daemon, view: &ContainerView, image: Option<&image::Image>)
     let record = &view.record;
     let (state, finished_at) = match (view.started_at, &view.ended) {
         (Some(_), None) => (ContainerState::Running, Timestamp::default()),
-        // Of what was lost with its machine nobody knows whether it had been started.
+        // Of what was lost nobody may know whether it had been started: after a restart of the machine, above all.
         (started_at, Some((exit, at))) if started_at.is_some() || exit.lost.is_some() => {
             (ContainerState::Exited, *at)
         }
@@ -106,7 +106,10 @@ fn assemble(daemon: &Daemon, view: &ContainerView, image: Option<&image::Image>)
         health: view.health.as_ref().map(|view| health_state(view.health.state)),
         started_at: view.started_at.unwrap_or_default(),
         finished_at,
-        exit_code: view.ended.as_ref().map_or(0, |(exit, _)| exit.code),
+        exit_code: match (state, &view.ended) {
+            (ContainerState::Exited, Some((exit, _))) => exit.code,
+            _ => 0,
+        },
         ports: ports(record, image),
         mounts: record.mounts.iter().map(|one| mount(daemon, one)).collect(),
         networks: vec![network(daemon, view)],
