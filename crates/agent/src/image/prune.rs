@@ -1,9 +1,10 @@
 //! Which images go by themselves, or all at once: `image prune`, and the collection that keeps a node's disk free.
 //!
 //! Protected from both are the images of containers, those that managers name as needed to run services or to go
-//! back, and for each service those of the last two revisions that ran here: a rollback needs no registry. Collection is bounded by [`Policy`]: images that only services
-//! brought (they have no tag) go when nothing used them for a while; when the disk fills up, any unprotected image
-//! goes, the one unused for longest first, until there is room again.
+//! back, and for each service those of the last two revisions that ran here: a rollback needs no registry. Collection is
+//! bounded by [`Policy`]: images that only services brought (they have no tag) go when nothing used them for a while; when
+//! the disk fills up, the leftovers of failed pulls go, and then any unprotected image, the one unused for longest first,
+//! until there is room again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -65,7 +66,8 @@ pub struct DiskUsage {
 }
 
 impl Store {
-    /// Removes unused images for which `takes` is true: those without a tag, or with `all` also those with one.
+    /// Removes unused images for which `takes` is true: those without a tag, or with `all` also those with one. And whatever is of
+    /// no image and of no pull that runs.
     pub async fn prune(
         &self,
         all: bool,
@@ -78,7 +80,10 @@ impl Store {
             let images = inner.all()?;
             let is_meant = |image: &Image| (all || !has_tag(image)) && takes(image);
             let chosen = images.iter().filter(|image| !protected.contains(&image.id) && is_meant(image));
-            inner.take(chosen.map(|image| image.id), &usage)
+            let mut swept = inner.take(chosen.map(|image| image.id), &usage)?;
+            // What failed pulls left is of no image, and nobody sees it but the disk.
+            swept.freed += inner.sweep()?;
+            Ok(swept)
         })
         .await
     }
@@ -143,6 +148,7 @@ impl Inner {
         if self.disk_percent()? <= policy.disk_percent_high {
             return Ok(swept);
         }
+        swept.freed += self.sweep()?;
         for image in rest.iter().filter(|image| image.used_at + policy.unused_for_min <= now) {
             if self.disk_percent()? <= policy.disk_percent_low {
                 break;
