@@ -7,6 +7,8 @@ use serde_json::Value;
 use skep_model::Labels;
 
 use super::error::Error;
+use super::events;
+use super::facts::PruneFilter;
 use super::query::Query;
 
 /// The filters of a list, by key.
@@ -52,6 +54,21 @@ impl Filters {
     /// Returns the values of a key, in order.
     pub fn values(&self, key: &str) -> impl Iterator<Item = &str> {
         self.0.get(key).into_iter().flatten().map(String::as_str)
+    }
+
+    /// Reads what those of a prune have in common.
+    pub fn prune(&self, all: bool) -> Result<PruneFilter, Error> {
+        let until = match self.values("until").next() {
+            None => None,
+            Some(text) => events::instant(text)?,
+        };
+        let nanos = |at: jiff::Timestamp| i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX);
+        Ok(PruneFilter {
+            all,
+            until: until.map(|at| skep_model::Timestamp(nanos(at))),
+            labels: self.values("label").map(str::to_owned).collect(),
+            labels_absent: self.values("label!").map(str::to_owned).collect(),
+        })
     }
 
     /// Returns whether the key is absent or one of its values fulfils `test`.

@@ -15,7 +15,6 @@ use super::error::Error;
 use super::extract::{Json, Reference};
 use super::facts::{FaultClass, NewVolume};
 use super::filters::Filters;
-use super::images::prune_filter;
 use super::query::Query;
 use super::{Context, reply};
 use crate::convert::gate::Minor;
@@ -90,7 +89,7 @@ async fn prune(
     let filters = Filters::from_query(&query, &["label", "label!", "all"])?;
     let asked = filters.has("all") && filters.any("all", |word| matches!(word, "true" | "1"));
     let all = asked || minor < ANONYMOUS_ONLY_BEGIN;
-    let pruned = context.backend.prune_volumes(prune_filter(&filters, all)?).await?;
+    let pruned = context.backend.prune_volumes(filters.prune(all)?).await?;
     for name in &pruned.removed {
         tell(&context, "destroy", name, "local");
     }

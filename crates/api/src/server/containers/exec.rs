@@ -16,7 +16,7 @@ use super::super::facts::{ExecSpec, TerminalSize};
 use super::super::hijack::Hijack;
 use super::super::query::Query;
 use super::super::{Context, reply};
-use super::{find, terminal_size};
+use super::{check_keys, find, terminal_size};
 use crate::convert::local::container;
 use crate::wire::local as wire;
 
@@ -59,14 +59,6 @@ fn to_model(config: wire::ExecConfig) -> Result<ExecSpec, Error> {
         stderr: config.attach_stderr,
         detach_keys: config.detach_keys,
     })
-}
-
-/// Keys are the client's to look for; what no client can look for is refused here, as dockerd does.
-pub(super) fn check_keys(keys: &str, kind: &str) -> Result<(), Error> {
-    match keys.is_empty() || crate::keys::parse(keys).is_some() {
-        true => Ok(()),
-        false => Err(Error::invalid(format!("Invalid {kind} keys ({keys}) provided"))),
-    }
 }
 
 fn size(given: Option<[u32; 2]>) -> Result<Option<TerminalSize>, Error> {

@@ -49,6 +49,14 @@ pub(super) fn routes() -> Router<Arc<Context>> {
         .merge(owned::routes())
 }
 
+/// Keys are the client's to look for; what no client can look for is refused here, as dockerd does.
+fn check_keys(keys: &str, kind: &str) -> Result<(), Error> {
+    match keys.is_empty() || crate::keys::parse(keys).is_some() {
+        true => Ok(()),
+        false => Err(Error::invalid(format!("Invalid {kind} keys ({keys}) provided"))),
+    }
+}
+
 /// Finds a container: by its full id, its name with or without a slash, or a beginning of its id.
 async fn find(context: &Context, reference: &str) -> Result<ContainerFacts, Error> {
     let rows = context.backend.containers().await;
@@ -149,8 +157,8 @@ async fn attach(
     query: Query,
     hijack: Hijack,
 ) -> Result<Response, Error> {
+    check_keys(query.get("detachKeys"), "detach")?;
     let found = find(&context, &reference).await?;
-    exec::check_keys(query.get("detachKeys"), "detach")?;
     let tty = context.backend.container(&found.id).await?.process.tty;
     let streams = AttachRequest {
         stdin: query.loose("stdin"),

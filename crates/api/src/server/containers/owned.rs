@@ -14,7 +14,6 @@ use super::super::error::Error;
 use super::super::extract::Reference;
 use super::super::facts::StopRequest;
 use super::super::filters::Filters;
-use super::super::images::prune_filter;
 use super::super::query::Query;
 use super::super::{Context, reply};
 use super::find;
@@ -139,6 +138,6 @@ async fn remove(
 
 /// Every container belongs to a task, and the cluster removes those of tasks that it forgets.
 async fn prune(query: Query) -> Result<Response, Error> {
-    prune_filter(&Filters::from_query(&query, &["until", "label", "label!"])?, false)?;
+    Filters::from_query(&query, &["until", "label", "label!"])?.prune(false)?;
     Ok(reply::json(&serde_json::json!({"ContainersDeleted": null, "SpaceReclaimed": 0})))
 }

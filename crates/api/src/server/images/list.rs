@@ -12,7 +12,6 @@ use super::super::facts::ImageFacts;
 use super::super::filters::Filters;
 use super::super::query::Query;
 use super::super::{Context, reply};
-use super::prune_filter;
 use crate::convert::local::image::{self, Counted};
 
 const KNOWN: [&str; 7] = ["dangling", "label", "label!", "before", "since", "reference", "until"];
@@ -24,7 +23,7 @@ pub(super) async fn list(
 ) -> Result<Response, Error> {
     let filters = Filters::from_query(&query, &KNOWN)?;
     let dangling = filters.switch("dangling")?;
-    let labels = prune_filter(&filters, true)?;
+    let labels = filters.prune(true)?;
     let mut rows = context.backend.images().await?;
     let birth = |key: &str| match filters.values(key).last() {
         None => Ok(None),

@@ -19,10 +19,10 @@ use axum::{Extension, Router};
 use super::entry::ApiMinor;
 use super::error::Error;
 use super::extract::Reference;
-use super::facts::{ImageRemoval, PruneFilter};
+use super::facts::ImageRemoval;
 use super::filters::Filters;
 use super::query::Query;
-use super::{Context, events, reply};
+use super::{Context, reply};
 use crate::convert::local::image;
 use crate::wire::local as wire;
 
@@ -130,7 +130,7 @@ fn tell_removal(context: &Context, id: &str, removed: &[ImageRemoval]) {
 async fn prune(State(context): State<Arc<Context>>, query: Query) -> Result<Response, Error> {
     let filters = Filters::from_query(&query, &["dangling", "until", "label", "label!"])?;
     let all = filters.has("dangling") && filters.any("dangling", |word| matches!(word, "false" | "0"));
-    let pruned = context.backend.prune_images(prune_filter(&filters, all)?).await?;
+    let pruned = context.backend.prune_images(filters.prune(all)?).await?;
     for removal in &pruned.removed {
         if let ImageRemoval::Deleted(id) = removal {
             tell_removal(&context, id, std::slice::from_ref(removal));
@@ -143,19 +143,4 @@ async fn prune(State(context): State<Arc<Context>>, query: Query) -> Result<Resp
         images_deleted: (!deleted.is_empty()).then_some(deleted),
         space_reclaimed: pruned.reclaimed,
     }))
-}
-
-/// Reads what the filters of a prune have in common.
-pub(super) fn prune_filter(filters: &Filters, all: bool) -> Result<PruneFilter, Error> {
-    let until = match filters.values("until").next() {
-        None => None,
-        Some(text) => events::instant(text)?,
-    };
-    let nanos = |at: jiff::Timestamp| i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX);
-    Ok(PruneFilter {
-        all,
-        until: until.map(|at| skep_model::Timestamp(nanos(at))),
-        labels: filters.values("label").map(str::to_owned).collect(),
-        labels_absent: filters.values("label!").map(str::to_owned).collect(),
-    })
 }
