@@ -36,8 +36,8 @@ use std::io;
 /// A long name, a long link, or the extended attributes and the like of an entry, in bytes each; Go's reader takes as many.
 pub const EXTENSION_LEN_MAX: u64 = 1 << 20;
 
-/// Regions of a sparse file that have data.
-pub const REGIONS_MAX: usize = 10_000;
+/// Regions of a sparse file that have data: 16 MiB of memory, and a large disk image in pieces.
+pub const REGIONS_MAX: usize = 1 << 20;
 
 /// What is wrong with an archive, as opposed to reading it: [`io::ErrorKind::InvalidData`].
 fn damaged(reason: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {

@@ -117,17 +117,14 @@ impl<W: Write> Packer<W> {
         }
     }
 
-    /// The same for a link.
+    /// The same for a link. The library would write another target where it takes one for the same: `/` for `//`, `a` for `./a`.
     fn link(&mut self, mut header: Header, path: &Path, target: &Path) -> io::Result<()> {
-        // The library would write another target where it takes one for the same: `/` for `//`, `a` for `./a`.
-        if target.as_os_str().len() <= NAME_BYTES_MAX {
-            header.set_link_name_literal(target.as_os_str().as_bytes())?;
-            return self.append(header, path, io::empty());
+        let target = target.as_os_str().as_bytes();
+        match target.len() <= NAME_BYTES_MAX {
+            true => header.set_link_name_literal(target)?,
+            false => self.archive.append_pax_extensions([("linkpath", target)])?,
         }
-        if path.starts_with(".") && path.as_os_str().len() <= NAME_BYTES_MAX {
-            self.archive.append_pax_extensions([("path", path.as_os_str().as_bytes())])?;
-        }
-        self.archive.append_link(&mut header, path, target)
+        self.append(header, path, io::empty())
     }
 
     fn node(&mut self, entry: &Entry<'_>, kind: EntryType) -> io::Result<()> {

@@ -8,8 +8,7 @@ use skep_api::client::{Client, PathStat, Upload};
 use tokio::sync::{mpsc, oneshot};
 
 use super::cp::{absolute, names_directory, split};
-#[cfg(target_os = "linux")]
-use super::special;
+use super::pack;
 use crate::context::Context;
 use crate::fault::Fault;
 use crate::format::decimal_bytes;
@@ -45,7 +44,7 @@ pub(super) async fn run(context: &mut Context, copy: CopyIn) -> Result<(), Fault
     }
     let source = Source::open(&copy.source, copy.follow_link)?;
     let (directory, name) = place(&source, &target, found.as_ref(), &copy)?;
-    let (upload, outcome) = pack(source, name);
+    let (upload, outcome) = send(source, name);
     let sent = client.upload_path(&copy.container, &directory, copy.keep_owners, upload).await;
     // Why no archive could be made says more than that the daemon did not get one.
     let bytes = match outcome.await {
@@ -153,7 +152,7 @@ fn place(
 }
 
 /// Makes the archive on a thread of its own; the receiver learns its size, or why it could not be made.
-fn pack(source: Source, name: String) -> (Upload, oneshot::Receiver<io::Result<u64>>) {
+fn send(source: Source, name: String) -> (Upload, oneshot::Receiver<io::Result<u64>>) {
     let (sender, upload) = Upload::channel();
     let (told, outcome) = oneshot::channel();
     tokio::task::spawn_blocking(move || {
@@ -172,21 +171,11 @@ fn pack(source: Source, name: String) -> (Upload, oneshot::Receiver<io::Result<u
 fn write_archive(chunks: &mut Chunks, source: &Source, name: &str) -> io::Result<()> {
     let mut archive = tar::Builder::new(chunks);
     archive.follow_symlinks(false);
-    match (source.is_directory, name) {
-        (true, "") => archive.append_dir_all("", &source.path)?,
-        (true, name) => archive.append_dir_all(name, &source.path)?,
-        (false, name) => append_file(&mut archive, &source.path, name)?,
+    match source.is_directory {
+        true => pack::append_tree(&mut archive, &source.path, Path::new(name))?,
+        false => pack::append(&mut archive, &source.path, Path::new(name))?,
     }
     archive.finish()
-}
-
-/// Appends what is no directory. Of pipes and devices the library takes the path for the name.
-fn append_file(archive: &mut tar::Builder<&mut Chunks>, path: &Path, name: &str) -> io::Result<()> {
-    #[cfg(target_os = "linux")]
-    if let Some(mut header) = special::header(&std::fs::symlink_metadata(path)?)? {
-        return archive.append_data(&mut header, name, io::empty());
-    }
-    archive.append_path_with_name(path, name)
 }
 
 /// A writer whose bytes go to an upload.

@@ -11,6 +11,7 @@ mod inspect;
 pub(crate) mod kill;
 pub(crate) mod logs;
 pub(crate) mod ls;
+mod pack;
 pub(crate) mod port;
 mod ports;
 mod prune;
