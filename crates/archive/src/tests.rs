@@ -451,3 +451,23 @@ fn global_headers_are_passed_over() {
     builder.append(&header("a", EntryType::Regular, 1), &b"x"[..]).expect("an entry");
     assert_eq!(only(&builder.into_inner().expect("an archive")).0.name, b"a");
 }
+
+/// What GNU tar made, by `tar --sparse --format=gnu`, `--format=posix` and `--format=gnu --owner=3000000`.
+#[test]
+fn what_gnu_tar_writes_is_read() {
+    let (header, content) = only(include_bytes!("../../../fuzz/corpus/tar/sparse.tar"));
+    assert_eq!((header.kind, content.len()), (Kind::SparseFile, 1 << 20));
+    let mut expected = vec![0; 1 << 20];
+    for at in [0, 100, 300, 500, 700, 900].map(|kib| kib << 10) {
+        expected[at..at + 4].copy_from_slice(b"data");
+    }
+    assert!(content == expected, "the data is where it belongs");
+
+    let found = read(include_bytes!("../../../fuzz/corpus/tar/records.tar")).expect("it is sound");
+    let of =
+        |name: &str| &found.iter().find(|(header, _)| header.name == name.as_bytes()).expect("it is there").0;
+    assert_eq!(of("d/n\u{e4}\nx").kind, Kind::File);
+    assert_eq!(of("d/p").modified_at, Time { seconds: -101, nanos: 500_000_000 });
+    let found = read(include_bytes!("../../../fuzz/corpus/tar/base256.tar")).expect("it is sound");
+    assert!(found.iter().all(|(header, _)| header.owner() == Some((3_000_000, 0))));
+}
