@@ -71,8 +71,7 @@ impl<R: Read> Content<'_, R> {
 
     /// Writes all of it to a new file, in which holes take no room.
     pub fn write_to(&mut self, file: &mut File) -> io::Result<()> {
-        const BUFFER_LEN: usize = 128 << 10;
-        let mut buffer = vec![0; BUFFER_LEN];
+        let mut buffer = [0; 16 << 10];
         loop {
             match self.next_piece(&mut buffer)? {
                 Piece::Data(len) => file.write_all(&buffer[..len])?,

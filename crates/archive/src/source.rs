@@ -54,10 +54,13 @@ impl<R: Read> Source<R> {
         if most == 0 {
             return Ok(0);
         }
-        let read = self.reader.read(&mut buffer[..most])?;
-        if read == 0 {
-            return Err(too_short());
-        }
+        let read = loop {
+            match self.reader.read(&mut buffer[..most]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(0) => return Err(too_short()),
+                read => break read?,
+            }
+        };
         self.content -= read as u64;
         Ok(read)
     }

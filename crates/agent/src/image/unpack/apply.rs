@@ -130,25 +130,30 @@ impl<'fd> Applier<'fd> {
         let file = rustix::fs::openat(&place.dir, &place.name, flags, Mode::RUSR | Mode::WUSR);
         let mut file = std::fs::File::from(file.map_err(head.refused("create"))?);
         loop {
-            let piece = content.next_piece(&mut self.buffer).map_err(UnpackError::Archive)?;
-            self.file_len = self.file_len.saturating_add(match piece {
-                Piece::Data(len) => len as u64,
-                // They cost the archive nothing, so they are counted here and not in the stream.
-                Piece::Hole(len) => len,
+            let written = match content.next_piece(&mut self.buffer).map_err(UnpackError::Archive)? {
+                Piece::Data(len) => {
+                    self.count(len as u64)?;
+                    file.write_all(&self.buffer[..len])
+                }
+                Piece::Hole(len) => {
+                    self.count(len)?;
+                    pass_hole(&mut file, len)
+                }
                 Piece::End => break,
-            });
-            if self.file_len > UNPACKED_LEN_MAX {
-                return Err(UnpackError::TooLarge { what: "bytes", max: UNPACKED_LEN_MAX });
-            }
-            match piece {
-                Piece::Data(len) => file.write_all(&self.buffer[..len]),
-                Piece::Hole(len) => pass_hole(&mut file, len),
-                Piece::End => Ok(()),
-            }
-            .map_err(head.failed("write"))?;
+            };
+            written.map_err(head.failed("write"))?;
         }
         head.dress(&file)?;
         rustix::fs::futimens(&file, &head.times()).map_err(head.refused("set the times of"))
+    }
+
+    /// Counts what is in files. Holes cost the archive nothing, so they are counted here and not in the stream.
+    fn count(&mut self, len: u64) -> Result<(), UnpackError> {
+        self.file_len = self.file_len.saturating_add(len);
+        match self.file_len <= UNPACKED_LEN_MAX {
+            true => Ok(()),
+            false => Err(UnpackError::TooLarge { what: "bytes", max: UNPACKED_LEN_MAX }),
+        }
     }
 
     /// A hard link resolves its target inside the image, also in lower layers, and never follows it.

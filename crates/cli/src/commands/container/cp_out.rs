@@ -174,17 +174,20 @@ async fn unpack(mut archive: Download, place: Place, keep_owners: bool) -> Resul
 }
 
 fn write_entries(reader: &mut Chunks, place: &Place, keep_owners: bool) -> Result<(), Fault> {
-    let failed =
-        |path: &Path, error: io::Error| Fault::new(format!("cannot write {}: {error}", path.display()));
-    let root = place.directory.canonicalize().map_err(|error| failed(&place.directory, error))?;
+    let root = place.directory.canonicalize().map_err(|error| unwritten(&place.directory, error))?;
     let mut directories = BTreeMap::new();
-    let written = write_each(reader, place, &root, keep_owners, &mut directories);
+    let mut written = write_each(reader, place, &root, keep_owners, &mut directories);
     // The deepest ones first: the mode of a directory may forbid to go below it. Also where something failed, since until then
     // they are their owner's only.
     for (path, finish) in directories.into_iter().rev() {
-        extract::finish(&root.join(&path), finish).map_err(|error| failed(&path, error))?;
+        let finished = extract::finish(&root.join(&path), finish);
+        written = written.and(finished.map_err(|error| unwritten(&place.directory.join(path), error)));
     }
     written
+}
+
+fn unwritten(path: &Path, error: io::Error) -> Fault {
+    Fault::new(format!("cannot write {}: {error}", path.display()))
 }
 
 /// Writes all entries, and notes what is to be done for directories in the end, by their path below the root.
@@ -201,7 +204,7 @@ fn write_each(
         let Some(relative) = place.of(&extract::path(&entry.header.name))? else { continue };
         let shown = place.directory.join(&relative);
         let finish = write_entry(entry, place, root, &relative, keep_owners)
-            .map_err(|error| Fault::new(format!("cannot write {}: {error}", shown.display())))?;
+            .map_err(|error| unwritten(&shown, error))?;
         directories.extend(finish);
     }
     Ok(())

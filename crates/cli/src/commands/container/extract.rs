@@ -27,14 +27,13 @@ pub(super) fn make<R: Read>(
     path: &Path,
     keep_owners: bool,
 ) -> io::Result<Option<Finish>> {
-    let found = look(path)?;
-    let is_directory = header.kind == Kind::Directory;
-    if found.as_ref().is_some_and(|found| !found.is_dir() || !is_directory) {
+    let stays = header.kind == Kind::Directory && look(path)?.is_some_and(|found| found.is_dir());
+    if !stays {
         replace(path)?;
     }
     match header.kind {
         Kind::Directory => {
-            if !found.is_some_and(|found| found.is_dir()) {
+            if !stays {
                 system::create_directory(path)?;
             }
             system::own(header, path, keep_owners)?;
