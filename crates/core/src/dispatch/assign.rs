@@ -4,11 +4,11 @@ use skep_model::task::Whole;
 use skep_model::{NodeId, TaskId};
 
 use super::session::Session;
-use crate::message::{Assignments, Told};
+use crate::message::{Assignments, Told, checksum};
 use crate::store::Store;
 use crate::store::draft::News;
 
-/// Returns the next message for the node, if there is news, and records it as told.
+/// Returns the next message for the node, if there is news, and takes its checksum along.
 ///
 /// After assignment only what is wanted of a task changes, and its template where that needs no new task, so
 /// that is all a node is compared by.
@@ -29,25 +29,30 @@ pub fn next(
     };
     if is_first {
         for Whole(task) in &put {
-            session.tell(task.id, Some(Told::of(task)));
+            session.tell(task.id, None, Some(Told::of(task)));
         }
     } else if put.is_empty() && remove.is_empty() {
         return None;
     }
+    debug_assert_eq!(
+        session.checksum(),
+        checksum(store.tasks_on(node_id).map(|task| (task.id, Told::of(task)))),
+        "a node holds what the store has"
+    );
     let sequence = session.sequence.unwrap_or(0);
     session.sequence = Some(sequence + 1);
     Some(Assignments { session: session.id, sequence, put, remove, checksum: session.checksum() })
 }
 
-/// Records as told what is news to the node.
+/// Returns what is news to the node.
 fn difference(session: &mut Session, news: impl ExactSizeIterator<Item = News>) -> (Vec<Whole>, Vec<TaskId>) {
     let (mut put, mut remove) = (Vec::with_capacity(news.len()), Vec::new());
     let mut news = news.peekable();
-    while let Some(News { id, task, .. }) = news.next() {
-        if news.peek().is_some_and(|later| later.id == id) {
-            continue;
+    while let Some(News { id, before, mut task, .. }) = news.next() {
+        while let Some(later) = news.next_if(|later| later.id == id) {
+            task = later.task;
         }
-        let is_news = session.tell(id, task.as_ref().map(|(told, _)| *told));
+        let is_news = session.tell(id, before, task.as_ref().map(|(told, _)| *told));
         match task {
             _ if !is_news => {}
             Some((_, task)) => put.push(Whole(task)),

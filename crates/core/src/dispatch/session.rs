@@ -1,6 +1,8 @@
-//! One node's session: what it was told, and what it still must be.
+//! One node's session: what it still must be told.
+//!
+//! A node is told all that is committed, when it is: what it holds is what the store has, and only the checksum of it is
+//! remembered.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use skep_model::{NodeId, TaskId};
@@ -19,9 +21,7 @@ pub struct Session {
     pub is_open: bool,
     /// Number of the next assignment message; `None`: the node was not told that it is registered.
     pub sequence: Option<u64>,
-    /// What the node holds after the last message.
-    told: BTreeMap<TaskId, Told>,
-    // Invariant: the checksum of the above.
+    /// Of what the node holds after the last message.
     checksum: u64,
     /// Sequence of the last report taken in whose statuses are not stored yet.
     pub taken_in: Option<u64>,
@@ -40,7 +40,6 @@ impl Session {
             attempt,
             is_open: true,
             sequence: None,
-            told: BTreeMap::new(),
             checksum: 0,
             taken_in: None,
             to_acknowledge: None,
@@ -54,12 +53,8 @@ impl Session {
         Session { is_open: false, ..Session::new(SessionId(0), 0) }
     }
 
-    /// Notes what the node is told of a task; `None`: that it is gone. Returns whether it is news.
-    pub fn tell(&mut self, id: TaskId, told: Option<Told>) -> bool {
-        let before = match told {
-            Some(told) => self.told.insert(id, told),
-            None => self.told.remove(&id),
-        };
+    /// Notes that what the node holds of a task changes; `None`: it has nothing of it. Returns whether it is news.
+    pub fn tell(&mut self, id: TaskId, before: Option<Told>, told: Option<Told>) -> bool {
         if before == told {
             return false;
         }

@@ -57,6 +57,8 @@ pub enum Move {
 pub struct News {
     pub node_id: NodeId,
     pub id: TaskId,
+    /// What the node had of it before; `None`: nothing.
+    pub before: Option<Told>,
     /// `None`: it is forgotten.
     pub task: Option<(Told, Arc<Task>)>,
 }
@@ -222,10 +224,11 @@ impl Draft {
     pub fn delete_task(&mut self, id: TaskId) {
         if let Some(task) = self.store.task(id).cloned() {
             let (service_id, slot, node_id) = (task.service_id, task.slot, task.node_id);
+            let before = Some(Told::of(&task));
             self.touch(service_id, Scope::slot(slot));
             self.moves.push(Move::Task { old: Some(task), new: None });
             self.write(Change::DeleteTask { id, service_id, slot, node_id });
-            self.news.extend(node_id.map(|node_id| News { node_id, id, task: None }));
+            self.news.extend(node_id.map(|node_id| News { node_id, id, before, task: None }));
         }
     }
 
@@ -278,10 +281,11 @@ impl Draft {
     }
 
     fn write_task(&mut self, task: Arc<Task>) {
-        let kept = self.store.put_task(task.clone());
+        let (old, kept) = self.store.put_task(task.clone());
         if let Some(node_id) = kept.node_id {
+            let before = old.filter(|old| old.node_id.is_some()).map(|old| Told::of(&old));
             let (id, told) = (kept.id, Told::of(&kept));
-            self.news.push(News { node_id, id, task: Some((told, kept)) });
+            self.news.push(News { node_id, id, before, task: Some((told, kept)) });
         }
         self.note(Change::PutTask(task));
     }

@@ -365,12 +365,12 @@ impl Store {
         }
     }
 
-    /// Returns the task as it is kept, with the template of its revision.
-    fn put_task(&mut self, task: Arc<Task>) -> Arc<Task> {
+    /// Returns the task as it was, and as it is kept, with the template of its revision.
+    fn put_task(&mut self, task: Arc<Task>) -> (Option<Arc<Task>>, Arc<Task>) {
         let task = self.with_template(task);
         let old = self.tasks.insert((task.service_id, task.slot, task.id), task.clone());
         self.task_index.replace(old.as_deref(), Some(&task));
-        task
+        (old, task)
     }
 
     /// Attaches the template of its revision to a task that comes from the log or a snapshot.
