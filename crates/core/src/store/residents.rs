@@ -1,7 +1,8 @@
 //! The tasks that each node was given.
 //!
 //! A list for each node, to which is added at the end: what is placed in one pass lies scattered over all nodes, and in
-//! one order of all pairs each of them would have a way of its own searched and copied down to its leaf.
+//! one order of all pairs each of them would have a way of its own searched and copied down to its leaf. The last of a list
+//! stand in the leaf itself, so that most of what is added allocates nothing.
 
 use std::sync::Arc;
 
@@ -10,32 +11,73 @@ use skep_model::{NodeId, TaskId};
 
 /// The tasks of each node that has some.
 #[derive(Clone, Debug, Default)]
-pub struct Residents(OrdMap<NodeId, Arc<Vec<TaskId>>>);
+pub struct Residents(OrdMap<NodeId, List>);
+
+/// Tasks in the order in which they came.
+#[derive(Clone, Debug, Default)]
+struct List {
+    settled: Option<Arc<[TaskId]>>,
+    /// The last that came, up to `count`.
+    recent: [TaskId; RECENT_MAX],
+    count: u8,
+}
+
+/// More than what a node is given in a few passes of a large cluster; few enough to be copied with every leaf.
+const RECENT_MAX: usize = 3;
+
+impl List {
+    fn settled(&self) -> &[TaskId] {
+        self.settled.as_deref().unwrap_or_default()
+    }
+
+    fn recent(&self) -> &[TaskId] {
+        &self.recent[..usize::from(self.count)]
+    }
+
+    fn iter(&self) -> impl Iterator<Item = TaskId> {
+        self.settled().iter().chain(self.recent()).copied()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.count == 0 && self.settled.is_none()
+    }
+
+    fn push(&mut self, id: TaskId) {
+        if self.recent().len() == RECENT_MAX {
+            self.settled = Some(self.iter().collect());
+            self.count = 0;
+        }
+        self.recent[usize::from(self.count)] = id;
+        self.count += 1;
+    }
+
+    fn remove(&mut self, id: TaskId) {
+        if let Some(place) = self.recent().iter().position(|other| *other == id) {
+            self.recent[place..].rotate_left(1);
+            self.count -= 1;
+        } else if self.settled().contains(&id) {
+            let left: Arc<[TaskId]> = self.settled().iter().filter(|other| **other != id).copied().collect();
+            self.settled = Some(left).filter(|left| !left.is_empty());
+        }
+    }
+}
 
 impl Residents {
     /// Takes in a task that was not there.
     pub fn add(&mut self, node_id: NodeId, task_id: TaskId) {
-        let Some(tasks) = self.0.get_mut(&node_id) else {
-            return drop(self.0.insert(node_id, Arc::new(vec![task_id])));
-        };
-        match Arc::get_mut(tasks) {
+        match self.0.get_mut(&node_id) {
             Some(tasks) => tasks.push(task_id),
             None => {
-                // Another one is likely to follow before the next version.
-                let mut longer = Vec::with_capacity(tasks.len() + tasks.len() / 8 + 2);
-                longer.extend_from_slice(tasks);
-                longer.push(task_id);
-                *tasks = Arc::new(longer);
+                let mut tasks = List::default();
+                tasks.push(task_id);
+                self.0.insert(node_id, tasks);
             }
         }
     }
 
     pub fn remove(&mut self, node_id: NodeId, task_id: TaskId) {
         let Some(tasks) = self.0.get_mut(&node_id) else { return };
-        // Those that were there first go first for the most part, and are found first as long as the order stays.
-        if let Some(place) = tasks.iter().position(|other| *other == task_id) {
-            Arc::make_mut(tasks).remove(place);
-        }
+        tasks.remove(task_id);
         if tasks.is_empty() {
             self.0.remove(&node_id);
         }
@@ -47,7 +89,7 @@ impl Residents {
 
     /// Returns the tasks of a node in the order of their identifiers, whatever happened in which order.
     pub fn of(&self, node_id: NodeId) -> Vec<TaskId> {
-        let mut tasks = self.0.get(&node_id).map(|tasks| tasks.to_vec()).unwrap_or_default();
+        let mut tasks: Vec<_> = self.0.get(&node_id).into_iter().flat_map(List::iter).collect();
         tasks.sort_unstable();
         tasks
     }
@@ -89,6 +131,25 @@ mod tests {
         );
         residents.remove(node(2), TaskId::from_number(4));
         assert_eq!((residents.has_some(node(1)), residents.has_some(node(2))), (true, false));
+    }
+
+    #[test]
+    fn a_list_keeps_what_it_was_given_and_not_taken_away() {
+        let mut residents = Residents::default();
+        let all: Vec<u128> = (1..=9).collect();
+        tasks(&all).into_iter().for_each(|task| residents.add(node(1), task));
+        for gone in [8, 2, 9, 1, 5, 7] {
+            residents.remove(node(1), TaskId::from_number(gone));
+            residents.remove(node(1), TaskId::from_number(gone));
+        }
+        assert_eq!(residents.of(node(1)), tasks(&[3, 4, 6]));
+        residents.add(node(1), TaskId::from_number(2));
+        assert_eq!(residents.of(node(1)), tasks(&[2, 3, 4, 6]));
+        for gone in [6, 2, 3, 4] {
+            assert!(residents.has_some(node(1)));
+            residents.remove(node(1), TaskId::from_number(gone));
+        }
+        assert!(!residents.has_some(node(1)));
     }
 
     #[test]
