@@ -28,14 +28,19 @@ impl Candidate {
 /// Tasks that are passed over to come from one slot to another; beyond that it is looked for.
 const STRIDE_MAX: usize = 8;
 
-/// Returns the first `limit` tasks of a group, fewer where the choice for one depends on the one before it being
-/// written. The tasks of a group wait in the order of their slots for the most part, and so are they stored: they
-/// are walked along.
-pub fn next(store: &Store, demand: &Demand, turns: &BTreeSet<Turn>, limit: usize) -> Vec<Candidate> {
+/// Fills an empty batch with the first `limit` tasks of a group, fewer where the choice for one depends on the one
+/// before it being written. The tasks of a group wait in the order of their slots for the most part, and so are they
+/// stored: they are walked along.
+pub fn fill(
+    batch: &mut Vec<Candidate>,
+    store: &Store,
+    demand: &Demand,
+    turns: &BTreeSet<Turn>,
+    limit: usize,
+) {
     let service_id = demand.service_id;
     let limit = if demand.counts_slots() { 1 } else { limit };
-    let mut batch = Vec::with_capacity(limit.min(turns.len()));
-    let Some(first) = turns.first() else { return batch };
+    let Some(first) = turns.first() else { return };
     let mut walk = store.tasks_from(service_id, first.slot).peekable();
     for turn in turns.iter().take(limit) {
         let passed = std::iter::from_fn(|| walk.next_if(|task| task.slot < turn.slot)).take(STRIDE_MAX);
@@ -52,7 +57,6 @@ pub fn next(store: &Store, demand: &Demand, turns: &BTreeSet<Turn>, limit: usize
             break;
         }
     }
-    batch
 }
 
 /// Finds the task among those of its slot.

@@ -38,21 +38,21 @@ pub fn group(scheduler: &mut Scheduler, draft: &mut Draft, key: GroupKey, reach:
     };
     let field = Field { store: draft, fleet: &scheduler.fleet, demand: &demand };
     let mut tree = Tree::grow(&field, &failures, only);
+    let (mut batch, mut chosen) = (Vec::new(), Vec::new());
     loop {
         if draft.is_full() {
             return;
         }
         let Some(group) = scheduler.waiting.group(key) else { break };
-        let batch = batch::next(draft, &demand, &group.turns, BATCH);
-        let mut chosen = Vec::with_capacity(batch.len());
+        batch::fill(&mut batch, draft, &demand, &group.turns, BATCH);
         for candidate in &batch {
             let Some(id) = choose(scheduler, draft, &demand, &failures, &mut tree, candidate) else { break };
             chosen.push(id);
         }
         let is_exhausted = chosen.is_empty() || chosen.len() < batch.len();
         scheduler.waiting.remove_first(key, chosen.len());
-        for (Candidate { task, others }, id) in batch.iter().zip(chosen) {
-            scheduler.write(draft, task, id, others);
+        for (Candidate { task, others }, id) in batch.drain(..).zip(chosen.drain(..)) {
+            scheduler.write(draft, &task, id, &others);
         }
         if is_exhausted {
             break;
