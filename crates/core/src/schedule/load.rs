@@ -10,7 +10,7 @@ use skep_model::{Node, NodeId, Task, TaskId};
 
 use super::amount::Amount;
 use super::filter::{Absence, absence};
-use super::room::{Manner, Rooms, Slot, Stake};
+use super::room::{Manner, Rooms, Slot};
 use super::seats::Seat;
 
 /// A port of the node.
@@ -68,13 +68,11 @@ impl Load {
     /// Counts a task that is not over.
     pub fn add(&mut self, task: &Task, manner: Manner) {
         self.task_count += u32::from(task.is_live());
-        let slot = (task.service_id, task.slot);
-        let amount = Amount::of(&task.spec);
-        if !amount.is_nothing() {
-            let stays = task.is_live() && task.leaves.is_none();
-            self.rooms.enter(&mut self.reserved, slot, Stake { id: task.id, amount, manner, stays });
+        if !Amount::of(&task.spec).is_nothing() {
+            self.rooms.enter(&mut self.reserved, task, manner);
         }
         for port in host_ports(task) {
+            let slot = (task.service_id, task.slot);
             self.ports.entry(port).or_default().push((slot, task.id, manner));
         }
     }
@@ -83,7 +81,7 @@ impl Load {
     pub fn remove(&mut self, task: &Task) {
         self.task_count = self.task_count.saturating_sub(u32::from(task.is_live()));
         if !Amount::of(&task.spec).is_nothing() {
-            self.rooms.leave(&mut self.reserved, (task.service_id, task.slot), task.id);
+            self.rooms.leave(&mut self.reserved, task);
         }
         for port in host_ports(task) {
             if let Some(holders) = self.ports.get_mut(&port) {
@@ -101,7 +99,7 @@ impl Load {
         if amount.is_nothing() {
             return None;
         }
-        let growth = slot.and_then(|(slot, manner)| Some(self.rooms.get(slot)?.with(amount, manner)));
+        let growth = slot.and_then(|(slot, manner)| self.rooms.growth(slot, amount, manner));
         let fits = |of: &dyn Fn(&Amount) -> i64| {
             let (before, kept, after) = match &growth {
                 Some(growth) => (of(&growth.before), of(&growth.kept), of(&growth.after)),

@@ -4,8 +4,10 @@
 //! gone when it starts. On a node that holds more than it has, a successor may have the room of a task that stays there,
 //! and not that of one that has to leave.
 
+use std::sync::Arc;
+
 use skep_model::task::SlotId;
-use skep_model::{ServiceId, TaskId};
+use skep_model::{Id, ServiceId, Task, TaskId, TaskSpec};
 
 use super::amount::Amount;
 
@@ -18,25 +20,25 @@ pub enum Manner {
     StandingBy,
 }
 
-/// The slots that reserve something of a node, in their order. A list, for there are few of them on most nodes.
+/// What tasks take of a node, in no order. Each has a mark of its slot, apart from the rest: on a large fleet no two
+/// placements in a row look at the same node, and the marks of one with many tasks are read in a step or two.
 #[derive(Clone, Debug, Default)]
-pub struct Rooms(Vec<(Slot, Room)>);
+pub struct Rooms {
+    // Invariant: as long as the stakes, one for one.
+    marks: Vec<u32>,
+    stakes: Vec<Stake>,
+}
 
 /// What one task takes of the room of its slot.
 #[derive(Clone, Debug)]
-pub struct Stake {
-    pub id: TaskId,
-    pub amount: Amount,
-    pub manner: Manner,
+struct Stake {
+    slot: Slot,
+    id: TaskId,
+    /// Says how much.
+    spec: Arc<TaskSpec>,
+    manner: Manner,
     /// Whether it is wanted, and wanted here.
-    pub stays: bool,
-}
-
-/// The stakes of the tasks of one slot; hardly ever more than one.
-#[derive(Clone, Debug)]
-pub struct Room {
-    first: Stake,
-    others: Vec<Stake>,
+    stays: bool,
 }
 
 /// What a slot takes before and after it gets one more task.
@@ -48,75 +50,78 @@ pub struct Growth {
 }
 
 impl Rooms {
-    pub fn get(&self, slot: Slot) -> Option<&Room> {
-        Some(&self.0[self.place(slot).ok()?].1)
+    fn places(&self, slot: Slot) -> impl Iterator<Item = usize> {
+        let mark = mark(slot);
+        let marked = self.marks.iter().enumerate().filter(move |(_, other)| **other == mark);
+        marked.map(|(place, _)| place).filter(move |place| self.stakes[*place].slot == slot)
     }
 
-    fn place(&self, slot: Slot) -> Result<usize, usize> {
-        self.0.binary_search_by_key(&slot, |(slot, _)| *slot)
+    fn of(&self, slot: Slot) -> impl Iterator<Item = &Stake> {
+        self.places(slot).map(|place| &self.stakes[place])
+    }
+
+    fn size(&self, slot: Slot) -> Amount {
+        size(self.of(slot).map(Stake::share))
     }
 
     /// Takes in a task; keeps `reserved`, the sum of all rooms.
-    pub fn enter(&mut self, reserved: &mut Amount, slot: Slot, stake: Stake) {
-        match self.place(slot) {
-            Err(place) => {
-                reserved.add(&stake.amount);
-                self.0.insert(place, (slot, Room { first: stake, others: Vec::new() }));
-            }
-            Ok(place) => {
-                let room = &mut self.0[place].1;
-                reserved.subtract(&room.size());
-                room.others.push(stake);
-                reserved.add(&room.size());
-            }
-        }
+    pub fn enter(&mut self, reserved: &mut Amount, task: &Task, manner: Manner) {
+        let slot = (task.service_id, task.slot);
+        reserved.subtract(&self.size(slot));
+        let stays = task.is_live() && task.leaves.is_none();
+        self.marks.push(mark(slot));
+        self.stakes.push(Stake { slot, id: task.id, spec: task.spec.clone(), manner, stays });
+        reserved.add(&self.size(slot));
     }
 
     /// Takes back what was taken in for a task.
-    pub fn leave(&mut self, reserved: &mut Amount, slot: Slot, id: TaskId) {
-        let Ok(place) = self.place(slot) else { return };
-        let room = &mut self.0[place].1;
-        reserved.subtract(&room.size());
-        room.others.retain(|one| one.id != id);
-        if room.first.id == id {
-            match room.others.pop() {
-                Some(other) => room.first = other,
-                None => return drop(self.0.remove(place)),
-            }
-        }
-        reserved.add(&room.size());
+    pub fn leave(&mut self, reserved: &mut Amount, task: &Task) {
+        let slot = (task.service_id, task.slot);
+        let Some(place) = self.places(slot).find(|place| self.stakes[*place].id == task.id) else { return };
+        reserved.subtract(&self.size(slot));
+        self.marks.swap_remove(place);
+        self.stakes.swap_remove(place);
+        reserved.add(&self.size(slot));
+    }
+
+    /// Returns what one more task makes of the room of its slot, if that has one.
+    pub fn growth(&self, slot: Slot, amount: &Amount, manner: Manner) -> Option<Growth> {
+        self.places(slot).next()?;
+        let all = || self.of(slot).map(Stake::share);
+        let staying = || self.of(slot).filter(|stake| stake.stays).map(Stake::share);
+        let one_more = [(amount.clone(), manner)];
+        let after = match manner {
+            // What has to leave is gone when it starts.
+            Manner::StandingBy => size(staying().chain(one_more)),
+            Manner::InUse => size(all().chain(one_more)),
+        };
+        Some(Growth { before: size(all()), kept: size(staying()), after })
     }
 }
 
-impl Room {
-    fn stakes(&self) -> impl Iterator<Item = &Stake> {
-        std::iter::once(&self.first).chain(&self.others)
+impl Stake {
+    fn share(&self) -> (Amount, Manner) {
+        (Amount::of(&self.spec), self.manner)
     }
+}
 
-    fn size(&self) -> Amount {
-        size(self.stakes())
-    }
-
-    /// Returns what one more task makes of the room.
-    pub fn with(&self, amount: &Amount, manner: Manner) -> Growth {
-        let one_more = Stake { id: TaskId::default(), amount: amount.clone(), manner, stays: true };
-        let staying = || self.stakes().filter(|stake| stake.stays);
-        let after = match manner {
-            // What has to leave is gone when it starts.
-            Manner::StandingBy => size(staying().chain([&one_more])),
-            Manner::InUse => size(self.stakes().chain([&one_more])),
-        };
-        Growth { before: self.size(), kept: size(staying()), after }
-    }
+/// Returns a number that is another one for most slots.
+fn mark((service, slot): Slot) -> u32 {
+    let number = match slot {
+        SlotId::Number(number) => number,
+        SlotId::Node(id) => id.number() as u64,
+    };
+    let mixed = (number ^ service.number() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 32) as u32
 }
 
 /// Returns what a slot takes: the sum of what is used, or what stands by where that is more.
-fn size<'s>(stakes: impl IntoIterator<Item = &'s Stake>) -> Amount {
+fn size(shares: impl IntoIterator<Item = (Amount, Manner)>) -> Amount {
     let (mut in_use, mut standing_by) = (Amount::default(), Amount::default());
-    for stake in stakes {
-        match stake.manner {
-            Manner::InUse => in_use.add(&stake.amount),
-            Manner::StandingBy => standing_by.raise(&stake.amount),
+    for (amount, manner) in shares {
+        match manner {
+            Manner::InUse => in_use.add(&amount),
+            Manner::StandingBy => standing_by.raise(&amount),
         }
     }
     in_use.raise(&standing_by);
