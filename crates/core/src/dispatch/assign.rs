@@ -8,7 +8,7 @@ use crate::message::{Assignments, Told, checksum};
 use crate::store::Store;
 use crate::store::draft::News;
 
-/// Returns the next message for the node, if there is news, and takes its checksum along.
+/// Returns the next message for the node, if there is news, and moves the session on to it.
 ///
 /// After assignment only what is wanted of a task changes, and its template where that needs no new task, so
 /// that is all a node is compared by.
@@ -31,20 +31,21 @@ pub fn next(
         for Whole(task) in &put {
             session.tell(task.id, None, Some(Told::of(task)));
         }
-    } else if put.is_empty() && remove.is_empty() {
-        return None;
     }
     debug_assert_eq!(
         session.checksum(),
         checksum(store.tasks_on(node_id).map(|task| (task.id, Told::of(task)))),
         "a node holds what the store has"
     );
+    if !is_first && put.is_empty() && remove.is_empty() {
+        return None;
+    }
     let sequence = session.sequence.unwrap_or(0);
     session.sequence = Some(sequence + 1);
     Some(Assignments { session: session.id, sequence, put, remove, checksum: session.checksum() })
 }
 
-/// Returns what is news to the node.
+/// Returns what is news to the node, and moves its checksum.
 fn difference(session: &mut Session, news: impl ExactSizeIterator<Item = News>) -> (Vec<Whole>, Vec<TaskId>) {
     let (mut put, mut remove) = (Vec::with_capacity(news.len()), Vec::new());
     let mut news = news.peekable();

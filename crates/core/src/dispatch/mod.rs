@@ -33,7 +33,7 @@ pub struct Dispatch {
     heard: Vec<(NodeId, NodeMessage)>,
     /// Nodes that there may be something to tell, beside the news.
     to_tell: BTreeSet<NodeId>,
-    /// What was committed of their tasks and they were not told yet; of a task the last counts.
+    /// What was committed of their tasks and they were not told yet; of a task, what was before the first counts, and the last.
     news: Vec<News>,
     /// Nodes with reports that were taken in and are not stored yet.
     reported: BTreeSet<NodeId>,
@@ -179,7 +179,7 @@ impl Dispatch {
         let period = heartbeat_period(store);
         let mut messages = Vec::new();
         let mut news = std::mem::take(&mut self.news);
-        // Stable: of a task the last write stays the last.
+        // Stable: of a task the first write stays the first, and the last the last.
         news.sort_by_key(|one| (one.node_id, one.id));
         let mut news = news.into_iter();
         let mut to_tell = std::mem::take(&mut self.to_tell).into_iter().peekable();

@@ -21,7 +21,7 @@ pub struct Session {
     pub is_open: bool,
     /// Number of the next assignment message; `None`: the node was not told that it is registered.
     pub sequence: Option<u64>,
-    /// Of what the node holds after the last message.
+    // Invariant: that of the tasks which the store had on the node as of the last message.
     checksum: u64,
     /// Sequence of the last report taken in whose statuses are not stored yet.
     pub taken_in: Option<u64>,

@@ -38,6 +38,7 @@ pub fn fill(
     turns: &BTreeSet<Turn>,
     limit: usize,
 ) {
+    debug_assert!(batch.is_empty(), "what was in it would be placed again");
     let service_id = demand.service_id;
     let limit = if demand.counts_slots() { 1 } else { limit };
     let Some(first) = turns.first() else { return };

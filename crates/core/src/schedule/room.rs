@@ -50,28 +50,20 @@ pub struct Growth {
 }
 
 impl Rooms {
-    fn places(&self, slot: Slot) -> impl Iterator<Item = usize> {
-        let mark = mark(slot);
-        let marked = self.marks.iter().enumerate().filter(move |(_, other)| **other == mark);
-        marked.map(|(place, _)| place).filter(move |place| self.stakes[*place].slot == slot)
-    }
-
-    fn of(&self, slot: Slot) -> impl Iterator<Item = &Stake> {
-        self.places(slot).map(|place| &self.stakes[place])
-    }
-
-    fn size(&self, slot: Slot) -> Amount {
-        size(self.of(slot).map(Stake::share))
-    }
-
     /// Takes in a task; keeps `reserved`, the sum of all rooms.
     pub fn enter(&mut self, reserved: &mut Amount, task: &Task, manner: Manner) {
         let slot = (task.service_id, task.slot);
-        reserved.subtract(&self.size(slot));
         let stays = task.is_live() && task.leaves.is_none();
+        let stake = Stake { slot, id: task.id, spec: task.spec.clone(), manner, stays };
+        // As it is with nearly all.
+        let is_alone = self.places(slot).next().is_none();
+        let before = if is_alone { Amount::default() } else { self.size(slot) };
+        let after =
+            if is_alone { stake.share().0 } else { size(self.of(slot).chain([&stake]).map(Stake::share)) };
+        reserved.subtract(&before);
+        reserved.add(&after);
         self.marks.push(mark(slot));
-        self.stakes.push(Stake { slot, id: task.id, spec: task.spec.clone(), manner, stays });
-        reserved.add(&self.size(slot));
+        self.stakes.push(stake);
     }
 
     /// Takes back what was taken in for a task.
@@ -86,9 +78,12 @@ impl Rooms {
 
     /// Returns what one more task makes of the room of its slot, if that has one.
     pub fn growth(&self, slot: Slot, amount: &Amount, manner: Manner) -> Option<Growth> {
-        self.places(slot).next()?;
-        let all = || self.of(slot).map(Stake::share);
-        let staying = || self.of(slot).filter(|stake| stake.stays).map(Stake::share);
+        let stakes: Vec<&Stake> = self.of(slot).collect();
+        if stakes.is_empty() {
+            return None;
+        }
+        let all = || stakes.iter().map(|stake| stake.share());
+        let staying = || stakes.iter().filter(|stake| stake.stays).map(|stake| stake.share());
         let one_more = [(amount.clone(), manner)];
         let after = match manner {
             // What has to leave is gone when it starts.
@@ -96,6 +91,20 @@ impl Rooms {
             Manner::InUse => size(all().chain(one_more)),
         };
         Some(Growth { before: size(all()), kept: size(staying()), after })
+    }
+
+    fn places(&self, slot: Slot) -> impl Iterator<Item = usize> {
+        let mark = mark(slot);
+        let marked = self.marks.iter().enumerate().filter(move |(_, other)| **other == mark);
+        marked.map(|(place, _)| place).filter(move |place| self.stakes[*place].slot == slot)
+    }
+
+    fn of(&self, slot: Slot) -> impl Iterator<Item = &Stake> {
+        self.places(slot).map(|place| &self.stakes[place])
+    }
+
+    fn size(&self, slot: Slot) -> Amount {
+        size(self.of(slot).map(Stake::share))
     }
 }
 
@@ -126,4 +135,42 @@ fn size(shares: impl IntoIterator<Item = (Amount, Manner)>) -> Amount {
     }
     in_use.raise(&standing_by);
     in_use
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use skep_model::ServiceSpec;
+    use skep_model::template::Reservations;
+
+    fn task(service: u128, slot: u64, nano_cpus: i64) -> Task {
+        let service = skep_testing::service(ServiceId::from_number(service), ServiceSpec::default());
+        let mut template = TaskSpec::default();
+        template.resources.reservations = Some(Reservations { nano_cpus, ..Reservations::default() });
+        let id = TaskId::from_number(u128::from(slot) << 64 | service.id.number());
+        Task { spec: Arc::new(template), ..Task::of(&service, id, SlotId::Number(slot)) }
+    }
+
+    #[test]
+    fn slots_of_one_mark_have_rooms_of_their_own() {
+        let (one, other) = (task(100, 3, 5), task(101, 2, 7));
+        let slots = [&one, &other].map(|task| (task.service_id, task.slot));
+        assert_eq!(mark(slots[0]), mark(slots[1]), "the test needs two that collide");
+        for first_to_leave in [0, 1] {
+            let (mut rooms, mut reserved) = (Rooms::default(), Amount::default());
+            rooms.enter(&mut reserved, &one, Manner::InUse);
+            assert!(rooms.growth(slots[1], &Amount::default(), Manner::InUse).is_none());
+            rooms.enter(&mut reserved, &other, Manner::InUse);
+            assert_eq!(reserved.nano_cpus, 12);
+            let growth =
+                rooms.growth(slots[1], &Amount::of(&one.spec), Manner::InUse).expect("it has a room");
+            assert_eq!((growth.before.nano_cpus, growth.after.nano_cpus), (7, 12));
+            let (first, last) = if first_to_leave == 0 { (&one, &other) } else { (&other, &one) };
+            rooms.leave(&mut reserved, first);
+            assert_eq!(reserved, Amount::of(&last.spec));
+            rooms.leave(&mut reserved, first);
+            rooms.leave(&mut reserved, last);
+            assert!(reserved.is_nothing());
+        }
+    }
 }

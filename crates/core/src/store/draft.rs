@@ -57,7 +57,7 @@ pub enum Move {
 pub struct News {
     pub node_id: NodeId,
     pub id: TaskId,
-    /// What the node had of it before; `None`: nothing.
+    /// What the store had of it for the node before this write; `None`: nothing.
     pub before: Option<Told>,
     /// `None`: it is forgotten.
     pub task: Option<(Told, Arc<Task>)>,
@@ -283,7 +283,7 @@ impl Draft {
     fn write_task(&mut self, task: Arc<Task>) {
         let (old, kept) = self.store.put_task(task.clone());
         if let Some(node_id) = kept.node_id {
-            let before = old.filter(|old| old.node_id.is_some()).map(|old| Told::of(&old));
+            let before = old.filter(|old| old.node_id == kept.node_id).map(|old| Told::of(&old));
             let (id, told) = (kept.id, Told::of(&kept));
             self.news.push(News { node_id, id, before, task: Some((told, kept)) });
         }

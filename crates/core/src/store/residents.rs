@@ -22,46 +22,6 @@ struct List {
     count: u8,
 }
 
-/// More than what a node is given in a few passes of a large cluster; few enough to be copied with every leaf.
-const RECENT_MAX: usize = 3;
-
-impl List {
-    fn settled(&self) -> &[TaskId] {
-        self.settled.as_deref().unwrap_or_default()
-    }
-
-    fn recent(&self) -> &[TaskId] {
-        &self.recent[..usize::from(self.count)]
-    }
-
-    fn iter(&self) -> impl Iterator<Item = TaskId> {
-        self.settled().iter().chain(self.recent()).copied()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.count == 0 && self.settled.is_none()
-    }
-
-    fn push(&mut self, id: TaskId) {
-        if self.recent().len() == RECENT_MAX {
-            self.settled = Some(self.iter().collect());
-            self.count = 0;
-        }
-        self.recent[usize::from(self.count)] = id;
-        self.count += 1;
-    }
-
-    fn remove(&mut self, id: TaskId) {
-        if let Some(place) = self.recent().iter().position(|other| *other == id) {
-            self.recent[place..].rotate_left(1);
-            self.count -= 1;
-        } else if self.settled().contains(&id) {
-            let left: Arc<[TaskId]> = self.settled().iter().filter(|other| **other != id).copied().collect();
-            self.settled = Some(left).filter(|left| !left.is_empty());
-        }
-    }
-}
-
 impl Residents {
     /// Takes in a task that was not there.
     pub fn add(&mut self, node_id: NodeId, task_id: TaskId) {
@@ -102,6 +62,48 @@ impl Residents {
     /// Returns whether this is the very same version as the other one.
     pub fn ptr_eq(&self, other: &Residents) -> bool {
         self.0.ptr_eq(&other.0)
+    }
+}
+
+/// More than what a node is given in a few passes of a large cluster; few enough to be copied with every leaf.
+const RECENT_MAX: usize = 3;
+
+impl List {
+    fn settled(&self) -> &[TaskId] {
+        self.settled.as_deref().unwrap_or_default()
+    }
+
+    fn recent(&self) -> &[TaskId] {
+        &self.recent[..usize::from(self.count)]
+    }
+
+    fn iter(&self) -> impl Iterator<Item = TaskId> {
+        self.settled().iter().chain(self.recent()).copied()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.count == 0 && self.settled.is_none()
+    }
+
+    fn push(&mut self, id: TaskId) {
+        if self.recent().len() == RECENT_MAX {
+            self.settled = Some(self.iter().chain([id]).collect());
+            self.count = 0;
+            return;
+        }
+        self.recent[usize::from(self.count)] = id;
+        self.count += 1;
+    }
+
+    fn remove(&mut self, id: TaskId) {
+        if let Some(place) = self.recent().iter().position(|other| *other == id) {
+            self.recent[place..].rotate_left(1);
+            self.count -= 1;
+        } else if let Some(place) = self.settled().iter().position(|other| *other == id) {
+            let (before, after) = (&self.settled()[..place], &self.settled()[place + 1..]);
+            let left = (before.len() + after.len() > 0).then(|| [before, after].concat().into());
+            self.settled = left;
+        }
     }
 }
 
