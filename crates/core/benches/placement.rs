@@ -44,9 +44,9 @@ const SHAPES: [(usize, usize); 6] = [
     (HUNDRED_THOUSAND, 1_000_000),
 ];
 /// One more than log entries are full of.
-const THOUSAND: usize = NODES_PER_ENTRY + 1;
-const HUNDRED_THOUSAND: usize = 98 * NODES_PER_ENTRY + 1;
-const NODES_PER_ENTRY: usize = 1_024;
+const THOUSAND: usize = 4 * NODES_PER_ENTRY + 1;
+const HUNDRED_THOUSAND: usize = 392 * NODES_PER_ENTRY + 1;
+const NODES_PER_ENTRY: usize = 256;
 /// Replicas of each service.
 const REPLICAS_MAX: usize = 1_000;
 /// One line of the table.

@@ -89,9 +89,10 @@ impl Move {
     }
 }
 
-/// A draft of about this many bytes takes no more: what is left is planned after the commit. Half of what
-/// the log takes in one entry, so that what is begun can be finished.
-const WEIGHT_MAX: usize = 4 << 20;
+/// A draft of about this many bytes takes no more: what is left is planned after the commit. An eighth of what
+/// the log takes in one entry: what is begun can be finished, the next one finds its memory still at hand, and whoever
+/// waits for a pass does not wait for long.
+const WEIGHT_MAX: usize = 1 << 20;
 
 impl Deref for Draft {
     type Target = Store;
