@@ -54,16 +54,10 @@ impl Rooms {
     pub fn enter(&mut self, reserved: &mut Amount, task: &Task, manner: Manner) {
         let slot = (task.service_id, task.slot);
         let stays = task.is_live() && task.leaves.is_none();
-        let stake = Stake { slot, id: task.id, spec: task.spec.clone(), manner, stays };
-        // As it is with nearly all.
-        let is_alone = self.places(slot).next().is_none();
-        let before = if is_alone { Amount::default() } else { self.size(slot) };
-        let after =
-            if is_alone { stake.share().0 } else { size(self.of(slot).chain([&stake]).map(Stake::share)) };
-        reserved.subtract(&before);
-        reserved.add(&after);
+        reserved.subtract(&self.size(slot));
         self.marks.push(mark(slot));
-        self.stakes.push(stake);
+        self.stakes.push(Stake { slot, id: task.id, spec: task.spec.clone(), manner, stays });
+        reserved.add(&self.size(slot));
     }
 
     /// Takes back what was taken in for a task.

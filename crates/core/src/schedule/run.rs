@@ -38,7 +38,7 @@ pub fn group(scheduler: &mut Scheduler, draft: &mut Draft, key: GroupKey, reach:
     };
     let field = Field { store: draft, fleet: &scheduler.fleet, demand: &demand };
     let mut tree = Tree::grow(&field, &failures, only);
-    // Of so much memory at a time the allocator makes more than of a few pieces.
+    // One pair for all batches: to give out a kibibyte, glibc's malloc first gathers all small pieces it got back.
     let (mut batch, mut chosen) = (Vec::new(), Vec::new());
     loop {
         if draft.is_full() {
