@@ -54,10 +54,12 @@ impl Rooms {
     pub fn enter(&mut self, reserved: &mut Amount, task: &Task, manner: Manner) {
         let slot = (task.service_id, task.slot);
         let stays = task.is_live() && task.leaves.is_none();
-        reserved.subtract(&self.size(slot));
+        let stake = Stake { slot, id: task.id, spec: task.spec.clone(), manner, stays };
+        let others: Vec<&Stake> = self.of(slot).collect();
+        reserved.subtract(&size(others.iter().map(|other| other.share())));
+        reserved.add(&size(others.into_iter().chain([&stake]).map(Stake::share)));
         self.marks.push(mark(slot));
-        self.stakes.push(Stake { slot, id: task.id, spec: task.spec.clone(), manner, stays });
-        reserved.add(&self.size(slot));
+        self.stakes.push(stake);
     }
 
     /// Takes back what was taken in for a task.
