@@ -205,6 +205,9 @@ fn register_all(cluster: &mut Cluster, nodes: usize, is_constrained: bool) -> (f
         for (id, message) in registrations.by_ref().take(NODES_PER_ENTRY) {
             cluster.step(Event::Heard(id, message));
         }
+        let is_task = |change: &Change| matches!(change, Change::PutTask(_));
+        let writes_tasks = cluster.proposed.as_ref().is_some_and(|changes| changes.iter().any(is_task));
+        assert!(!writes_tasks, "no task is placed before the clock runs: entries are not full of nodes");
         let began = (cpu_seconds(), std::time::Instant::now());
         assert!(cluster.commit(), "nodes are left");
         if cluster.leader.expected().node(last).is_some_and(|node| node.takes_tasks()) {

@@ -101,8 +101,7 @@ impl List {
             self.count -= 1;
         } else if let Some(place) = self.settled().iter().position(|other| *other == id) {
             let (before, after) = (&self.settled()[..place], &self.settled()[place + 1..]);
-            let left = (before.len() + after.len() > 0).then(|| [before, after].concat().into());
-            self.settled = left;
+            self.settled = (before.len() + after.len() > 0).then(|| [before, after].concat().into());
         }
     }
 }
